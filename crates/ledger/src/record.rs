@@ -1,0 +1,195 @@
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use ambient::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Nanos, Price, Usage};
+
+/// Attempts listed in one event at most; later ones are counted, not listed.
+pub const MAX_ATTEMPTS: usize = 8;
+
+/// Names one gateway's spool for ever; with the sequence number it identifies an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GatewayId(pub u64);
+
+/// One record of the spool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// A request was admitted.
+    Open(Open),
+    /// A request is still running: restates the open, so that the segment which held it can be reused.
+    Checkpoint(Checkpoint),
+    /// A request ended. Complete by itself.
+    Close(Event),
+}
+
+/// What is known when a request is admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Number of the request in this gateway's books, from 1; never used twice.
+    pub sequence: u64,
+    /// The id in logs, in `x-request-id` and towards the engine.
+    pub request_id: Arc<str>,
+    /// When it was admitted.
+    pub opened_at: Timestamp,
+    /// Id of the key that pays: a virtual key's id, or `master`.
+    pub key: Arc<str>,
+    /// Public name of the model.
+    pub model: Arc<str>,
+    /// Which API was called, without the version: `chat/completions`.
+    pub surface: Cow<'static, str>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The price at admission; settlement uses the same.
+    pub price: Price,
+    /// Tokens of the prompt by estimate (bytes ÷ 4), used where the engine reports nothing.
+    pub prompt_tokens_estimate: u64,
+    /// What was reserved on the budgets.
+    pub reserved: Nanos,
+}
+
+/// A running request as the gateway last saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The open record again.
+    pub open: Open,
+    /// Bytes of the answer relayed so far.
+    pub relayed_bytes: u64,
+    /// Tokens of the answer relayed so far: chunks with content, each at least one token.
+    pub relayed_tokens: u64,
+    /// Microseconds from admission to the first byte relayed, once there was one.
+    pub first_byte_micros: Option<u64>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The answer was relayed whole.
+    Completed,
+    /// No answer could be had, or it broke off: the engine's fault or the request's.
+    Failed,
+    /// The client went away first.
+    Disconnected,
+    /// The gateway died while the request ran; found by recovery.
+    Interrupted,
+}
+
+/// Where the numbers of [`Event::usage`] come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// The engine said so.
+    Engine,
+    /// Estimated from what was seen: the prompt's bytes and the chunks relayed.
+    Estimate,
+    /// Nothing was used: no engine answered.
+    None,
+}
+
+/// One try at one deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Id of the deployment.
+    pub deployment: Arc<str>,
+    /// Status the engine answered with; 0 if it did not answer.
+    pub status: u16,
+    /// Why the attempt failed, in one word of the gateway's own (`connect`, `timeout_first_byte` ...); empty if it did not.
+    pub fault: Cow<'static, str>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+/// One line of the books: everything about one request that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What was known at admission.
+    pub open: Open,
+    /// When it ended.
+    pub closed_at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Status the client saw; 0 if none was sent.
+    pub status: u16,
+    /// What it used.
+    pub usage: Usage,
+    /// Where `usage` comes from.
+    pub usage_source: UsageSource,
+    /// What it cost.
+    pub cost: Nanos,
+    /// Microseconds from admission to the first byte relayed (for streams: time to first token).
+    pub first_byte_micros: Option<u64>,
+    /// Tries in order, at most [`MAX_ATTEMPTS`]; all but the last one that answered are unbilled.
+    pub attempts: Vec<Attempt>,
+}
+
+// === impl GatewayId ===
+
+impl fmt::Display for GatewayId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// The word used in the store, in metrics and in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Disconnected => "disconnected",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+// === impl UsageSource ===
+
+impl UsageSource {
+    /// The word used in the store and in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Estimate => "estimate",
+            Self::None => "none",
+        }
+    }
+}
+
+// === impl Checkpoint ===
+
+impl Checkpoint {
+    /// The event that recovery writes for a request that was running when the gateway died.
+    ///
+    /// The prompt is billed by estimate, the answer by what is known to have been relayed.
+    pub fn interrupted(self, at: Timestamp) -> Event {
+        let started = self.relayed_tokens > 0;
+        let usage = Usage {
+            prompt_tokens: if started { self.open.prompt_tokens_estimate } else { 0 },
+            completion_tokens: self.relayed_tokens,
+            ..Usage::default()
+        };
+        Event {
+            closed_at: at,
+            outcome: Outcome::Interrupted,
+            status: 0,
+            usage_source: if started { UsageSource::Estimate } else { UsageSource::None },
+            cost: if started { self.open.price.cost(&usage) } else { Nanos::ZERO },
+            usage,
+            first_byte_micros: self.first_byte_micros,
+            attempts: Vec::new(),
+            open: self.open,
+        }
+    }
+}
+
+impl From<Open> for Checkpoint {
+    fn from(open: Open) -> Self {
+        Self { open, relayed_bytes: 0, relayed_tokens: 0, first_byte_micros: None }
+    }
+}

@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ledger::Price;
+use serde::{Deserialize, Serialize};
+use spec::{ModelType, Strategy};
+
+use crate::{Secret, Timeouts};
+
+/// A model that clients can name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    /// Public name.
+    pub name: Arc<str>,
+    /// What it does.
+    pub model_type: ModelType,
+    /// What it costs.
+    pub price: Price,
+    /// Tokens of prompt and answer together, where known.
+    pub context_length: Option<u32>,
+    /// How a deployment is chosen.
+    pub strategy: Strategy,
+    /// When it was first served, in seconds since the epoch (OpenAI's `created`).
+    pub created: i64,
+    /// What can serve it. Empty while nothing is up: the model is known, and answers 503.
+    pub deployments: Vec<Deployment>,
+}
+
+/// One deployment with the replicas that live now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Lasts through revisions.
+    pub id: Arc<str>,
+    /// Name of the model towards the engine.
+    pub upstream_model: Arc<str>,
+    /// Share under simple-shuffle.
+    pub weight: u32,
+    /// What is presented as bearer token.
+    pub credential: Option<Secret>,
+    /// Path probed on each replica by active health checks; none for remote endpoints, whose probes may be billed.
+    pub health_path: Option<String>,
+    /// Requests a minute that it takes at most.
+    pub rpm: Option<u64>,
+    /// Time-outs of one attempt.
+    pub timeouts: Timeouts,
+    /// Where it is reached.
+    pub replicas: Vec<Replica>,
+}
+
+/// One running instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Replica {
+    /// `<deployment id>/<number>`.
+    pub id: Arc<str>,
+    /// Where it listens.
+    pub address: Address,
+    /// Path in front of the surface, without a slash at the end: `/v1`.
+    pub base_path: String,
+}
+
+/// Where a replica listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    /// Plain HTTP: `127.0.0.1:8000`.
+    Http(String),
+    /// HTTPS: `api.example.com:443`.
+    Https(String),
+    /// HTTP over a Unix socket.
+    Unix(PathBuf),
+}
