@@ -122,10 +122,11 @@ impl Price {
             (1, self.request),
         ]
         .map(|(count, rate)| u128::from(count) * u128::from(rate));
-        let total = millionths.iter().sum::<u128>()
-            + thousandths * 1_000
-            + pieces.iter().sum::<u128>().saturating_mul(1_000_000);
-        let rounded = (total + 500_000) / 1_000_000;
+        let sum = |parts: &[u128]| parts.iter().fold(0_u128, |sum, part| sum.saturating_add(*part));
+        let total = sum(&millionths)
+            .saturating_add(thousandths.saturating_mul(1_000))
+            .saturating_add(sum(&pieces).saturating_mul(1_000_000));
+        let rounded = total.saturating_add(500_000) / 1_000_000;
         Nanos(i64::try_from(rounded).unwrap_or(i64::MAX))
     }
 
