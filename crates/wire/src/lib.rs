@@ -1,1 +1,20 @@
-//! x
+//! The dialects: only the shapes that the gateway touches.
+//!
+//! Bodies are never turned into trees. A [`Peek`] reads a request's few fields that matter and where they
+//! stand; [`splice`] replaces them in place; everything else goes through as the bytes that came.
+
+mod answer;
+mod chunk;
+mod error;
+mod peek;
+mod raw;
+mod splice;
+pub mod sse;
+mod usage;
+
+pub use answer::{Answer, AnswerError};
+pub use chunk::Chunk;
+pub use error::ErrorBody;
+pub use peek::{Peek, PeekError, Spanned, StreamOptions};
+pub use splice::{Edit, json_string, splice};
+pub use usage::Usage;
