@@ -1,9 +1,45 @@
 //! Desired state: the one document that the whole service is generated from.
 //!
-//! Pure data and pure functions: parse, default, validate, compare. No I/O, no clock.
+//! Pure data and pure functions: no I/O, no clock, no environment. A document goes this way:
+//!
+//! 1. [`parse`] reads YAML or JSON strictly: what it does not know, it refuses, and says where.
+//! 2. [`Document::absolutize`] and [`Document::assign_ids`] make it independent of where it came from.
+//! 3. [`validate`] names every fault at once; [`warnings`] names what is allowed and yet has no effect.
+//! 4. [`diff`] compares it with the document that is applied now, item by item.
+//! 5. [`to_yaml`] and [`to_json`] write it back; parsing that gives the same document.
+//!
+//! Strings may be references to the environment (`os.environ/NAME`, see [`environment_variable`]) and
+//! commands hold placeholders (see [`placeholder`]). Both stay as they are here; whoever starts an engine
+//! resolves them.
 
+mod absolutize;
+mod assign_ids;
+mod defaults;
+mod diff;
 mod document;
+mod environment;
+mod fault;
+mod item;
+pub mod limits;
 mod model_type;
+mod parse;
+pub mod placeholder;
+mod quote;
+mod schema;
+mod validate;
+mod warning;
+mod write;
 
+
+pub use defaults::{TypeDefaults, defaults};
+pub use diff::{Change, ChangeKind, diff};
 pub use document::*;
+pub use environment::{environment_variable, environment_variables};
+pub use fault::{Fault, Faults};
+pub use item::{Item, ItemKind, items};
 pub use model_type::ModelType;
+pub use parse::{Format, ParseError, parse};
+pub use schema::json_schema;
+pub use validate::validate;
+pub use warning::{Warning, warnings};
+pub use write::{WriteError, to_json, to_yaml};

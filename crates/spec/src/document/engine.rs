@@ -1,0 +1,62 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Gpu, one, unique_map::unique_map};
+use crate::limits;
+
+/// A program that Enginehouse starts and supervises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// Hugging Face id, or a local folder (with `./`, `../` or `/` in front).
+    #[schemars(length(min = 1))]
+    pub source: String,
+    /// Branch, tag or commit of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub revision: Option<String>,
+    /// Where it runs.
+    #[serde(default)]
+    pub runtime: Runtime,
+    /// The command, for `runtime: process`. `{source}`, `{name}`, `{port}` and `{socket}` are filled in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// GPUs that it gets: indices, UUIDs or `all`. Their count is divisible by `replicas`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
+    /// Instances that run at once, 1 to 8.
+    #[serde(default = "one")]
+    #[schemars(range(min = *limits::REPLICAS.start(), max = *limits::REPLICAS.end()))]
+    pub replicas: u32,
+    /// How weights are quantized: `auto`, `fp8`, `awq`, `gptq`, `bitsandbytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub quantization: Option<String>,
+    /// Tokens of prompt and answer together that a request may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_model_len: Option<u32>,
+    /// More arguments, after those that Enginehouse makes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Environment of the program; a value may be `os.environ/NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique_map")]
+    pub env: BTreeMap<String, String>,
+    /// Seconds from start to healthy before the start counts as failed; the model type's default unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::SECONDS))]
+    pub start_timeout: Option<u32>,
+}
+
+/// Where engines run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runtime {
+    /// In a container.
+    #[default]
+    Docker,
+    /// As a local process.
+    Process,
+}

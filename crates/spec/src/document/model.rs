@@ -1,0 +1,29 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Deployment, Price, Strategy};
+use crate::{ModelType, limits};
+
+/// One public name and what serves it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Public name, as clients put it into `"model"`; 1 to 256 bytes, may hold `/`.
+    #[schemars(length(min = 1, max = limits::NAME_BYTES), extend("not" = { "enum": limits::RESERVED_NAMES }))]
+    pub name: String,
+    /// What the model does.
+    #[serde(rename = "type")]
+    pub model_type: ModelType,
+    /// What can serve it; requests are spread over all that are healthy.
+    #[serde(default)]
+    pub deployments: Vec<Deployment>,
+    /// What it costs; free unless set.
+    #[serde(default)]
+    pub price: Price,
+    /// Whether `/open/<name>/` serves it to any bearer token.
+    #[serde(default)]
+    pub open_access: bool,
+    /// How a deployment is chosen; `routing.strategy` unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+}

@@ -1,0 +1,54 @@
+use crate::{Deployment, Endpoint, Engine};
+
+/// What stands in front of the name of a variable.
+const PREFIX: &str = "os.environ/";
+
+/// The variable that a string refers to: `NAME` of `os.environ/NAME`; none if the string stands for itself.
+///
+/// The name may be malformed ([`validate`](crate::validate) reports that).
+///
+/// ```
+/// assert_eq!(spec::environment_variable("os.environ/OPENAI_API_KEY"), Some("OPENAI_API_KEY"));
+/// assert_eq!(spec::environment_variable("tiny"), None);
+/// ```
+pub fn environment_variable(text: &str) -> Option<&str> {
+    text.strip_prefix(PREFIX)
+}
+
+/// Whether a name can be that of an environment variable: letters, digits and `_`, no digit in front.
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// The variables that a deployment refers to, each once, in the order of its fields.
+///
+/// A deployment with one that is unset is not used.
+pub fn environment_variables(deployment: &Deployment) -> Vec<&str> {
+    let mut names = Vec::new();
+    for text in strings(deployment) {
+        if let Some(name) = environment_variable(text)
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn strings(deployment: &Deployment) -> impl Iterator<Item = &str> {
+    let endpoint = deployment.endpoint.iter().flat_map(endpoint_strings);
+    let engine = deployment.engine.iter().flat_map(engine_strings);
+    endpoint.chain(engine)
+}
+
+fn endpoint_strings(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
+    let Endpoint { provider: _, url, model, credential, weight: _, rpm: _, tpm: _ } = endpoint;
+    [Some(url), model.as_ref(), credential.as_ref()].into_iter().flatten().map(String::as_str)
+}
+
+fn engine_strings(engine: &Engine) -> impl Iterator<Item = &str> {
+    let scalars = [Some(&engine.source), engine.revision.as_ref()].into_iter().flatten();
+    scalars.chain(&engine.command).chain(&engine.args).chain(engine.env.values()).map(String::as_str)
+}

@@ -1,0 +1,28 @@
+//! Bounds of a document, in one place: [`validate`](crate::validate) and the JSON Schema both read them.
+
+use std::ops::RangeInclusive;
+
+/// Version of the format that this build reads and writes.
+pub const VERSION: u32 = 1;
+/// Bytes that a document may have (16 MiB).
+pub const DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
+/// How deep lists and mappings may be nested. The format itself needs 7.
+pub const DEPTH: usize = 32;
+
+/// Bytes that a model's name may have.
+pub const NAME_BYTES: usize = 256;
+/// Names that no model may have, because they are words of a path.
+pub const RESERVED_NAMES: [&str; 3] = ["models", "open", "v1"];
+/// Characters that a deployment's id may have.
+pub const ID_CHARS: usize = 64;
+
+/// Share of a deployment under `simple-shuffle`.
+pub const WEIGHT: RangeInclusive<u32> = 0..=1000;
+/// Instances of one engine.
+pub const REPLICAS: RangeInclusive<u32> = 1..=8;
+/// Further tries after a failed one.
+pub const RETRIES: RangeInclusive<u32> = 0..=7;
+/// Highest price of anything, in currency units.
+pub const PRICE: f64 = 1e6;
+/// Longest time-out or pause, in seconds: a day.
+pub const SECONDS: u32 = 86_400;

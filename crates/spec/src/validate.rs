@@ -1,0 +1,39 @@
+use std::collections::HashMap;
+
+use crate::{Document, Faults, fault::Scope, limits};
+
+mod command;
+mod deployment;
+mod endpoint;
+mod engine;
+mod environment;
+mod name;
+mod number;
+mod price;
+mod routing;
+mod url;
+
+/// Checks everything that the types of a document cannot express, and names all faults at once.
+///
+/// Pure: whether a variable is set, a file is there or a GPU exists is checked where the document is used.
+pub fn validate(document: &Document) -> Result<(), Faults> {
+    let Document { version, models, routing, ledger: _ } = document;
+    let mut faults = Vec::new();
+    let mut root = Scope::root(&mut faults);
+    if *version != limits::VERSION {
+        root.field("version").fault(format!("version is {version}; this build reads version {}", limits::VERSION));
+    }
+    let mut names = HashMap::new();
+    let mut ids = HashMap::new();
+    for (index, model) in models.iter().enumerate() {
+        let mut models = root.field("models");
+        let mut here = models.element(index);
+        name::check(&mut here.field("name"), &model.name, *names.entry(&model.name).or_insert(index), index);
+        for (position, deployment) in model.deployments.iter().enumerate() {
+            deployment::check(&mut here.field("deployments").element(position), deployment, &mut ids);
+        }
+        price::check(&mut here.field("price"), &model.price);
+    }
+    routing::check(&mut root.field("routing"), routing);
+    Faults::from_list(faults)
+}

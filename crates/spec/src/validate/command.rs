@@ -1,0 +1,41 @@
+use super::environment;
+use crate::{
+    fault::Scope,
+    placeholder::{self, Piece, Placeholder, pieces},
+    quote::Quoted,
+};
+
+/// The command of a process engine and the arguments behind it.
+pub(super) fn check(here: &mut Scope<'_>, command: &[String], args: &[String]) {
+    for (field, words) in [("command", command), ("args", args)] {
+        let mut here = here.field(field);
+        words.iter().enumerate().for_each(|(index, word)| check_word(&mut here.element(index), field, word));
+    }
+    let mut here = here.field("command");
+    match command.first() {
+        None => here.fault("command is empty; runtime process needs the program and its arguments"),
+        Some(program) if program.is_empty() => here.element(0).fault("command begins with an empty word"),
+        Some(_) => {}
+    }
+    let holds = |placeholder| placeholder::holds(command, placeholder) || placeholder::holds(args, placeholder);
+    if !command.is_empty() && !holds(Placeholder::Port) && !holds(Placeholder::Socket) {
+        here.fault(
+            "command holds neither `{port}` nor `{socket}`; say where the program has to listen, as `--port {port}`",
+        );
+    }
+}
+
+fn check_word(here: &mut Scope<'_>, field: &str, word: &str) {
+    for piece in pieces(word) {
+        if let Piece::Unknown(unknown) = piece {
+            let known = Placeholder::ALL.map(|p| format!("`{}`", p.as_str())).join(", ");
+            here.fault(format!(
+                "{field} holds the placeholder `{{{unknown}}}`; there are {known} (write `{{ {unknown} }}` for plain text)"
+            ));
+        }
+    }
+    if word.contains('\0') {
+        here.fault(format!("{field} holds a NUL character in {}, which no command can", Quoted(word)));
+    }
+    environment::check(here, field, word);
+}

@@ -1,0 +1,34 @@
+use super::{environment, name, url};
+use crate::{Endpoint, environment_variable, fault::Scope, limits};
+
+pub(super) fn check(here: &mut Scope<'_>, endpoint: &Endpoint) {
+    let Endpoint { provider: _, url, model, credential, weight, rpm, tpm } = endpoint;
+    url::check(&mut here.field("url"), url);
+    if let Some(model) = model {
+        name::check_text(&mut here.field("model"), "model", model);
+        environment::check(&mut here.field("model"), "model", model);
+    }
+    if let Some(credential) = credential {
+        check_credential(&mut here.field("credential"), credential);
+    }
+    if !limits::WEIGHT.contains(weight) {
+        let (least, most) = (limits::WEIGHT.start(), limits::WEIGHT.end());
+        here.field("weight").fault(format!("weight is {weight}; give {least} to {most}"));
+    }
+    for (field, bound) in [("rpm", rpm), ("tpm", tpm)] {
+        if *bound == Some(0) {
+            here.field(field).fault(format!("{field} is 0; give at least 1, or leave it out for no bound"));
+        }
+    }
+}
+
+/// The value may be the secret itself, so no message repeats it.
+fn check_credential(here: &mut Scope<'_>, credential: &str) {
+    if environment_variable(credential).is_none() {
+        here.fault(
+            "credential is neither null nor `os.environ/NAME`; put the secret into an environment variable and name \
+             that (credentials by name are not in this version)",
+        );
+    }
+    environment::check(here, "credential", credential);
+}

@@ -1,0 +1,80 @@
+use std::collections::BTreeSet;
+
+use super::{command, environment};
+use crate::{Engine, Gpu, Runtime, fault::Scope, limits, quote::Quoted};
+
+pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
+    check_source(here, engine);
+    check_runtime(here, engine);
+    check_gpus(here, engine);
+    for (name, value) in &engine.env {
+        environment::check_entry(&mut here.field("env"), name, value);
+    }
+    if engine.max_model_len == Some(0) {
+        here.field("max_model_len").fault("max_model_len is 0; give the tokens of prompt and answer together");
+    }
+    if let Some(seconds) = engine.start_timeout
+        && !(1..=limits::SECONDS).contains(&seconds)
+    {
+        here.field("start_timeout").fault(format!("start_timeout is {seconds}; give 1 to {} seconds", limits::SECONDS));
+    }
+}
+
+fn check_source(here: &mut Scope<'_>, engine: &Engine) {
+    let texts = [
+        ("source", Some(&engine.source)),
+        ("revision", engine.revision.as_ref()),
+        ("quantization", engine.quantization.as_ref()),
+    ];
+    for (field, text) in texts {
+        let (mut here, Some(text)) = (here.field(field), text) else { continue };
+        if text.is_empty() {
+            here.fault(format!("{field} is empty"));
+        }
+        if text.chars().any(char::is_control) {
+            here.fault(format!("{field} is {}; it must not hold control characters", Quoted(text)));
+        }
+        environment::check(&mut here, field, text);
+    }
+}
+
+fn check_runtime(here: &mut Scope<'_>, engine: &Engine) {
+    match engine.runtime {
+        Runtime::Docker => here
+            .field("runtime")
+            .fault("runtime docker is not in this version; use `runtime: process` with a `command` that starts it"),
+        Runtime::Process => command::check(here, &engine.command, &engine.args),
+    }
+}
+
+fn check_gpus(here: &mut Scope<'_>, engine: &Engine) {
+    let Engine { replicas, gpus, .. } = engine;
+    if !limits::REPLICAS.contains(replicas) {
+        let (least, most) = (limits::REPLICAS.start(), limits::REPLICAS.end());
+        here.field("replicas").fault(format!("replicas is {replicas}; give {least} to {most}"));
+    }
+    let all = |gpu: &Gpu| matches!(gpu, Gpu::Name(name) if name == "all");
+    let mut here = here.field("gpus");
+    if gpus.iter().any(all) {
+        if gpus.len() > 1 {
+            here.fault("gpus names `all` beside others; name either `all` or each one");
+        }
+        // How many `all` are is known on the machine only.
+        return;
+    }
+    if *replicas > 0 && gpus.len() as u64 % u64::from(*replicas) != 0 {
+        let count = gpus.len();
+        here.fault(format!("gpus names {count}, which is not divisible by replicas ({replicas})"));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, gpu) in gpus.iter().enumerate() {
+        let mut here = here.element(index);
+        let name = gpu.to_string();
+        if name.is_empty() || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            here.fault(format!("gpus holds {}; give an index, a UUID, `all` or the name of a slice", Quoted(&name)));
+        }
+        if !seen.insert(gpu) {
+            here.fault(format!("gpus names {} twice; a replica gets each GPU once", Quoted(&name)));
+        }
+    }
+}
