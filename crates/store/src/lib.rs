@@ -1,1 +1,95 @@
-//! x
+//! What must last: revisions, keys, settings, replicas and audit in `enginehouse.db`; usage events and
+//! their sums in `ledger.db`.
+//!
+//! Each topic is a small module with a handle that [`Store`] gives out. Statements keep to what SQLite and
+//! PostgreSQL both understand. Every change is one transaction on the single writing connection of its
+//! file; a change whose call did not return `Ok` either happened as a whole or not at all.
+
+mod audit;
+mod convert;
+mod database;
+mod error;
+mod events;
+mod health;
+mod keys;
+mod replicas;
+mod revisions;
+mod settings;
+#[cfg(test)]
+mod testing;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use database::Database;
+
+pub use audit::{Audit, AuditEntry, AuditRow};
+pub use error::{Cause, Error, Result};
+pub use events::{Events, LoggedEvent, LogsFilter, Position, Spend, UsageBy, UsageFilter, UsageRow};
+pub use health::{Health, Problem};
+pub use keys::{KeyChange, KeyRow, Keys};
+pub use replicas::{ReplicaRow, Replicas};
+pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions};
+pub use settings::Settings;
+
+static MAIN: sqlx::migrate::Migrator = sqlx::migrate!("migrations/main");
+static LEDGER: sqlx::migrate::Migrator = sqlx::migrate!("migrations/ledger");
+
+/// Both databases of one home. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    main: Arc<Database>,
+    ledger: Arc<Database>,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens `enginehouse.db` and `ledger.db` in the folder `home`, which must exist, creating them if absent.
+    pub async fn open(home: &Path) -> Result<Self> {
+        let main = Database::open(home, "enginehouse.db", &MAIN).await?;
+        let ledger = Database::open(home, "ledger.db", &LEDGER).await?;
+        Ok(Self { main: Arc::new(main), ledger: Arc::new(ledger) })
+    }
+
+    /// The applied desired states.
+    pub fn revisions(&self) -> Revisions<'_> {
+        Revisions::new(&self.main)
+    }
+
+    /// The virtual keys.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(&self.main)
+    }
+
+    /// Single values.
+    pub fn settings(&self) -> Settings<'_> {
+        Settings::new(&self.main)
+    }
+
+    /// The engines that were started.
+    pub fn replicas(&self) -> Replicas<'_> {
+        Replicas::new(&self.main)
+    }
+
+    /// Who did what.
+    pub fn audit(&self) -> Audit<'_> {
+        Audit::new(&self.main)
+    }
+
+    /// The books.
+    pub fn events(&self) -> Events {
+        Events::new(self.ledger.clone())
+    }
+
+    /// Whether both databases can be written now. Takes a fraction of a second at most.
+    pub async fn health(&self) -> Health {
+        Health::of([&self.main, &self.ledger]).await
+    }
+
+    /// Waits for what is under way and closes both files.
+    pub async fn close(&self) {
+        self.ledger.close().await;
+        self.main.close().await;
+    }
+}

@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use ledger::{Event, GatewayId};
+use sqlx::Row as _;
+
+use crate::Result;
+use crate::convert::{signed, unsigned};
+use crate::database::Database;
+
+mod aggregate;
+mod logs;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+pub use logs::{LoggedEvent, LogsFilter};
+pub use usage::{Spend, UsageBy, UsageFilter, UsageRow};
+
+/// Most that one number of an event may add to a sum: a million units of currency, or 10¹⁵ tokens. Nothing
+/// real comes near, and a sum can then never run over.
+const MOST: u64 = 1_000_000_000_000_000;
+
+/// How far a spool was taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Number of the segment.
+    pub segment: u64,
+    /// Bytes into it.
+    pub offset: u64,
+}
+
+/// The books: events, and sums over them that are moved in the same transaction.
+#[derive(Clone, Debug)]
+pub struct Events {
+    database: Arc<Database>,
+}
+
+// === impl Events ===
+
+impl Events {
+    pub(crate) const fn new(database: Arc<Database>) -> Self {
+        Self { database }
+    }
+
+    /// How far the spool of `gateway` was taken in; none before its first batch.
+    pub async fn position(&self, gateway: GatewayId) -> Result<Option<Position>> {
+        sqlx::query("SELECT segment, offset_ FROM positions WHERE gateway_id = $1")
+            .bind(gateway.0.cast_signed())
+            .fetch_optional(self.database.read()?)
+            .await
+            .and_then(|row| row.map(|row| position(&row)).transpose())
+            .map_err(|error| self.database.error(&error))
+    }
+
+    /// Takes in `events` of `gateway` and moves its position, in one transaction that survives a power cut.
+    ///
+    /// An event that is there already, by gateway and sequence, is skipped, also in the sums: a batch can be
+    /// committed again after a crash. Answers how many were new.
+    pub async fn commit(&self, gateway: GatewayId, events: &[Event], position: Position) -> Result<usize> {
+        let mut write = self.database.write().await?;
+        let new = take_in(write.connection(), gateway, events, position).await.map_err(|error| write.error(&error))?;
+        write.commit().await?;
+        Ok(new)
+    }
+}
+
+async fn take_in(
+    connection: &mut sqlx::SqliteConnection,
+    gateway: GatewayId,
+    events: &[Event],
+    position: Position,
+) -> sqlx::Result<usize> {
+    let mut sums = aggregate::Sums::default();
+    let mut new = 0;
+    for event in events {
+        if insert(connection, gateway, event).await? {
+            sums.add(event);
+            new += 1;
+        }
+    }
+    sums.store(connection).await?;
+    sqlx::query(
+        "INSERT INTO positions (gateway_id, segment, offset_) VALUES ($1, $2, $3)
+         ON CONFLICT (gateway_id) DO UPDATE SET segment = excluded.segment, offset_ = excluded.offset_",
+    )
+    .bind(gateway.0.cast_signed())
+    .bind(signed(position.segment))
+    .bind(signed(position.offset))
+    .execute(connection)
+    .await?;
+    Ok(new)
+}
+
+/// Whether the event was new.
+async fn insert(connection: &mut sqlx::SqliteConnection, gateway: GatewayId, event: &Event) -> sqlx::Result<bool> {
+    let (open, usage) = (&event.open, &event.usage);
+    let attempts = serde_json::to_string(&event.attempts).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let done = sqlx::query(
+        "INSERT INTO events (gateway_id, sequence, request_id, key_id, model, surface, stream, opened_at, closed_at,
+         outcome, status, prompt_tokens, cached_tokens, completion_tokens, images, audio_millis, characters, searches,
+         usage_source, price_version, cost, first_byte_micros, attempts)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+         $23) ON CONFLICT (gateway_id, sequence) DO NOTHING",
+    )
+    .bind(gateway.0.cast_signed())
+    .bind(signed(open.sequence))
+    .bind(&*open.request_id)
+    .bind(&*open.key)
+    .bind(&*open.model)
+    .bind(&*open.surface)
+    .bind(open.stream)
+    .bind(open.opened_at.as_micros())
+    .bind(event.closed_at.as_micros())
+    .bind(event.outcome.as_str())
+    .bind(i64::from(event.status))
+    .bind(bounded(usage.prompt_tokens))
+    .bind(bounded(usage.cached_tokens))
+    .bind(bounded(usage.completion_tokens))
+    .bind(bounded(usage.images))
+    .bind(bounded(usage.audio_millis))
+    .bind(bounded(usage.characters))
+    .bind(bounded(usage.searches))
+    .bind(event.usage_source.as_str())
+    .bind(signed(open.price.version))
+    .bind(bounded_cost(event.cost))
+    .bind(event.first_byte_micros.map(signed))
+    .bind(attempts)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn bounded(number: u64) -> i64 {
+    signed(number.min(MOST))
+}
+
+fn bounded_cost(cost: ledger::Nanos) -> i64 {
+    cost.0.clamp(-signed(MOST), signed(MOST))
+}
+
+fn position(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<Position> {
+    Ok(Position { segment: unsigned(row.try_get("segment")?), offset: unsigned(row.try_get("offset_")?) })
+}

@@ -1,0 +1,105 @@
+use std::collections::BTreeMap;
+
+use ledger::{Event, Outcome};
+
+use super::{bounded, bounded_cost};
+
+/// What a batch adds to the sums.
+#[derive(Debug, Default)]
+pub(super) struct Sums<'e> {
+    keys: BTreeMap<&'e str, Sum>,
+    days: BTreeMap<(String, &'e str, &'e str), Sum>,
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    requests: i64,
+    failed: i64,
+    prompt: i64,
+    cached: i64,
+    completion: i64,
+    cost: i64,
+}
+
+// === impl Sums ===
+
+impl<'e> Sums<'e> {
+    pub(super) fn add(&mut self, event: &'e Event) {
+        let (key, model) = (&*event.open.key, &*event.open.model);
+        self.keys.entry(key).or_default().add(event);
+        self.days.entry((event.closed_at.day(), key, model)).or_default().add(event);
+    }
+
+    pub(super) async fn store(&self, connection: &mut sqlx::SqliteConnection) -> sqlx::Result<()> {
+        for (key, sum) in &self.keys {
+            store_key(connection, key, sum).await?;
+        }
+        for ((day, key, model), sum) in &self.days {
+            store_day(connection, day, key, model, sum).await?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Sum ===
+
+impl Sum {
+    fn add(&mut self, event: &Event) {
+        let usage = &event.usage;
+        self.requests += 1;
+        self.failed += i64::from(is_failure(event));
+        self.prompt += bounded(usage.prompt_tokens);
+        self.cached += bounded(usage.cached_tokens);
+        self.completion += bounded(usage.completion_tokens);
+        self.cost += bounded_cost(event.cost);
+    }
+}
+
+/// A request whose answer did not reach the client whole through no doing of the client.
+fn is_failure(event: &Event) -> bool {
+    matches!(event.outcome, Outcome::Failed | Outcome::Interrupted)
+}
+
+async fn store_key(connection: &mut sqlx::SqliteConnection, key: &str, sum: &Sum) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO spend_by_key AS old (key_id, requests, tokens, cost) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (key_id) DO UPDATE SET requests = old.requests + excluded.requests,
+         tokens = old.tokens + excluded.tokens, cost = old.cost + excluded.cost",
+    )
+    .bind(key)
+    .bind(sum.requests)
+    .bind(sum.prompt + sum.completion)
+    .bind(sum.cost)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn store_day(
+    connection: &mut sqlx::SqliteConnection,
+    day: &str,
+    key: &str,
+    model: &str,
+    sum: &Sum,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO usage_by_day AS old (day, key_id, model, requests, failed, prompt_tokens, cached_tokens,
+         completion_tokens, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (day, key_id, model) DO UPDATE SET requests = old.requests + excluded.requests,
+         failed = old.failed + excluded.failed, prompt_tokens = old.prompt_tokens + excluded.prompt_tokens,
+         cached_tokens = old.cached_tokens + excluded.cached_tokens,
+         completion_tokens = old.completion_tokens + excluded.completion_tokens, cost = old.cost + excluded.cost",
+    )
+    .bind(day)
+    .bind(key)
+    .bind(model)
+    .bind(sum.requests)
+    .bind(sum.failed)
+    .bind(sum.prompt)
+    .bind(sum.cached)
+    .bind(sum.completion)
+    .bind(sum.cost)
+    .execute(connection)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,137 @@
+use std::collections::BTreeMap;
+
+use ambient::Timestamp;
+use ledger::{Event, GatewayId, Nanos, Outcome};
+use proptest::prelude::*;
+
+use super::*;
+use crate::Store;
+use crate::testing::{event, store};
+
+const GATEWAY: GatewayId = GatewayId(u64::MAX - 1);
+const ALL: UsageBy = UsageBy { key: true, model: true, day: true };
+
+fn at(offset: u64) -> Position {
+    Position { segment: 1, offset }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_committed_twice_counts_once() {
+    let (_home, store) = store().await;
+    let books = store.events();
+    let batch = [event(1, "k", "m", 10, 5), event(2, "k", "m", 11, 7)];
+    assert_eq!(books.position(GATEWAY).await.unwrap(), None);
+    assert_eq!(books.commit(GATEWAY, &batch, at(100)).await.unwrap(), 2);
+    let overlapping = [event(2, "k", "m", 11, 7), event(3, "k", "m", 12, 1)];
+    assert_eq!(books.commit(GATEWAY, &overlapping, at(150)).await.unwrap(), 1);
+    assert_eq!(books.commit(GatewayId(4), &batch[..1], at(9)).await.unwrap(), 1, "another gateway's own numbers");
+    assert_eq!(books.position(GATEWAY).await.unwrap(), Some(at(150)));
+    assert_eq!(books.spend_of("k").await.unwrap(), Spend { requests: 4, tokens: 52, cost: Nanos(18) });
+    assert_eq!(books.spend_of("nobody").await.unwrap(), Spend::default());
+}
+
+#[tokio::test]
+async fn usage_is_grouped_and_filtered() {
+    let (_home, store) = store().await;
+    let books = store.events();
+    let day = 86_400;
+    let mut failed = event(4, "k2", "m1", day, 0);
+    failed.outcome = Outcome::Failed;
+    let batch = [event(1, "k1", "m1", 0, 1), event(2, "k1", "m2", 5, 2), event(3, "k1", "m1", day, 4), failed];
+    books.commit(GATEWAY, &batch, at(1)).await.unwrap();
+
+    let total = books.usage(UsageBy::default(), &UsageFilter::default()).await.unwrap();
+    assert_eq!(total.len(), 1);
+    let sum = &total[0];
+    assert_eq!((sum.requests, sum.failed, sum.prompt_tokens, sum.cached_tokens), (4, 1, 40, 16));
+    assert_eq!((sum.completion_tokens, sum.cost, sum.key.as_deref()), (12, Nanos(7), None));
+
+    let by_model = books.usage(UsageBy { model: true, ..UsageBy::default() }, &UsageFilter::default()).await.unwrap();
+    let costs: Vec<_> = by_model.iter().map(|row| (row.model.as_deref().unwrap(), row.cost.0)).collect();
+    assert_eq!(costs, [("m1", 5), ("m2", 2)]);
+
+    let one = |value: &str| Some(value.to_owned());
+    let filters = [
+        (UsageFilter { from: one("1970-01-02"), ..UsageFilter::default() }, 2),
+        (UsageFilter { to: one("1970-01-01"), ..UsageFilter::default() }, 2),
+        (UsageFilter { key: one("k2"), ..UsageFilter::default() }, 1),
+        (UsageFilter { model: one("m1"), from: one("1970-01-02"), ..UsageFilter::default() }, 2),
+    ];
+    for (filter, requests) in filters {
+        let rows = books.usage(ALL, &filter).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.requests).sum::<u64>(), requests, "{filter:?}");
+    }
+    let none = UsageFilter { key: one("nobody"), ..UsageFilter::default() };
+    assert_eq!(books.usage(ALL, &none).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn logs_come_newest_first_in_pages() {
+    let (_home, store) = store().await;
+    let books = store.events();
+    let batch: Vec<_> = (1..=5).map(|n| event(n, if n == 3 { "other" } else { "k" }, "m", 100, 1)).collect();
+    books.commit(GATEWAY, &batch, at(1)).await.unwrap();
+    let ids = |events: Vec<LoggedEvent>| events.into_iter().map(|e| e.request_id).collect::<Vec<_>>();
+    let page = LogsFilter { key: Some("k".into()), offset: 1, limit: 2, ..LogsFilter::default() };
+    assert_eq!(ids(books.logs(&page).await.unwrap()), ["request-4", "request-2"]);
+    let by_id = LogsFilter { request_id: Some("request-3".into()), limit: 9, ..LogsFilter::default() };
+    let found = books.logs(&by_id).await.unwrap();
+    assert_eq!((found.len(), found[0].key.as_str(), found[0].usage), (1, "other", batch[2].usage));
+    let early = LogsFilter { before: Some(Timestamp::from_micros(100)), limit: 9, ..LogsFilter::default() };
+    assert_eq!(books.logs(&early).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn absurd_numbers_neither_fail_nor_run_over() {
+    let (_home, store) = store().await;
+    let books = store.events();
+    let absurd: Vec<_> = (1..=3)
+        .map(|n| {
+            let mut event = event(n, "k", "m", 1, i64::MAX);
+            event.usage.prompt_tokens = u64::MAX;
+            event
+        })
+        .collect();
+    books.commit(GATEWAY, &absurd, at(1)).await.unwrap();
+    let rows = books.usage(ALL, &UsageFilter::default()).await.unwrap();
+    assert_eq!((rows[0].cost, rows[0].prompt_tokens), (Nanos(3_000_000_000_000_000), 3_000_000_000_000_000));
+}
+
+async fn sums_of(store: &Store) -> (BTreeMap<String, i64>, i64) {
+    let spend = store.events().spend().await.unwrap();
+    let by_key = spend.into_iter().map(|(key, spend)| (key, spend.cost.0)).collect();
+    let daily = store.events().usage(ALL, &UsageFilter::default()).await.unwrap();
+    (by_key, daily.iter().map(|row| row.cost.0).sum())
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    (1..12_u64, 0..3_u8, 0..2_u8, 0..200_000_i64, 0..1_000_i64)
+        .prop_map(|(n, key, model, at, cost)| event(n, &format!("k{key}"), &format!("m{model}"), at, cost))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever is committed in whatever batches, again and again: the sums are those of the distinct events.
+    #[test]
+    fn sums_equal_the_events(batches in prop::collection::vec(prop::collection::vec(any_event(), 0..6), 0..6)) {
+        let mut expected: BTreeMap<u64, Event> = BTreeMap::new();
+        for event in batches.iter().flatten() {
+            expected.entry(event.open.sequence).or_insert_with(|| event.clone());
+        }
+        let mut by_key: BTreeMap<String, i64> = BTreeMap::new();
+        for event in expected.values() {
+            *by_key.entry(event.open.key.to_string()).or_default() += event.cost.0;
+        }
+        let total = by_key.values().sum::<i64>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let found = runtime.block_on(async {
+            let (_home, store) = store().await;
+            for (n, batch) in batches.iter().enumerate() {
+                store.events().commit(GATEWAY, batch, at(n as u64)).await.unwrap();
+            }
+            sums_of(&store).await
+        });
+        prop_assert_eq!(found, (by_key, total));
+    }
+}

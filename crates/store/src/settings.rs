@@ -1,0 +1,41 @@
+use crate::Result;
+use crate::database::Database;
+
+/// Single values, by name.
+#[derive(Debug)]
+pub struct Settings<'s> {
+    database: &'s Database,
+}
+
+// === impl Settings ===
+
+impl<'s> Settings<'s> {
+    pub(crate) const fn new(database: &'s Database) -> Self {
+        Self { database }
+    }
+
+    /// The value under `name`.
+    pub async fn get(&self, name: &str) -> Result<Option<String>> {
+        sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
+            .bind(name)
+            .fetch_optional(self.database.read()?)
+            .await
+            .map_err(|error| self.database.error(&error))
+    }
+
+    /// Sets the value under `name`, or removes it.
+    pub async fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
+        let mut write = self.database.write().await?;
+        let query = match value {
+            Some(value) => sqlx::query(
+                "INSERT INTO settings (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )
+            .bind(name)
+            .bind(value),
+            None => sqlx::query("DELETE FROM settings WHERE name = $1").bind(name),
+        };
+        query.execute(write.connection()).await.map_err(|error| write.error(&error))?;
+        write.commit().await
+    }
+}
