@@ -1,0 +1,94 @@
+//! What can be typed: the top of the command line. Each command's own flags stand beside the command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{apply, completions, model};
+
+const EXAMPLES: &str = "\
+Examples:
+  enginehouse demo                         both planes with simulated engines; nothing to configure
+  enginehouse serve                        run the service
+  enginehouse apply -f models.yaml --wait  make the service match a document
+  KEY=$(enginehouse key create -q)         make a key for a client
+
+Exit status: 0 done, 1 failed, 2 wrong usage.";
+
+/// One binary that turns GPU servers into a metered, OpenAI-compatible model service.
+#[derive(Debug, Parser)]
+#[command(name = "enginehouse", version, max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Folder with all state [env: `ENGINEHOUSE_HOME`] [default: /var/lib/enginehouse for root, else
+    /// ~/.local/share/enginehouse]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Work on a server elsewhere, by the address of its admin port; the master key is taken from
+    /// `ENGINEHOUSE_TOKEN` or the file named by `ENGINEHOUSE_TOKEN_FILE`
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or per part as `info,gateway=debug`
+    /// [default: info for servers, warn for other commands]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// How log lines are written to standard error
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// The commands: verbs, and nouns with verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the service match a document
+    Apply(apply::ApplyArgs),
+    /// Print the JSON Schema of the document that `apply` takes
+    #[command(after_help = "Example:\n  enginehouse schema > enginehouse.schema.json")]
+    Schema,
+    /// Models and what serves them
+    Model(model::ModelArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_an_example() {
+        Cli::command().debug_assert();
+        let mut without = Vec::new();
+        let mut commands: Vec<_> = Cli::command().get_subcommands().cloned().collect();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let has_example = command.get_after_help().is_some_and(|help| help.to_string().contains("enginehouse "));
+            if !has_example && !command.is_hide_set() {
+                without.push(command.get_name().to_owned());
+            }
+        }
+        assert!(without.is_empty(), "no example in the help of: {without:?}");
+    }
+}

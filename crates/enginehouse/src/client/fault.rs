@@ -1,0 +1,100 @@
+use std::fmt;
+
+use http::StatusCode;
+use serde::Deserialize;
+
+/// The server answered with an error (`application/problem+json`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ApiFault {
+    /// HTTP status.
+    pub(crate) status: u16,
+    title: String,
+    detail: String,
+    errors: Vec<Fault>,
+}
+
+/// One of several faults in what was sent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Fault {
+    path: String,
+    message: String,
+}
+
+/// Nobody answered.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot reach {what}: {why}{advice}")]
+pub(crate) struct Unreachable {
+    /// Socket or address.
+    pub(crate) what: String,
+    /// What the system said.
+    pub(crate) why: String,
+    /// What to do, with the punctuation in front; may be empty.
+    pub(crate) advice: String,
+}
+
+// === impl ApiFault ===
+
+impl ApiFault {
+    /// From an answer that is no success; one that is no problem document is shown as it is, cut.
+    pub(crate) fn from_answer(status: StatusCode, body: &[u8]) -> Self {
+        let mut fault = serde_json::from_slice::<Self>(body).unwrap_or_default();
+        fault.status = status.as_u16();
+        if fault.title.is_empty() {
+            status.canonical_reason().unwrap_or("error").clone_into(&mut fault.title);
+            if fault.detail.is_empty() {
+                fault.detail = String::from_utf8_lossy(body).chars().take(500).collect();
+            }
+        }
+        fault
+    }
+}
+
+impl std::error::Error for ApiFault {}
+
+impl fmt::Display for ApiFault {
+    /// Title and detail on the first line, then each fault on a line with its path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)?;
+        if !self.detail.is_empty() && self.detail != self.title {
+            write!(f, ": {}", self.detail)?;
+        }
+        for fault in &self.errors {
+            if fault.path.is_empty() {
+                write!(f, "\n  {}", fault.message)?;
+            } else {
+                write!(f, "\n  {}: {}", fault.path, fault.message)?;
+            }
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            f.write_str("\n  set ENGINEHOUSE_TOKEN (or ENGINEHOUSE_TOKEN_FILE) to the master key")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_printed_with_each_fault_and_its_path() {
+        let body = br#"{"type":"about:blank","title":"Invalid document","status":422,"detail":"2 faults","errors":[
+            {"path":"models[0].name","message":"`open` is reserved"},{"path":"","message":"no models"}]}"#;
+        let shown = ApiFault::from_answer(StatusCode::UNPROCESSABLE_ENTITY, body).to_string();
+        assert_eq!(shown, "Invalid document: 2 faults\n  models[0].name: `open` is reserved\n  no models");
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_shown_as_it_is() {
+        let fault = ApiFault::from_answer(StatusCode::BAD_GATEWAY, b"<html>oops</html>");
+        assert_eq!(fault.to_string(), "Bad Gateway: <html>oops</html>");
+    }
+
+    #[test]
+    fn a_missing_token_is_named() {
+        let fault = ApiFault::from_answer(StatusCode::UNAUTHORIZED, b"{}");
+        assert!(fault.to_string().contains("ENGINEHOUSE_TOKEN"));
+    }
+}

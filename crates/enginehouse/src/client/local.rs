@@ -1,0 +1,44 @@
+use std::io;
+use std::path::PathBuf;
+
+use http::{HeaderValue, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use super::{Answer, ApiRequest, MAX_ANSWER_BYTES, Unreachable};
+
+/// A server that runs on this home, by its control socket. File permissions are the authentication.
+#[derive(Debug)]
+pub(super) struct Local {
+    socket: PathBuf,
+}
+
+// === impl Local ===
+
+impl Local {
+    pub(super) fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// Sends one request over a connection of its own.
+    pub(super) async fn send(&self, mut request: ApiRequest) -> anyhow::Result<Answer> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.unreachable(&e))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        request.headers_mut().insert(header::HOST, HeaderValue::from_static("enginehouse"));
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        connection.abort();
+        Ok(Answer { status, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+    }
+
+    fn unreachable(&self, error: &io::Error) -> Unreachable {
+        let advice = match error.kind() {
+            io::ErrorKind::PermissionDenied => "; run this as the owner of the home, or as root",
+            _ => "; start the service with `enginehouse serve`, or name another home with --home",
+        };
+        Unreachable { what: self.socket.display().to_string(), why: error.to_string(), advice: advice.to_owned() }
+    }
+}

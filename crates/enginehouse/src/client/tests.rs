@@ -1,0 +1,21 @@
+use super::*;
+
+#[test]
+fn names_with_a_slash_are_one_segment() {
+    assert_eq!(segment("Qwen/Qwen3-8B"), "Qwen%2FQwen3-8B");
+    assert_eq!(segment("größe"), "gr%C3%B6%C3%9Fe");
+}
+
+#[test]
+fn a_query_holds_only_what_is_set() {
+    assert_eq!(query([]), "");
+    assert_eq!(query([("by", "key,day".to_owned()), ("model", "a b".to_owned())]), "?by=key%2Cday&model=a+b");
+}
+
+#[test]
+fn an_answer_that_is_not_json_says_so() {
+    let page = Answer { status: StatusCode::OK, body: Bytes::from_static(b"<html>") };
+    assert!(page.into_value().unwrap_err().to_string().contains("admin port"));
+    let nothing = Answer { status: StatusCode::NO_CONTENT, body: Bytes::new() };
+    assert_eq!(nothing.into_value().unwrap(), Value::Null);
+}

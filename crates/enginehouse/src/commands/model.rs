@@ -1,0 +1,107 @@
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+
+use crate::cli::Globals;
+use crate::client::{self, Client};
+use crate::output::{self, Column, Table};
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  enginehouse model list
+  enginehouse model list --json | jq '.[] | select(.ready | not) | .name'";
+
+/// Verbs of `model`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  enginehouse model list")]
+pub(crate) struct ModelArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the models, whether each can serve, and why not
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
+struct ListArgs {
+    /// Print all that is known as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A model as the admin API shows it; only what the table needs.
+#[derive(Debug, Deserialize)]
+struct Model {
+    name: String,
+    #[serde(rename = "type")]
+    model_type: String,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    ready: u32,
+    #[serde(default)]
+    replicas: u32,
+    #[serde(default)]
+    deployments: Vec<Deployment>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Deployment {
+    id: String,
+    state: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+/// Runs a verb.
+pub(crate) async fn run(globals: &Globals, args: ModelArgs) -> anyhow::Result<()> {
+    match args.verb {
+        Verb::List(list) => run_list(globals, &list).await,
+    }
+}
+
+async fn run_list(globals: &Globals, args: &ListArgs) -> anyhow::Result<()> {
+    let answer = Client::connect(globals)?.get("/api/v1/models").await?;
+    if args.json {
+        return Ok(output::json(&answer)?);
+    }
+    let models: Vec<Model> = client::view(&answer)?;
+    if models.is_empty() {
+        output::note("No models yet: write a document and run `enginehouse apply -f FILE`.");
+        return Ok(());
+    }
+    output::table(&table(&models))?;
+    let faults = faults(&models);
+    if !faults.is_empty() {
+        output::note(&faults);
+    }
+    Ok(())
+}
+
+fn table(models: &[Model]) -> Table {
+    let mut table =
+        Table::new(&[Column::text("MODEL"), Column::text("TYPE"), Column::text("READY"), Column::text("URL")]);
+    for model in models {
+        let ready = format!("{}/{}", model.ready, model.replicas);
+        table.push(vec![model.name.clone(), model.model_type.clone(), ready, model.url.clone().unwrap_or_default()]);
+    }
+    table
+}
+
+fn faults(models: &[Model]) -> String {
+    let mut text = String::new();
+    for model in models {
+        for deployment in &model.deployments {
+            if let Some(message) = deployment.message.as_deref().filter(|message| !message.is_empty()) {
+                let Deployment { id, state, .. } = deployment;
+                let _ = writeln!(text, "{} ({id}, {state}): {}", output::plain(&model.name), output::plain(message));
+            }
+        }
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,63 @@
+//! What commands print: data to standard output, everything said around it to standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
+
+use serde_json::Value;
+
+mod table;
+
+pub(crate) use table::{Column, Table};
+
+/// Standard output could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+pub(crate) struct WriteError(pub(crate) io::Error);
+
+/// Prints data, ending in exactly one line feed.
+pub(crate) fn data(text: &str) -> Result<(), WriteError> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.trim_end_matches('\n').as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+    written.and_then(|()| stdout.flush()).map_err(WriteError)
+}
+
+/// Prints data as indented JSON.
+pub(crate) fn json(value: &Value) -> Result<(), WriteError> {
+    data(&format!("{value:#}"))
+}
+
+/// Prints a table as wide as the terminal allows, or in full where standard output is no terminal.
+pub(crate) fn table(table: &Table) -> Result<(), WriteError> {
+    data(&table.render(width(io::stdout())))
+}
+
+/// Says something to the person: progress, hints, errors. Not data; a closed standard error is no failure.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Writes to standard error as it is, for redrawing.
+pub(crate) fn raw_note(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// Cells of a line on standard error; 80 where that is no terminal.
+pub(crate) fn note_width() -> usize {
+    width(io::stderr()).unwrap_or(80)
+}
+
+/// Whether a person watches standard error.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Control characters of server-sent text, made harmless for a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn width(terminal: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
