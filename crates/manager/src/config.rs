@@ -1,0 +1,53 @@
+use std::fmt;
+use std::sync::Arc;
+
+use ambient::{Clock, Rng};
+use snapshot::{Publisher, Secret};
+
+use crate::Home;
+
+/// What a manager is made from.
+#[derive(Debug)]
+pub struct ManagerConfig {
+    /// The folder with all state.
+    pub home: Home,
+    /// Time of day.
+    pub clock: Clock,
+    /// Where keys and ids come from.
+    pub rng: Rng,
+    /// The environment that `os.environ/NAME` refers to.
+    pub env: Environment,
+    /// The master key, if it is given from outside; replaces the one that was kept.
+    pub master_key: Option<Secret>,
+    /// Whether a master key is made where none was ever given or made. Off for one-shot commands on a home
+    /// where nothing runs, so that the first `serve` makes and shows it.
+    pub make_master_key: bool,
+    /// The way to the gateway in this process; none where there is no gateway.
+    pub publisher: Option<Publisher>,
+    /// Address of the client port as people reach it, as `http://127.0.0.1:4000`: shown with models.
+    pub client_url: Option<String>,
+}
+
+/// Looks up environment variables; a parameter, so that tests bring their own.
+#[derive(Clone)]
+pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+// === impl Environment ===
+
+impl Environment {
+    /// From a function that knows the variables.
+    pub fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lookup))
+    }
+
+    /// The variable `name`, if it is set.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}

@@ -1,0 +1,168 @@
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// `$ENGINEHOUSE_HOME`: the folder with all state, and where in it everything lies.
+#[derive(Clone, Debug)]
+pub struct Home(PathBuf);
+
+/// Keeps other managers away from a home for as long as it lives.
+#[derive(Debug)]
+pub struct HomeLock {
+    _file: File,
+}
+
+/// The home cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// A folder or file of it cannot be made or read.
+    #[error("cannot use {}: {source}; check owner and mode, or choose another home", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another manager runs on it.
+    #[error("another manager (pid {pid}) uses this home ({}); stop it, or choose another home", home.display())]
+    InUse {
+        /// The home.
+        home: PathBuf,
+        /// Its process id, as it wrote it down; `unknown` if it did not.
+        pid: String,
+    },
+}
+
+// === impl Home ===
+
+impl Home {
+    /// Takes `path` as home and makes it and its folders where they are missing, for the owner only.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
+        let home = Self(path.into());
+        for folder in [home.0.clone(), home.spool(), home.logs(), home.run()] {
+            make_private(&folder).map_err(|source| HomeError::Io { path: folder, source })?;
+        }
+        Ok(home)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Projection of the applied state.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.json")
+    }
+
+    /// Where the gateway writes its records, one folder a gateway.
+    pub fn spool(&self) -> PathBuf {
+        self.0.join("spool")
+    }
+
+    /// What engines print.
+    pub fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+
+    /// Sockets on which engines listen.
+    pub fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+
+    /// Socket of the admin API for the owner.
+    pub fn control_socket(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+
+    /// Keeps other managers away until the lock is dropped.
+    pub fn lock(&self) -> Result<HomeLock, HomeError> {
+        let path = self.0.join("lock");
+        let io_error = |source: io::Error| HomeError::Io { path: path.clone(), source };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(&path).map_err(io_error)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(HomeError::InUse { home: self.0.clone(), pid: read_pid(&mut file) });
+            }
+            Err(error) => return Err(io_error(error.into())),
+        }
+        write_pid(&mut file).map_err(io_error)?;
+        Ok(HomeLock { _file: file })
+    }
+
+    /// Binds [`control_socket`](Self::control_socket) for the owner only. Call it with the lock held: a socket
+    /// that a dead manager left behind is replaced.
+    pub fn bind_control(&self) -> Result<UnixListener, HomeError> {
+        let path = self.control_socket();
+        bind_private(&path).map_err(|source| HomeError::Io { path, source })
+    }
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn read_pid(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.take(20).read_to_string(&mut text);
+    let pid = text.trim();
+    if read.is_err() || pid.is_empty() { "unknown".to_owned() } else { pid.to_owned() }
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_home_is_made_for_the_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::create(folder.path().join("deep/home")).unwrap();
+        let socket = home.bind_control().unwrap();
+        drop(socket);
+        let socket = home.bind_control().expect("a socket left behind is replaced");
+        for (path, mode) in [(home.path().to_owned(), 0o700), (home.spool(), 0o700), (home.control_socket(), 0o600)] {
+            assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, mode, "{}", path.display());
+        }
+        drop(socket);
+    }
+
+    #[test]
+    fn a_home_is_used_by_one_manager_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::create(folder.path()).unwrap();
+        let lock = home.lock().unwrap();
+        let message = home.lock().unwrap_err().to_string();
+        assert!(message.contains(&format!("another manager (pid {})", std::process::id())), "{message}");
+        drop(lock);
+        home.lock().unwrap();
+    }
+}

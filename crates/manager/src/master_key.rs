@@ -1,0 +1,90 @@
+use ambient::Rng;
+use snapshot::{KeyHash, Secret};
+use store::Store;
+
+use crate::secrets::{self, UnfitKey};
+
+/// Where the hash stands among the settings.
+const SETTING: &str = "master_key_sha256";
+
+/// There is no usable master key.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    /// The given one cannot be one.
+    #[error(
+        "the master key (ENGINEHOUSE_MASTER_KEY) is unfit: {0}; `openssl rand -hex 24` behind `sk-` makes a good one"
+    )]
+    Unfit(#[from] UnfitKey),
+    /// Its hash cannot be read or kept.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// The hash of the master key, and the key itself if it was made just now.
+#[derive(Debug)]
+pub(crate) struct MasterKey {
+    pub(crate) hash: Option<KeyHash>,
+    pub(crate) made: Option<Secret>,
+}
+
+/// Takes the `given` key; else the one that was kept; else, if `make`, makes one. Only the hash is kept.
+pub(crate) async fn settle(
+    store: &Store,
+    rng: &Rng,
+    given: Option<&Secret>,
+    make: bool,
+) -> Result<MasterKey, MasterKeyError> {
+    let kept = store.settings().get(SETTING).await?.and_then(|text| text.parse::<KeyHash>().ok());
+    let (hash, made) = match (given, kept) {
+        (Some(given), _) => {
+            secrets::check(given)?;
+            (KeyHash::of(given.expose()), None)
+        }
+        (None, Some(kept)) => (kept, None),
+        (None, None) if make => {
+            let made = secrets::generate(rng);
+            (KeyHash::of(made.expose()), Some(made))
+        }
+        (None, None) => return Ok(MasterKey { hash: None, made: None }),
+    };
+    if kept != Some(hash) {
+        store.settings().set(SETTING, Some(&hash.to_string())).await?;
+    }
+    Ok(MasterKey { hash: Some(hash), made })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_made_once_and_kept_as_hash_until_another_is_given() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path()).await.unwrap();
+        let rng = Rng::system();
+        assert_eq!(settle(&store, &rng, None, false).await.unwrap().hash, None);
+        let first = settle(&store, &rng, None, true).await.unwrap();
+        let made = first.made.unwrap();
+        assert_eq!(first.hash, Some(KeyHash::of(made.expose())));
+        let second = settle(&store, &rng, None, true).await.unwrap();
+        assert_eq!((second.hash, second.made), (first.hash, None), "shown once");
+
+        let given = Secret::new("sk-0123456789abcdef");
+        let third = settle(&store, &rng, Some(&given), true).await.unwrap();
+        assert_eq!(third.hash, Some(KeyHash::of(given.expose())));
+        assert_eq!(settle(&store, &rng, None, true).await.unwrap().hash, third.hash);
+        let unfit = settle(&store, &rng, Some(&Secret::new("short")), true).await.unwrap_err();
+        assert!(unfit.to_string().contains("ENGINEHOUSE_MASTER_KEY"), "{unfit}");
+    }
+
+    #[tokio::test]
+    async fn the_key_itself_is_nowhere_in_the_files() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path()).await.unwrap();
+        let made = settle(&store, &Rng::system(), None, true).await.unwrap().made.unwrap();
+        for entry in std::fs::read_dir(home.path()).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!String::from_utf8_lossy(&bytes).contains(made.expose()));
+        }
+    }
+}
