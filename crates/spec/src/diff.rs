@@ -59,3 +59,6 @@ pub fn diff(old: &Document, new: &Document) -> Vec<Change> {
     changes.extend(gone.into_iter().map(deleted));
     changes
 }
+
+#[cfg(test)]
+mod tests;

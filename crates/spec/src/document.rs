@@ -25,7 +25,8 @@ use crate::limits;
 
 /// A whole desired state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping: a desired state")]
+#[schemars(title = "Enginehouse desired state", example = crate::schema::example())]
 pub struct Document {
     /// Version of this format; always 1.
     #[schemars(extend("const" = limits::VERSION))]

@@ -52,3 +52,25 @@ fn engine_strings(engine: &Engine) -> impl Iterator<Item = &str> {
     let scalars = [Some(&engine.source), engine.revision.as_ref()].into_iter().flatten();
     scalars.chain(&engine.command).chain(&engine.args).chain(engine.env.values()).map(String::as_str)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Format, parse};
+
+    #[test]
+    fn names_every_variable_once() {
+        let text = "version: 1\nmodels:\n  - { name: a, type: chat, deployments: [
+            { endpoint: { url: os.environ/A, model: os.environ/B, credential: os.environ/A } },
+            { engine: { source: os.environ/C, revision: os.environ/D, command: [x, os.environ/E], args: [os.environ/F], env: { X: os.environ/G, Y: plain } } }] }";
+        let document = parse(text, Format::Yaml).unwrap();
+        let names = |index: usize| environment_variables(&document.models[0].deployments[index]).join("");
+        assert_eq!([names(0), names(1)], ["AB", "CDEFG"]);
+    }
+
+    #[test]
+    fn variable_names() {
+        assert!(["A", "_", "a1", "OPENAI_API_KEY"].into_iter().all(is_variable_name));
+        assert!(!["", "1A", "A-B", "A B", "é", "A=B"].into_iter().any(is_variable_name));
+    }
+}

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -11,7 +13,7 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Everything that is wrong with a document; never empty.
+/// Everything that is wrong with a document, up to [`limits::REPORTED`] faults; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(transparent)]
 pub struct Faults(Vec<Fault>);
@@ -88,6 +90,9 @@ impl<'a> Scope<'a> {
 
     /// Reports a fault here.
     pub(crate) fn fault(&mut self, message: impl Into<String>) {
+        if self.faults.len() >= limits::REPORTED {
+            return;
+        }
         self.faults.push(Fault { path: self.path.clone(), message: message.into() });
     }
 }

@@ -30,6 +30,8 @@ mod validate;
 mod warning;
 mod write;
 
+#[cfg(test)]
+mod arbitrary;
 
 pub use defaults::{TypeDefaults, defaults};
 pub use diff::{Change, ChangeKind, diff};

@@ -9,6 +9,9 @@ pub const DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 /// How deep lists and mappings may be nested. The format itself needs 7.
 pub const DEPTH: usize = 32;
 
+/// Faults, and warnings, that are reported of one document.
+pub const REPORTED: usize = 1000;
+
 /// Bytes that a model's name may have.
 pub const NAME_BYTES: usize = 256;
 /// Names that no model may have, because they are words of a path.

@@ -4,7 +4,11 @@ use crate::{Document, limits};
 
 mod json;
 mod snippet;
+mod strict;
 mod yaml;
+
+/// Characters of a message that are shown.
+const MESSAGE_CHARS: usize = 500;
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -55,7 +59,9 @@ impl Format {
 // === impl ParseError ===
 
 impl ParseError {
-    fn at(text: &str, line: u64, column: u64, message: String) -> Self {
+    fn at(text: &str, line: u64, column: u64, message: &str) -> Self {
+        // A message may repeat a key of the document, which has as many characters as it likes.
+        let message = message.chars().take(MESSAGE_CHARS).map(snippet::printable).collect();
         Self::Invalid { line, column, message, snippet: snippet::snippet(text, line, column) }
     }
 }
@@ -71,3 +77,6 @@ pub fn parse(text: &str, format: Format) -> Result<Document, ParseError> {
         Format::Json => json::parse(text),
     }
 }
+
+#[cfg(test)]
+mod tests;

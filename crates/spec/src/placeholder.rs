@@ -75,28 +75,23 @@ pub fn holds(command: &[String], placeholder: Placeholder) -> bool {
 
 /// The word up to the closing brace, if `rest` (what follows an opening brace) begins with one.
 fn word_in_braces(rest: &str) -> Option<&str> {
-    let (word, _) = rest.split_once('}')?;
-    let is_word = !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    is_word.then_some(word)
+    let end = rest.bytes().position(|b| !b.is_ascii_lowercase() && b != b'_')?;
+    (end > 0 && rest[end..].starts_with('}')).then(|| &rest[..end])
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Piece::*, *};
+    use super::Piece::{Placeholder, Text, Unknown};
+    use super::{Placeholder as P, pieces};
 
     #[test]
     fn finds_placeholders_among_text() {
-        assert_eq!(pieces("{port}"), [Placeholder(super::Placeholder::Port)]);
+        assert_eq!(pieces("{port}"), [Placeholder(P::Port)]);
         assert_eq!(
             pieces("http://x:{port}/{name}"),
-            [
-                Text("http://x:"),
-                Placeholder(super::Placeholder::Port),
-                Text("/"),
-                Placeholder(super::Placeholder::Name)
-            ]
+            [Text("http://x:"), Placeholder(P::Port), Text("/"), Placeholder(P::Name)]
         );
         assert_eq!(pieces("a{prot}b"), [Text("a"), Unknown("prot"), Text("b")]);
         assert_eq!(pieces(""), []);
@@ -107,8 +102,8 @@ mod tests {
         for text in [r#"{"port": 1}"#, "{}", "{", "}", "{a,b}", "{ port }", "{PORT}", "{port", "${HOME}"] {
             assert_eq!(pieces(text), [Text(text)], "{text}");
         }
-        assert_eq!(pieces(r#"{"x":{port}}"#), [Text(r#"{"x":"#), Placeholder(super::Placeholder::Port), Text("}")]);
-        assert_eq!(pieces("{{port}}"), [Text("{"), Placeholder(super::Placeholder::Port), Text("}")]);
+        assert_eq!(pieces(r#"{"x":{port}}"#), [Text(r#"{"x":"#), Placeholder(P::Port), Text("}")]);
+        assert_eq!(pieces("{{port}}"), [Text("{"), Placeholder(P::Port), Text("}")]);
     }
 
     proptest! {

@@ -37,3 +37,6 @@ pub fn validate(document: &Document) -> Result<(), Faults> {
     routing::check(&mut root.field("routing"), routing);
     Faults::from_list(faults)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Document;
+use crate::{Document, Endpoint, Model, limits};
 
 /// Something that is allowed and yet has not the effect that one may expect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,32 +15,70 @@ pub struct Warning {
 
 // === impl Warning ===
 
+impl Warning {
+    fn new(path: String, message: impl Into<String>) -> Self {
+        Self { path, message: message.into() }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)
     }
 }
 
-/// All warnings about a document, in its order.
+/// All warnings about a document, in its order, up to [`limits::REPORTED`].
 pub fn warnings(document: &Document) -> Vec<Warning> {
+    let models = document.models.iter().enumerate();
+    models.flat_map(|(index, model)| of_model(&format!("models[{index}]"), model)).take(limits::REPORTED).collect()
+}
+
+fn of_model(path: &str, model: &Model) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let mut warn = |path: String, message: String| warnings.push(Warning { path, message });
-    for (m, model) in document.models.iter().enumerate() {
-        if model.deployments.is_empty() {
-            let message = "is empty: the model is known to clients and answers 503 until a deployment is added";
-            warn(format!("models[{m}].deployments"), message.to_owned());
-        }
-        for (d, deployment) in model.deployments.iter().enumerate() {
-            let Some(endpoint) = &deployment.endpoint else { continue };
-            if let Some(tpm) = endpoint.tpm {
-                let message = format!("tpm is {tpm}, which this version does not enforce yet; rpm it does");
-                warn(format!("models[{m}].deployments[{d}].endpoint.tpm"), message);
-            }
-        }
-        if model.open_access {
-            let message = "is true, but this version does not serve `/open/` yet: the model still needs a key";
-            warn(format!("models[{m}].open_access"), message.to_owned());
-        }
+    if model.deployments.is_empty() {
+        let message = "deployments is empty: the model is known, and answers 503 until it gets one";
+        warnings.push(Warning::new(format!("{path}.deployments"), message));
+    }
+    for (index, deployment) in model.deployments.iter().enumerate() {
+        let path = format!("{path}.deployments[{index}].endpoint");
+        warnings.extend(deployment.endpoint.iter().flat_map(|endpoint| of_endpoint(&path, endpoint)));
+    }
+    if model.open_access {
+        let message = "open_access is true, but this version does not serve `/open/`: the model needs a key there too";
+        warnings.push(Warning::new(format!("{path}.open_access"), message));
     }
     warnings
+}
+
+fn of_endpoint(path: &str, endpoint: &Endpoint) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if endpoint.rpm == Some(0) {
+        warnings.push(Warning::new(format!("{path}.rpm"), "rpm is 0: the endpoint takes no request at all"));
+    }
+    if let Some(tpm) = endpoint.tpm {
+        let message = format!("tpm is {tpm}, but this version does not enforce it; rpm it does");
+        warnings.push(Warning::new(format!("{path}.tpm"), message));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Format, parse};
+
+    #[test]
+    fn what_has_no_effect_is_named() {
+        let text = "version: 1\nmodels:\n  - { name: a, type: chat }\n  - { name: b, type: chat, open_access: true, \
+                    deployments: [{ endpoint: { url: 'http://h', rpm: 0, tpm: 7 } }] }";
+        let shown: Vec<_> = warnings(&parse(text, Format::Yaml).unwrap()).iter().map(ToString::to_string).collect();
+        let expected = [
+            "models[0].deployments: deployments is empty: the model is known, and answers 503 until it gets one",
+            "models[1].deployments[0].endpoint.rpm: rpm is 0: the endpoint takes no request at all",
+            "models[1].deployments[0].endpoint.tpm: tpm is 7, but this version does not enforce it; rpm it does",
+            "models[1].open_access: open_access is true, but this version does not serve `/open/`: the model needs a key there too",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(warnings(&Document::default()), []);
+    }
 }

@@ -22,3 +22,21 @@ pub fn to_json(document: &Document) -> Result<String, WriteError> {
     text.push('\n');
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Format, arbitrary::documents, parse};
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(document in documents()) {
+            let yaml = to_yaml(&document).unwrap();
+            prop_assert_eq!(&parse(&yaml, Format::Yaml).map_err(|e| TestCaseError::fail(format!("{e}\n{yaml}")))?, &document);
+            let json = to_json(&document).unwrap();
+            prop_assert_eq!(&parse(&json, Format::Json).map_err(|e| TestCaseError::fail(format!("{e}\n{json}")))?, &document);
+        }
+    }
+}

@@ -5,8 +5,11 @@ use super::{Endpoint, Engine};
 
 /// One target that can serve a model: exactly one of `endpoint` and `engine`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["endpoint"] }, { "required": ["engine"] }]))]
+#[serde(deny_unknown_fields, expecting = "a mapping: a deployment")]
+#[schemars(extend("oneOf" = [
+    { "required": ["endpoint"], "properties": { "endpoint": { "type": "object" } } },
+    { "required": ["engine"], "properties": { "engine": { "type": "object" } } }
+]))]
 pub struct Deployment {
     /// Given once and kept for ever; made when the document is applied, if absent. Lower-case letters, digits and `-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

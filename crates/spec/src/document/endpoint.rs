@@ -6,7 +6,7 @@ use crate::limits;
 
 /// A service that runs elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping: an endpoint")]
 pub struct Endpoint {
     /// Which dialect it speaks.
     #[serde(default)]
@@ -35,7 +35,7 @@ pub struct Endpoint {
 }
 
 /// The dialect of an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Provider {
     /// Anything that speaks OpenAI's API: vLLM, llama.cpp, another gateway.

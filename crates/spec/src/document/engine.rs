@@ -8,7 +8,7 @@ use crate::limits;
 
 /// A program that Enginehouse starts and supervises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping: an engine")]
 pub struct Engine {
     /// Hugging Face id, or a local folder (with `./`, `../` or `/` in front).
     #[schemars(length(min = 1))]
@@ -51,7 +51,7 @@ pub struct Engine {
 }
 
 /// Where engines run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Runtime {
     /// In a container.

@@ -6,7 +6,7 @@ use crate::{ModelType, limits};
 
 /// One public name and what serves it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping: a model")]
 pub struct Model {
     /// Public name, as clients put it into `"model"`; 1 to 256 bytes, may hold `/`.
     #[schemars(length(min = 1, max = limits::NAME_BYTES), extend("not" = { "enum": limits::RESERVED_NAMES }))]

@@ -5,7 +5,7 @@ use crate::limits;
 
 /// What a model costs, in units of the one currency of the installation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping: prices")]
 pub struct Price {
     /// Per 1,000,000 prompt tokens.
     #[serde(default)]

@@ -5,7 +5,7 @@ use crate::limits;
 
 /// How deployments are chosen and how long they are waited for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, expecting = "a mapping: the settings of `routing`", default)]
 pub struct Routing {
     /// How a deployment is chosen where the model says nothing else.
     pub strategy: Strategy,
@@ -23,7 +23,7 @@ pub struct Routing {
 
 /// Time-outs of one attempt, in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, expecting = "a mapping: time-outs", default)]
 pub struct Timeouts {
     /// To reach the engine.
     #[schemars(extend("exclusiveMinimum" = 0), range(max = limits::SECONDS))]
@@ -40,7 +40,7 @@ pub struct Timeouts {
 }
 
 /// How one of several deployments is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// The one with the fewest requests in flight.

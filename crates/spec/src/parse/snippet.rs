@@ -13,6 +13,7 @@ pub(super) fn snippet(text: &str, line: u64, column: u64) -> String {
     format!("{number} | {stretch}\n{gutter} | {mark}^")
 }
 
-fn printable(c: char) -> char {
+/// Control characters would act on the terminal.
+pub(super) fn printable(c: char) -> char {
     if c.is_control() { ' ' } else { c }
 }

@@ -5,6 +5,9 @@ use crate::{
     quote::Quoted,
 };
 
+/// Characters of an unknown placeholder that a message repeats.
+const SHOWN: usize = 40;
+
 /// The command of a process engine and the arguments behind it.
 pub(super) fn check(here: &mut Scope<'_>, command: &[String], args: &[String]) {
     for (field, words) in [("command", command), ("args", args)] {
@@ -29,6 +32,7 @@ fn check_word(here: &mut Scope<'_>, field: &str, word: &str) {
     for piece in pieces(word) {
         if let Piece::Unknown(unknown) = piece {
             let known = Placeholder::ALL.map(|p| format!("`{}`", p.as_str())).join(", ");
+            let unknown = unknown.get(..SHOWN).unwrap_or(unknown);
             here.fault(format!(
                 "{field} holds the placeholder `{{{unknown}}}`; there are {known} (write `{{ {unknown} }}` for plain text)"
             ));

@@ -2,7 +2,7 @@ use super::{environment, name, url};
 use crate::{Endpoint, environment_variable, fault::Scope, limits};
 
 pub(super) fn check(here: &mut Scope<'_>, endpoint: &Endpoint) {
-    let Endpoint { provider: _, url, model, credential, weight, rpm, tpm } = endpoint;
+    let Endpoint { provider: _, url, model, credential, weight, rpm: _, tpm: _ } = endpoint;
     url::check(&mut here.field("url"), url);
     if let Some(model) = model {
         name::check_text(&mut here.field("model"), "model", model);
@@ -14,11 +14,6 @@ pub(super) fn check(here: &mut Scope<'_>, endpoint: &Endpoint) {
     if !limits::WEIGHT.contains(weight) {
         let (least, most) = (limits::WEIGHT.start(), limits::WEIGHT.end());
         here.field("weight").fault(format!("weight is {weight}; give {least} to {most}"));
-    }
-    for (field, bound) in [("rpm", rpm), ("tpm", tpm)] {
-        if *bound == Some(0) {
-            here.field(field).fault(format!("{field} is 0; give at least 1, or leave it out for no bound"));
-        }
     }
 }
 

@@ -62,7 +62,7 @@ fn check_gpus(here: &mut Scope<'_>, engine: &Engine) {
         // How many `all` are is known on the machine only.
         return;
     }
-    if *replicas > 0 && gpus.len() as u64 % u64::from(*replicas) != 0 {
+    if *replicas > 0 && !(gpus.len() as u64).is_multiple_of(u64::from(*replicas)) {
         let count = gpus.len();
         here.fault(format!("gpus names {count}, which is not divisible by replicas ({replicas})"));
     }

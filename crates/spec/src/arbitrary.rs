@@ -1,0 +1,127 @@
+//! Any document that the types can hold, for property tests; not only valid ones.
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::{
+    Deployment, Document, Endpoint, Engine, Gpu, Ledger, Model, ModelType, OnFull, Price, Provider, Routing, Runtime,
+    Strategy as Choice, Timeouts,
+};
+
+/// A whole document.
+pub(crate) fn documents() -> impl Strategy<Value = Document> {
+    let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
+    (0_u32..3, vec(models(), 0..4), routing(), ledger).prop_map(|(version, models, routing, ledger)| Document {
+        version,
+        models,
+        routing,
+        ledger,
+    })
+}
+
+/// Words that writers of YAML have to quote, among others.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[a-z0-9/._-]{0,12}",
+        2 => any::<String>(),
+        2 => proptest::sample::select(vec![
+            "", " ", "no", "null", "~", "1e3", "0x10", "1_000", ".nan", "- a", "a: b", "#", "\"", "'", "{port}", "|", ">",
+            "a\nb\n\n", "\ta", "a ", "\u{85}", "\u{7f}", "\u{2028}", "\u{feff}", "é😀", "<<", "*a", "&a", "!t", "%", "@",
+            "2026-01-01", "12:30", "os.environ/NAME", "---", "...", "\r\n", "\0", "\\",
+        ]).prop_map(str::to_owned),
+    ]
+}
+
+fn models() -> impl Strategy<Value = Model> {
+    let choice = prop_oneof![Just(Choice::LeastBusy), Just(Choice::SimpleShuffle)];
+    let model_type = proptest::sample::select(ModelType::ALL.to_vec());
+    (text(), model_type, vec(deployments(), 0..4), prices(), any::<bool>(), option::of(choice)).prop_map(
+        |(name, model_type, deployments, price, open_access, strategy)| Model {
+            name,
+            model_type,
+            deployments,
+            price,
+            open_access,
+            strategy,
+        },
+    )
+}
+
+fn deployments() -> impl Strategy<Value = Deployment> {
+    (option::of("[a-c]{1,2}"), option::of(endpoints()), option::of(engines()))
+        .prop_map(|(id, endpoint, engine)| Deployment { id, endpoint, engine })
+}
+
+fn endpoints() -> impl Strategy<Value = Endpoint> {
+    let provider = prop_oneof![Just(Provider::Openai), Just(Provider::OpenaiCompatible)];
+    let bound = || option::of(any::<u64>());
+    (provider, text(), option::of(text()), option::of(text()), 0_u32..2000, bound(), bound()).prop_map(
+        |(provider, url, model, credential, weight, rpm, tpm)| Endpoint {
+            provider,
+            url,
+            model,
+            credential,
+            weight,
+            rpm,
+            tpm,
+        },
+    )
+}
+
+fn engines() -> impl Strategy<Value = Engine> {
+    let runtime = prop_oneof![Just(Runtime::Docker), Just(Runtime::Process)];
+    let gpu = prop_oneof![any::<u32>().prop_map(Gpu::Index), "GPU-[0-9a-f]{4}".prop_map(Gpu::Name)];
+    let texts = (text(), option::of(text()), option::of(text()));
+    let lists = (vec(text(), 0..4), vec(gpu, 0..4), vec(text(), 0..3), btree_map(text(), text(), 0..3));
+    let numbers = (0_u32..10, option::of(any::<u32>()), option::of(any::<u32>()));
+    (runtime, texts, lists, numbers).prop_map(|(runtime, texts, lists, numbers)| {
+        let (source, revision, quantization) = texts;
+        let (command, gpus, args, env) = lists;
+        let (replicas, max_model_len, start_timeout) = numbers;
+        Engine {
+            source,
+            revision,
+            runtime,
+            command,
+            gpus,
+            replicas,
+            quantization,
+            max_model_len,
+            args,
+            env,
+            start_timeout,
+        }
+    })
+}
+
+fn prices() -> impl Strategy<Value = Price> {
+    let n = || prop_oneof![Just(0.0), Just(0.1), -1.0..1e7_f64];
+    (n(), option::of(n()), n(), n(), n(), n(), n(), n()).prop_map(
+        |(input, cached_input, output, image, audio_second, character, search, request)| Price {
+            input,
+            cached_input,
+            output,
+            image,
+            audio_second,
+            character,
+            search,
+            request,
+        },
+    )
+}
+
+fn routing() -> impl Strategy<Value = Routing> {
+    let timeouts = (0.0..1e5_f64, 0.0..1e5_f64, 0.0..1e5_f64, 0.0..1e5_f64)
+        .prop_map(|(connect, first_byte, between_bytes, total)| Timeouts { connect, first_byte, between_bytes, total });
+    let choice = prop_oneof![Just(Choice::LeastBusy), Just(Choice::SimpleShuffle)];
+    (choice, 0_u32..10, any::<u32>(), -1.0..1e5_f64, timeouts).prop_map(
+        |(strategy, retries, allowed_fails, cooldown_seconds, timeouts)| Routing {
+            strategy,
+            retries,
+            allowed_fails,
+            cooldown_seconds,
+            timeouts,
+        },
+    )
+}
