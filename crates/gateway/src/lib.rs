@@ -1,1 +1,25 @@
-//! x
+//! The data plane.
+//!
+//! Snapshot in, ledger events out, and no other tie: the gateway knows no database, no engine runtime and
+//! no manager. Its modules stand in the order in which a request meets them:
+//!
+//! `edge` → `authenticate` → `admit` → `route` → `upstream` → `meter`
+//!
+//! (the response cache will stand between `admit` and `route`). [`pipeline`] is that sentence as code;
+//! [`rescue`] turns every cause of failure into a response, in one place.
+
+mod admit;
+mod authenticate;
+mod edge;
+mod gateway;
+mod meter;
+mod metrics;
+mod operational;
+mod pipeline;
+mod rescue;
+mod route;
+mod serving;
+mod surface;
+mod upstream;
+
+pub use gateway::{Gateway, GatewayConfig};

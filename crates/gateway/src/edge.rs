@@ -1,0 +1,11 @@
+//! Where clients come in: connections, request ids, bounds on what they may send.
+
+mod body;
+mod connections;
+mod receive;
+mod request_id;
+
+pub(crate) use body::Body;
+pub(crate) use connections::accept_forever;
+pub(crate) use receive::{BodyFault, BufferPermit, Buffers, receive};
+pub(crate) use request_id::request_id;

@@ -1,0 +1,107 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+/// Time that a client may take between two pieces of its body.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Why a body did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyFault {
+    #[error("The request body is larger than {0} bytes.")]
+    TooLarge(usize),
+    #[error("The service holds as many request bodies as it can. Try again shortly.")]
+    Overloaded,
+    #[error("The request body did not go on within {0:?}.")]
+    Slow(Duration),
+    #[error("The request body ended before it was complete.")]
+    Broken,
+}
+
+/// The memory for request bodies, all requests together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Buffers(Arc<AtomicUsize>);
+
+/// A part of that memory, given back on drop.
+#[derive(Debug, Default)]
+pub(crate) struct BufferPermit {
+    buffers: Buffers,
+    bytes: usize,
+}
+
+/// Reads a whole body of at most `max` bytes, while all bodies together have at most `max_sum`.
+pub(crate) async fn receive(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    buffers: &Buffers,
+    max: usize,
+    max_sum: usize,
+) -> Result<(Bytes, BufferPermit), BodyFault> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > max) {
+        return Err(BodyFault::TooLarge(max));
+    }
+    let mut permit = BufferPermit { buffers: buffers.clone(), bytes: 0 };
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = timeout(IDLE, body.frame()).await.map_err(|_| BodyFault::Slow(IDLE))? {
+        let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
+        if permit.bytes + data.len() > max {
+            return Err(BodyFault::TooLarge(max));
+        }
+        permit.grow(data.len(), max_sum)?;
+        // Most bodies come in one frame, which then is the body.
+        if first.is_empty() && all.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            // What is announced is bounded above, but only what arrives is paid for.
+            all.reserve(announced.unwrap_or(0).min(permit.bytes * 4));
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok((if all.is_empty() { first } else { all.freeze() }, permit))
+}
+
+// === impl BufferPermit ===
+
+impl BufferPermit {
+    fn grow(&mut self, bytes: usize, max_sum: usize) -> Result<(), BodyFault> {
+        let before = self.buffers.0.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > max_sum { Err(BodyFault::Overloaded) } else { Ok(()) }
+    }
+}
+
+impl Drop for BufferPermit {
+    fn drop(&mut self) {
+        self.buffers.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_is_bounded_and_given_back() {
+        let buffers = Buffers::default();
+        let permit = || BufferPermit { buffers: buffers.clone(), bytes: 0 };
+        let (mut a, mut b) = (permit(), permit());
+        a.grow(60, 100).unwrap();
+        assert!(matches!(b.grow(60, 100), Err(BodyFault::Overloaded)));
+        drop(b);
+        a.grow(40, 100).unwrap();
+        drop(a);
+        assert_eq!(buffers.0.load(Ordering::Relaxed), 0);
+    }
+}

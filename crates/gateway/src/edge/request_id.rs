@@ -1,0 +1,40 @@
+use std::sync::Arc;
+
+use ambient::Rng;
+use http::HeaderMap;
+
+/// Characters that a client's own id may have.
+const MAX_LENGTH: usize = 128;
+
+/// The request's id: the client's own `x-request-id` if it is short and plain, else a new one.
+pub(crate) fn request_id(headers: &HeaderMap, rng: &Rng) -> Arc<str> {
+    let own = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    match own.filter(|id| is_plain(id)) {
+        Some(id) => id.into(),
+        None => format!("req_{}", hex::encode(rng.bytes::<16>())).into(),
+    }
+}
+
+/// Fit for logs and headers as it is.
+fn is_plain(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
+    (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_id_is_kept_and_anything_else_replaced() {
+        let of = |id: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-request-id", id.parse().unwrap());
+            request_id(&headers, &Rng::seeded(1)).to_string()
+        };
+        assert_eq!(of("abc-1.2_3"), "abc-1.2_3");
+        for id in ["", "a b", "a\"b", &"x".repeat(129)] {
+            assert!(of(id).starts_with("req_"), "{id}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambient::{Clock, Rng};
+use arc_swap::ArcSwap;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use ledger::{Books, Condition};
+use snapshot::Subscriber;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::authenticate::{Caller, authenticate};
+use crate::edge::{Body, Buffers, accept_forever, request_id};
+use crate::metrics::Metrics;
+use crate::operational::{forward, health, list_models, liveness, metrics_page, one_model, readiness};
+use crate::pipeline::mediate;
+use crate::rescue::Cause;
+use crate::route::probe_forever;
+use crate::serving::Serving;
+use crate::surface::Surface;
+use crate::upstream::Client;
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct GatewayConfig {
+    /// Where admitted requests are written down.
+    pub books: Books,
+    /// The time of day, for keys that expire.
+    pub clock: Clock,
+    /// For request ids and for choosing among equals.
+    pub rng: Rng,
+    /// The manager's socket, to which management paths are forwarded.
+    pub management_socket: Option<PathBuf>,
+    /// What is wrong with the store, if anything: makes readiness say `degraded`, and nothing else.
+    pub store_fault: watch::Receiver<Option<String>>,
+}
+
+/// The data plane: serves clients from the newest snapshot.
+#[derive(Debug)]
+pub struct Gateway {
+    serving: Arc<ArcSwap<Serving>>,
+    pub(crate) books: Books,
+    pub(crate) clock: Clock,
+    pub(crate) rng: Rng,
+    pub(crate) buffers: Buffers,
+    pub(crate) manager: Option<Client>,
+    metrics: Metrics,
+    store_fault: watch::Receiver<Option<String>>,
+}
+
+/// Time to reach the manager's socket on the same machine.
+const MANAGER_BOUND: Duration = Duration::from_secs(1);
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// A gateway that serves nothing until it follows a manager.
+    pub fn new(config: GatewayConfig) -> Arc<Self> {
+        Arc::new(Self {
+            serving: Arc::new(ArcSwap::from_pointee(Serving::default())),
+            books: config.books,
+            clock: config.clock,
+            rng: config.rng,
+            buffers: Buffers::default(),
+            manager: config.management_socket.map(|path| Client::unix(&path, MANAGER_BOUND)),
+            metrics: Metrics::new(),
+            store_fault: config.store_fault,
+        })
+    }
+
+    /// Serves from every snapshot that comes, and probes replicas, until the manager has gone.
+    pub async fn follow(self: Arc<Self>, mut subscriber: Subscriber) {
+        let probes = tokio::spawn(probe_forever(self.serving.clone()));
+        while let Some(snapshot) = subscriber.next().await {
+            let next = Serving::next(&self.serving.load(), &snapshot, &self.metrics);
+            self.books.set_on_full(match snapshot.settings.on_full {
+                snapshot::OnFull::Refuse => ledger::OnFull::Refuse,
+                snapshot::OnFull::Serve => ledger::OnFull::Serve,
+            });
+            // Requests that run keep the serving that they began with; no stream breaks.
+            self.serving.store(Arc::new(next));
+            self.metrics.epoch.set(i64::try_from(snapshot.epoch).unwrap_or(i64::MAX));
+            subscriber.acknowledge(snapshot.epoch);
+        }
+        probes.abort();
+    }
+
+    /// Accepts clients on `listener` until `cancel`; then returns when the requests that run have ended.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, cancel: CancellationToken) {
+        accept_forever(self, listener, cancel).await;
+    }
+
+    /// What is served from now, once there is something.
+    pub(crate) fn serving(&self) -> Result<Arc<Serving>, Cause> {
+        let serving = self.serving.load_full();
+        if serving.epoch == 0 { Err(Cause::NotReady) } else { Ok(serving) }
+    }
+
+    /// Why no request can be served, if so.
+    pub(crate) fn can_serve(&self) -> Result<(), String> {
+        self.serving().map_err(|cause| cause.to_string())?;
+        let health = self.books.health();
+        match books_fault(&health) {
+            Some(fault) if health.on_full == ledger::OnFull::Refuse => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is wrong behind the gateway while it goes on serving.
+    pub(crate) fn degraded(&self) -> Vec<String> {
+        let store = self.store_fault.borrow().as_ref().map(|fault| format!("store: {fault}"));
+        let books = books_fault(&self.books.health());
+        store.into_iter().chain(books).collect()
+    }
+
+    /// Answers one request.
+    pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+        let id = request_id(request.headers(), &self.rng);
+        let is_head = request.method() == http::Method::HEAD;
+        let mut response = self.dispatch(&id, request).await.unwrap_or_else(|cause| {
+            self.metrics.rejected(cause.code());
+            let response = cause.rescue();
+            tracing::info!(request_id = %id, status = response.status().as_u16(), code = cause.code(), "{cause}");
+            response
+        });
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("x-request-id", value);
+        }
+        if is_head {
+            *response.body_mut() = Body::full("");
+        }
+        response
+    }
+
+    async fn dispatch(&self, id: &Arc<str>, request: Request<Incoming>) -> Result<Response<Body>, Cause> {
+        match Surface::of(request.method(), request.uri().path()) {
+            Surface::Mediated(api) => mediate(self, api, id, request).await,
+            Surface::Models => {
+                let serving = self.serving()?;
+                let caller = self.caller(&serving, &request)?;
+                Ok(list_models(&serving, &caller))
+            }
+            Surface::OneModel(name) => {
+                let serving = self.serving()?;
+                let caller = self.caller(&serving, &request)?;
+                one_model(&serving, &caller, &name)
+            }
+            Surface::Health => {
+                let serving = self.serving().ok();
+                let details = serving.filter(|serving| self.master(serving, &request).is_ok());
+                Ok(health(self, details.as_deref()))
+            }
+            Surface::Liveness => Ok(liveness()),
+            Surface::Readiness => Ok(readiness(self)),
+            Surface::Metrics => {
+                self.master(&*self.serving()?, &request)?;
+                Ok(metrics_page(self.metrics.expose()))
+            }
+            Surface::Management => {
+                let serving = self.serving()?;
+                self.master(&serving, &request)?;
+                forward(self, &serving, request).await
+            }
+            Surface::WrongMethod(right) => Err(Cause::WrongMethod(right)),
+            Surface::Unknown => {
+                let path = request.uri().path().chars().take(200).collect();
+                Err(Cause::UnknownUrl { method: request.method().clone(), path })
+            }
+        }
+    }
+
+    fn caller(&self, serving: &Serving, request: &Request<Incoming>) -> Result<Caller, Cause> {
+        authenticate(serving, request.headers(), self.clock.now())
+    }
+
+    fn master(&self, serving: &Serving, request: &Request<Incoming>) -> Result<(), Cause> {
+        match self.caller(serving, request)? {
+            Caller::Master => Ok(()),
+            Caller::Virtual(_) => Err(Cause::MasterKeyRequired),
+        }
+    }
+}
+
+fn books_fault(health: &ledger::Health) -> Option<String> {
+    let counted = || format!("{} events wait in memory, {} were lost", health.waiting, health.lost);
+    match &health.condition {
+        Condition::Sound if health.waiting == 0 && health.lost == 0 => None,
+        Condition::Sound => Some(format!("books: {}", counted())),
+        Condition::Exhausted => Some(format!("books: the spool is full until it is drained; {}", counted())),
+        Condition::Failing(fault) => Some(format!("books: they cannot be written ({fault}); {}", counted())),
+    }
+}

@@ -1,0 +1,8 @@
+//! What a request used: into the books, the budgets and the metrics, on every way out.
+
+mod account;
+mod relay;
+mod rewrite;
+
+pub(crate) use account::Account;
+pub(crate) use relay::{Relay, Source};

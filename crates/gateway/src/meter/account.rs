@@ -1,0 +1,111 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ledger::{Attempt, Entry, Outcome, Settlement, Usage, UsageSource};
+use tokio::time::Instant;
+
+use crate::admit::Ticket;
+use crate::metrics::RequestMetrics;
+use crate::route::Pick;
+use crate::upstream::Fault;
+
+/// An admitted request's place in the books, its ticket and its metrics, which end together: by
+/// [`Account::settle`], or when it is dropped because the client has gone.
+#[derive(Debug)]
+pub(crate) struct Account {
+    entry: Entry,
+    /// Taken at settlement.
+    ticket: Option<Ticket>,
+    metrics: RequestMetrics,
+    started: Instant,
+    /// Status that was sent to the client; 0 before.
+    status: u16,
+}
+
+// === impl Account ===
+
+impl Account {
+    pub(crate) fn new(entry: Entry, ticket: Option<Ticket>, metrics: RequestMetrics, started: Instant) -> Self {
+        Self { entry, ticket, metrics, started, status: 0 }
+    }
+
+    /// Lists a try at a deployment.
+    pub(crate) fn attempted(&mut self, pick: &Pick, result: Result<u16, &Fault>, began: Instant) {
+        let (status, fault) = match result {
+            Ok(status) => (status, ""),
+            Err(fault) => (fault.status(), fault.as_str()),
+        };
+        self.metrics.attempted(&pick.deployment.deployment.id, fault);
+        self.entry.attempt(Attempt {
+            deployment: Arc::clone(&pick.deployment.deployment.id),
+            status,
+            fault: Cow::Borrowed(fault),
+            micros: micros_since(began),
+        });
+    }
+
+    /// The head of the answer goes to the client.
+    pub(crate) fn answering(&mut self, status: u16) {
+        self.status = status;
+        self.entry.progress().first_byte(micros_since(self.started));
+        self.metrics.first_byte(self.started.elapsed());
+    }
+
+    /// A piece of the answer goes to the client.
+    pub(crate) fn relayed(&self, bytes: usize, tokens: u64) {
+        self.entry.progress().relayed(bytes as u64, tokens);
+    }
+
+    /// The answer is complete. Where the engine reported no usage that can be believed, it is estimated.
+    pub(crate) fn completed(&mut self, reported: Option<wire::Usage>) {
+        let (usage, source) =
+            reported.map_or_else(|| self.entry.estimate(), |usage| (billed(usage), UsageSource::Engine));
+        self.settle(Outcome::Completed, usage, source);
+    }
+
+    /// No answer could be had: nothing was used.
+    pub(crate) fn failed(&mut self, status: u16) {
+        self.status = status;
+        self.settle(Outcome::Failed, Usage::default(), UsageSource::None);
+    }
+
+    /// The answer broke off: what was relayed is billed, by the engine's own count where it gave one.
+    pub(crate) fn broke_off(&mut self, reported: Option<wire::Usage>) {
+        let (usage, source) =
+            reported.map_or_else(|| self.entry.estimate(), |usage| (billed(usage), UsageSource::Engine));
+        self.settle(Outcome::Failed, usage, source);
+    }
+
+    fn settle(&mut self, outcome: Outcome, usage: Usage, usage_source: UsageSource) {
+        // Whoever holds the ticket settles; a second call finds none of it to do.
+        if self.metrics.is_ended() {
+            return;
+        }
+        let cost = self.entry.settle(Settlement { outcome, status: self.status, usage, usage_source });
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(cost);
+        }
+        self.metrics.end(outcome, self.status, &usage, self.started.elapsed());
+    }
+}
+
+impl Drop for Account {
+    /// Dropped unsettled: the client has gone.
+    fn drop(&mut self) {
+        let (usage, source) = self.entry.estimate();
+        self.settle(Outcome::Disconnected, usage, source);
+    }
+}
+
+fn billed(usage: wire::Usage) -> Usage {
+    Usage {
+        prompt_tokens: usage.prompt_tokens,
+        cached_tokens: usage.cached_tokens,
+        completion_tokens: usage.completion_tokens,
+        ..Usage::default()
+    }
+}
+
+fn micros_since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,210 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::Account;
+use super::rewrite::Rewrite;
+use crate::rescue::Cause;
+use crate::route::{Busy, ReplicaState};
+use crate::serving::ModelState;
+use crate::upstream::Fault;
+
+/// An engine's stream on its way to the client: frame by frame, settled before its last byte goes out.
+///
+/// It is polled by the client's connection and owns the engine's, so a client that goes away drops both.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    /// The first bytes, which came before the client was answered.
+    first: Option<Bytes>,
+    rest: Incoming,
+    rewrite: Rewrite,
+    account: Account,
+    watch: Watch,
+    source: Source,
+    is_ended: bool,
+}
+
+/// Where a stream comes from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) model: Arc<ModelState>,
+    pub(crate) deployment: Arc<str>,
+    pub(crate) replica: Arc<ReplicaState>,
+    /// Counts the request on the replica as long as the stream lives.
+    pub(crate) _busy: Busy,
+}
+
+/// Watches over the time of a stream. The timer is set anew only when it fires, not at every frame.
+#[derive(Debug)]
+struct Watch {
+    timer: Pin<Box<Sleep>>,
+    between: Duration,
+    last: Instant,
+    total: Duration,
+    ends: Instant,
+}
+
+// === impl Relay ===
+
+impl Relay {
+    /// Relays `first` and then `rest`. `upstream_model` is the engine's name for the model.
+    pub(crate) fn new(
+        (first, rest): (Bytes, Incoming),
+        source: Source,
+        upstream_model: &str,
+        hides_usage: bool,
+        account: Account,
+        (between, total): (Duration, Duration),
+    ) -> Self {
+        let public = &*source.model.model.name;
+        Self {
+            first: Some(first),
+            rest,
+            rewrite: Rewrite::new((public != upstream_model).then_some(public), hides_usage),
+            account,
+            watch: Watch::new(between, total),
+            source,
+            is_ended: false,
+        }
+    }
+
+    /// The next bytes for the client; none at the end.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if self.is_ended {
+                return Poll::Ready(None);
+            }
+            let frame = match self.next_frame(cx) {
+                Poll::Pending => match self.watch.poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(fault) => return Poll::Ready(Some(self.break_off(fault))),
+                },
+                Poll::Ready(frame) => frame,
+            };
+            let bytes = match frame {
+                Some(Ok(data)) => self.pass(data),
+                Some(Err(())) => self.cut(),
+                None => self.end(),
+            };
+            if !bytes.is_empty() {
+                return Poll::Ready(Some(bytes));
+            }
+        }
+    }
+
+    fn next_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ()>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        let polled = Pin::new(&mut self.rest).poll_frame(cx);
+        polled.map(|frame| Some(frame?.map(|frame| frame.into_data().unwrap_or_default()).map_err(|_| ())))
+    }
+
+    fn pass(&mut self, data: Bytes) -> Bytes {
+        self.watch.saw_bytes();
+        let passed = self.rewrite.push(data);
+        self.account.relayed(passed.bytes.len(), passed.tokens);
+        if self.rewrite.is_done {
+            // Before the client can know that the answer is complete.
+            self.settle();
+        }
+        passed.bytes
+    }
+
+    /// The engine ended the stream in good order.
+    fn end(&mut self) -> Bytes {
+        if !self.rewrite.is_done && self.rewrite.is_torn() {
+            return self.break_off(Fault::Cut);
+        }
+        self.settle();
+        self.is_ended = true;
+        Bytes::new()
+    }
+
+    /// The engine's connection broke. After `[DONE]` nothing is missing.
+    fn cut(&mut self) -> Bytes {
+        if self.rewrite.is_done {
+            self.is_ended = true;
+            return Bytes::new();
+        }
+        self.source.replica.failed_once();
+        self.break_off(Fault::Cut)
+    }
+
+    fn settle(&mut self) {
+        if self.rewrite.has_error {
+            self.account.broke_off(self.rewrite.usage);
+        } else {
+            self.account.completed(self.rewrite.usage);
+        }
+    }
+
+    /// Ends the stream with an event that SDKs raise as an error.
+    fn break_off(&mut self, fault: Fault) -> Bytes {
+        tracing::warn!(
+            model_name = %self.source.model.model.name,
+            deployment = %self.source.deployment,
+            "a stream from deployment `{}` broke off: it {fault}",
+            self.source.deployment
+        );
+        self.account.broke_off(self.rewrite.usage);
+        self.is_ended = true;
+        let model = self.source.model.model.name.clone();
+        Cause::Upstream { model, deployment: self.source.deployment.clone(), fault }.to_event()
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    fn new(between: Duration, total: Duration) -> Self {
+        let last = Instant::now();
+        let timer = Box::pin(tokio::time::sleep_until(last + between.min(total)));
+        Self { timer, between, last, total, ends: last + total }
+    }
+
+    fn saw_bytes(&mut self) {
+        self.last = Instant::now();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        loop {
+            std::task::ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            if now >= self.ends {
+                return Poll::Ready(Fault::Total(self.total));
+            }
+            if now >= self.last + self.between {
+                return Poll::Ready(Fault::Stalled(self.between));
+            }
+            self.timer.as_mut().reset(self.ends.min(self.last + self.between));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_stands_still_or_never_ends_is_noticed() {
+        let mut watch = Watch::new(Duration::from_secs(10), Duration::from_secs(25));
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_secs(9)).await;
+        watch.saw_bytes();
+        assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Fault::Stalled(Duration::from_secs(10)));
+        assert_eq!(began.elapsed(), Duration::from_secs(19));
+
+        watch.saw_bytes();
+        assert_eq!(poll_fn(|cx| watch.poll(cx)).await, Fault::Total(Duration::from_secs(25)));
+        assert_eq!(began.elapsed(), Duration::from_secs(25));
+    }
+}

@@ -1,0 +1,199 @@
+use bytes::{Bytes, BytesMut};
+use wire::sse::{Piece, Splitter, data};
+use wire::{Chunk, Usage, json_string};
+
+/// What a stream's events become on their way, and what they tell.
+#[derive(Debug)]
+pub(super) struct Rewrite {
+    splitter: Splitter,
+    /// The public name as JSON, where the engine knows the model by another one.
+    public_model: Option<Bytes>,
+    /// Whether usage was asked for on our own account.
+    hides_usage: bool,
+    /// The newest usage that the engine reported.
+    pub(super) usage: Option<Usage>,
+    /// Whether `[DONE]` came.
+    pub(super) is_done: bool,
+    /// Whether the engine reported an error in band.
+    pub(super) has_error: bool,
+}
+
+/// What goes on to the client of one frame.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    pub(super) bytes: Bytes,
+    /// Tokens in it: chunks with content.
+    pub(super) tokens: u64,
+}
+
+const DONE: &[u8] = b"[DONE]";
+
+// === impl Rewrite ===
+
+impl Rewrite {
+    pub(super) fn new(public_model: Option<&str>, hides_usage: bool) -> Self {
+        Self {
+            splitter: Splitter::default(),
+            public_model: public_model.map(json_string),
+            hides_usage,
+            usage: None,
+            is_done: false,
+            has_error: false,
+        }
+    }
+
+    /// Takes the next bytes of the engine; gives those that go on now. The start of an event whose end has not
+    /// come yet is held back, so that what goes on are whole events.
+    pub(super) fn push(&mut self, frame: Bytes) -> Passed {
+        let mut splitter = std::mem::take(&mut self.splitter);
+        let starts_fresh = !splitter.is_inside_event();
+        let (mut tokens, mut is_altered, mut pieces) = (0, false, Pieces::default());
+        splitter.push(frame.clone(), |piece| match piece {
+            Piece::Part(bytes) => pieces.add(bytes),
+            Piece::Event(event) => {
+                let passed = self.event(&event, &mut tokens);
+                is_altered |= passed.as_ref() != Some(&event);
+                pieces.extend(passed);
+            }
+        });
+        self.splitter = splitter;
+        // Untouched events of one frame are contiguous in it: pass them on as the one slice they are.
+        let bytes = if starts_fresh && !is_altered { frame.slice(..pieces.length) } else { pieces.join() };
+        Passed { bytes, tokens }
+    }
+
+    /// The start of an event that the engine never ended.
+    pub(super) fn is_torn(&self) -> bool {
+        self.splitter.is_inside_event()
+    }
+
+    /// One event as it goes on; none if it is kept from the client.
+    fn event(&mut self, event: &Bytes, tokens: &mut u64) -> Option<Bytes> {
+        let Some(payload) = data(event) else { return Some(event.clone()) };
+        if payload.as_ref() == DONE {
+            self.is_done = true;
+            return Some(event.clone());
+        }
+        *tokens += u64::from(Chunk::has_content(&payload));
+        if self.public_model.is_none() && !Chunk::may_matter(&payload) {
+            return Some(event.clone());
+        }
+        let Some(chunk) = Chunk::parse(&payload) else { return Some(event.clone()) };
+        self.usage = chunk.usage.or(self.usage);
+        self.has_error |= chunk.is_error;
+        if self.hides_usage && chunk.is_usage_only {
+            return None;
+        }
+        match (&self.public_model, chunk.model) {
+            (Some(public), Some(span)) if payload[span.clone()] != **public => {
+                // The payload is a slice of the event, so the distance of the addresses is the offset.
+                let offset = payload.as_ptr() as usize - event.as_ptr() as usize;
+                let (start, end) = (offset + span.start, offset + span.end);
+                Some([&event[..start], public, &event[end..]].concat().into())
+            }
+            _ => Some(event.clone()),
+        }
+    }
+}
+
+/// Pieces that go on together.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Bytes>,
+    length: usize,
+}
+
+// === impl Pieces ===
+
+impl Pieces {
+    fn add(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        self.pieces.push(piece);
+    }
+
+    fn extend(&mut self, piece: Option<Bytes>) {
+        if let Some(piece) = piece {
+            self.add(piece);
+        }
+    }
+
+    fn join(mut self) -> Bytes {
+        if self.pieces.len() < 2 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut all = BytesMut::with_capacity(self.length);
+        for piece in &self.pieces {
+            all.extend_from_slice(piece);
+        }
+        all.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STREAM: &str = concat!(
+        "data: {\"model\":\"up\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n",
+        "data: {\"model\":\"up\",\"choices\":[{\"delta\":{\"content\":\"Hi \\\"model\\\":\\\"up\\\"\"}}]}\n\n",
+        ": ping\n\n",
+        "data: {\"model\":\"up\",\"choices\":[],\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":1}}\n\n",
+        "data: [DONE]\n\n",
+    );
+
+    fn run(rewrite: &mut Rewrite, frames: &[&str]) -> (String, u64) {
+        let (mut text, mut tokens) = (String::new(), 0);
+        for frame in frames {
+            let passed = rewrite.push(Bytes::copy_from_slice(frame.as_bytes()));
+            text += std::str::from_utf8(&passed.bytes).unwrap();
+            tokens += passed.tokens;
+        }
+        (text, tokens)
+    }
+
+    #[test]
+    fn nothing_changes_that_need_not() {
+        let mut rewrite = Rewrite::new(None, false);
+        assert_eq!(run(&mut rewrite, &[STREAM]), (STREAM.to_owned(), 1));
+        assert!(rewrite.is_done && !rewrite.has_error && !rewrite.is_torn());
+        assert_eq!(rewrite.usage.unwrap().prompt_tokens, 2);
+    }
+
+    #[test]
+    fn an_untouched_frame_is_not_copied() {
+        let frame = Bytes::from_static(STREAM.as_bytes());
+        let passed = Rewrite::new(None, false).push(frame.clone());
+        assert_eq!(passed.bytes.as_ptr(), frame.as_ptr());
+    }
+
+    #[test]
+    fn in_band_errors_are_seen() {
+        let mut rewrite = Rewrite::new(None, true);
+        run(&mut rewrite, &["data: {\"error\": {\"message\": \"dead\"}}\n\n"]);
+        assert!(rewrite.has_error);
+    }
+
+    proptest! {
+        #[test]
+        fn the_name_is_spliced_and_our_usage_hidden_however_it_is_framed(
+            cuts in prop::collection::vec(0..STREAM.len(), 0..8),
+        ) {
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let mut frames = Vec::new();
+            let mut at = 0;
+            for cut in cuts.into_iter().chain([STREAM.len()]) {
+                frames.push(&STREAM[at..cut]);
+                at = cut;
+            }
+            let mut rewrite = Rewrite::new(Some("public/\"x\""), true);
+            let (text, tokens) = run(&mut rewrite, &frames);
+            let expected: String = STREAM.split_inclusive("\n\n").filter(|e| !e.contains("\"usage\""))
+                .map(|e| e.replacen("\"model\":\"up\"", "\"model\":\"public/\\\"x\\\"\"", 1)).collect();
+            prop_assert_eq!((text, tokens), (expected, 1));
+            prop_assert_eq!(rewrite.usage.unwrap().completion_tokens, 1);
+        }
+    }
+}

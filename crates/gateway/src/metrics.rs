@@ -1,0 +1,236 @@
+//! Counters in memory and their exposition. Labels come from the model table and from fixed words, never
+//! from what clients send, so their number is bounded.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::{Outcome, Usage};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use snapshot::ModelType;
+
+use crate::surface::Api;
+
+/// All metrics of the gateway.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    families: Families,
+    rejections: Family<RejectionLabels, Counter>,
+    /// Epoch of the snapshot that is served.
+    pub(crate) epoch: Gauge,
+}
+
+/// The metrics of one model, looked up once per snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct ModelMetrics {
+    labels: ModelLabels,
+    families: Families,
+    in_flight: Gauge,
+    prompt_tokens: Counter,
+    cached_tokens: Counter,
+    completion_tokens: Counter,
+    duration: Histogram,
+    first_byte: Histogram,
+}
+
+/// The metrics of one request, ended once.
+#[derive(Debug)]
+pub(crate) struct RequestMetrics {
+    model: ModelMetrics,
+    api: Api,
+    is_ended: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Families {
+    requests: Family<RequestLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+    in_flight: Family<ModelLabels, Gauge>,
+    tokens: Family<TokenLabels, Counter>,
+    duration: Family<ModelLabels, Histogram, fn() -> Histogram>,
+    first_byte: Family<ModelLabels, Histogram, fn() -> Histogram>,
+}
+
+/// A shared name as label value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Name(Arc<str>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabels {
+    model_name: Name,
+    model_type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    model_name: Name,
+    model_type: &'static str,
+    endpoint: &'static str,
+    status: u16,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    model_name: Name,
+    deployment: Name,
+    fault: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    model_name: Name,
+    model_type: &'static str,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectionLabels {
+    code: &'static str,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("enginehouse");
+        let families = Families::default();
+        let (rejections, epoch) = (Family::default(), Gauge::default());
+        registry.register("requests", "Requests that were admitted and have ended", families.requests.clone());
+        registry.register(
+            "attempts",
+            "Tries at deployments; fault is empty for those that were answered",
+            families.attempts.clone(),
+        );
+        registry.register("requests_in_flight", "Requests that run now", families.in_flight.clone());
+        registry.register(
+            "tokens",
+            "Tokens by kind: prompt (cached ones included), cached, completion",
+            families.tokens.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "Time from admission to the end",
+            Unit::Seconds,
+            families.duration.clone(),
+        );
+        registry.register_with_unit(
+            "time_to_first_byte",
+            "Time from admission to the first byte relayed",
+            Unit::Seconds,
+            families.first_byte.clone(),
+        );
+        registry.register("rejections", "Requests that were refused, by error code", rejections.clone());
+        registry.register("snapshot_epoch", "Epoch of the snapshot that is served", epoch.clone());
+        Self { registry, families, rejections, epoch }
+    }
+
+    /// The metrics of a model.
+    pub(crate) fn of_model(&self, name: &Arc<str>, model_type: ModelType) -> ModelMetrics {
+        let labels = ModelLabels { model_name: Name(name.clone()), model_type: model_type.as_str() };
+        let tokens = |kind| {
+            let ModelLabels { model_name, model_type } = labels.clone();
+            self.families.tokens.get_or_create_owned(&TokenLabels { model_name, model_type, kind })
+        };
+        ModelMetrics {
+            in_flight: self.families.in_flight.get_or_create_owned(&labels),
+            prompt_tokens: tokens("prompt"),
+            cached_tokens: tokens("cached"),
+            completion_tokens: tokens("completion"),
+            duration: self.families.duration.get_or_create_owned(&labels),
+            first_byte: self.families.first_byte.get_or_create_owned(&labels),
+            families: self.families.clone(),
+            labels,
+        }
+    }
+
+    /// A request was refused.
+    pub(crate) fn rejected(&self, code: &'static str) {
+        self.rejections.get_or_create(&RejectionLabels { code }).inc();
+    }
+
+    /// All metrics in OpenMetrics' text format.
+    pub(crate) fn expose(&self) -> String {
+        let mut page = String::new();
+        match text::encode(&mut page, &self.registry) {
+            Ok(()) => page,
+            Err(fmt::Error) => "# EOF\n".to_owned(),
+        }
+    }
+}
+
+// === impl ModelMetrics ===
+
+impl ModelMetrics {
+    /// A request of this model begins.
+    pub(crate) fn begin(&self, api: Api) -> RequestMetrics {
+        self.in_flight.inc();
+        RequestMetrics { model: self.clone(), api, is_ended: false }
+    }
+}
+
+// === impl RequestMetrics ===
+
+impl RequestMetrics {
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    pub(crate) fn attempted(&self, deployment: &Arc<str>, fault: &'static str) {
+        let ModelLabels { model_name, .. } = self.model.labels.clone();
+        let labels = AttemptLabels { model_name, deployment: Name(deployment.clone()), fault };
+        self.model.families.attempts.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn first_byte(&self, after: Duration) {
+        self.model.first_byte.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn end(&mut self, outcome: Outcome, status: u16, usage: &Usage, after: Duration) {
+        if std::mem::replace(&mut self.is_ended, true) {
+            return;
+        }
+        let model = &self.model;
+        let ModelLabels { model_name, model_type } = model.labels.clone();
+        let (endpoint, outcome) = (self.api.as_str(), outcome.as_str());
+        let labels = RequestLabels { model_name, model_type, endpoint, status, outcome };
+        model.families.requests.get_or_create(&labels).inc();
+        model.in_flight.dec();
+        model.prompt_tokens.inc_by(usage.prompt_tokens);
+        model.cached_tokens.inc_by(usage.cached_tokens);
+        model.completion_tokens.inc_by(usage.completion_tokens);
+        model.duration.observe(after.as_secs_f64());
+    }
+}
+
+// === impl Families ===
+
+impl Default for Families {
+    fn default() -> Self {
+        // From 10 ms to 11 min, and from 5 ms to 3 min.
+        let duration: fn() -> Histogram = || Histogram::new(exponential_buckets(0.01, 2.0, 17));
+        let first_byte: fn() -> Histogram = || Histogram::new(exponential_buckets(0.005, 2.0, 16));
+        Self {
+            requests: Family::default(),
+            attempts: Family::default(),
+            in_flight: Family::default(),
+            tokens: Family::default(),
+            duration: Family::new_with_constructor(duration),
+            first_byte: Family::new_with_constructor(first_byte),
+        }
+    }
+}
+
+// === impl Name ===
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        EncodeLabelValue::encode(&&*self.0, encoder)
+    }
+}

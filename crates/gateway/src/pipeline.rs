@@ -1,0 +1,188 @@
+//! The way of a request, stage by stage.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use ledger::NewRequest;
+use snapshot::Settings;
+use tokio::time::Instant;
+use wire::{Edit, Peek, json_string, splice};
+
+use crate::admit::{admit, reservation};
+use crate::authenticate::{Caller, authenticate};
+use crate::edge::{Body, receive};
+use crate::gateway::Gateway;
+use crate::meter::{Account, Relay, Source};
+use crate::rescue::Cause;
+use crate::route::{Pick, choose};
+use crate::serving::{ModelState, Serving};
+use crate::surface::Api;
+use crate::upstream::{Answered, Fault, Outbound, attempt};
+
+/// Serves one request to a model.
+pub(crate) async fn mediate(
+    gateway: &Gateway,
+    api: Api,
+    request_id: &Arc<str>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Cause> {
+    let serving = gateway.serving()?;
+    let (head, body) = request.into_parts();
+
+    let caller = authenticate(&serving, &head.headers, gateway.clock.now())?;
+    let Settings { max_body_bytes, max_buffered_bytes, .. } = serving.settings;
+    let (body, permit) = receive(&head.headers, body, &gateway.buffers, max_body_bytes, max_buffered_bytes).await?;
+    let peek = Peek::parse(&body)?;
+    let model = find_model(&serving, &caller, api, &peek)?;
+
+    let account = open_account(gateway, &caller, &model, api, request_id, &peek, body.len())?;
+    let outbound = Outbound::new(api, peek, body, head.headers, request_id, permit);
+    answer(gateway, &serving.settings, model, &outbound, account).await
+}
+
+/// The model that the body names, if the caller may use it.
+fn find_model(serving: &Serving, caller: &Caller, api: Api, peek: &Peek) -> Result<Arc<ModelState>, Cause> {
+    let name = &peek.model.as_ref().ok_or(Cause::NoModel)?.value;
+    let model = serving.models.get(name.as_str()).ok_or_else(|| Cause::ModelNotFound(name.clone()))?;
+    if !caller.may_use(name) {
+        return Err(Cause::ModelNotAllowed(name.clone()));
+    }
+    let model_type = model.model.model_type;
+    if !api.serves(model_type) {
+        return Err(Cause::WrongApi { model: model.model.name.clone(), model_type, path: api.path() });
+    }
+    Ok(model.clone())
+}
+
+/// Admits the request and writes that down: from here on it ends in exactly one event.
+fn open_account(
+    gateway: &Gateway,
+    caller: &Caller,
+    model: &ModelState,
+    api: Api,
+    request_id: &Arc<str>,
+    peek: &Peek,
+    body_bytes: usize,
+) -> Result<Account, Cause> {
+    let price = model.model.price;
+    let (prompt_tokens_estimate, reserved) = reservation(api, peek, body_bytes, model.model.context_length, &price);
+    let started = Instant::now();
+    let ticket = match caller {
+        Caller::Master => None,
+        Caller::Virtual(key) => Some(admit(&key.scopes(), reserved, started)?),
+    };
+    let opened = gateway.books.admit(NewRequest {
+        request_id: request_id.clone(),
+        key: caller.id(),
+        model: model.model.name.clone(),
+        surface: Cow::Borrowed(api.as_str()),
+        stream: peek.stream,
+        price,
+        prompt_tokens_estimate,
+        reserved,
+    });
+    match opened {
+        Ok(entry) => Ok(Account::new(entry, ticket, model.metrics.begin(api), started)),
+        Err(unavailable) => {
+            if let Some(ticket) = ticket {
+                ticket.cancel();
+            }
+            Err(Cause::Books(unavailable.to_string()))
+        }
+    }
+}
+
+/// Tries replicas until one answers; nothing was sent to the client yet, so each can take over from the last.
+async fn answer(
+    gateway: &Gateway,
+    settings: &Settings,
+    model: Arc<ModelState>,
+    outbound: &Outbound,
+    mut account: Account,
+) -> Result<Response<Body>, Cause> {
+    let mut tried: Vec<Arc<str>> = Vec::new();
+    let mut last = Cause::NoReplica(model.model.name.clone());
+    for _ in 0..=settings.retries {
+        let began = Instant::now();
+        let Some(pick) = choose(&model, &tried, &gateway.rng, began) else { break };
+        let result = attempt(outbound, &pick, settings.max_response_bytes).await;
+        account.attempted(&pick, result.as_ref().map(|answered| answered.status().as_u16()), began);
+        match result {
+            Ok(answered) => {
+                pick.replica.succeeded();
+                return Ok(respond(model, pick, outbound, answered, account));
+            }
+            Err(fault) => {
+                pick.replica.failed(settings.allowed_fails, settings.cooldown, Instant::now());
+                tried.push(pick.replica.replica.id.clone());
+                let is_retryable = fault.is_retryable();
+                last = upstream_cause(&model, &pick, fault);
+                if !is_retryable {
+                    break;
+                }
+            }
+        }
+    }
+    let response_status = last.rescue().status().as_u16();
+    account.failed(response_status);
+    Err(last)
+}
+
+fn upstream_cause(model: &ModelState, pick: &Pick, fault: Fault) -> Cause {
+    let deployment = pick.deployment.deployment.id.clone();
+    let model = model.model.name.clone();
+    tracing::warn!(model_name = %model, %deployment, fault = fault.as_str(), "deployment `{deployment}` {fault}");
+    Cause::Upstream { model, deployment, fault }
+}
+
+/// What goes to the client. A whole answer is settled before it is sent, a stream before its last byte.
+fn respond(
+    model: Arc<ModelState>,
+    pick: Pick,
+    outbound: &Outbound,
+    answered: Answered,
+    mut account: Account,
+) -> Response<Body> {
+    let deployment = &pick.deployment.deployment;
+    account.answering(answered.status().as_u16());
+    match answered {
+        Answered::Refused { status, headers, body } => {
+            account.failed(status.as_u16());
+            build(status, headers, Body::full(openai_shaped(status, body)))
+        }
+        Answered::Whole { status, headers, body, answer } => {
+            let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
+            let edits = edits.map(|span| Edit { span, text: json_string(&model.model.name) });
+            let body = splice(&body, edits.into_iter().collect()).concat();
+            account.relayed(body.len(), 0);
+            account.completed(answer.usage);
+            build(status, headers, Body::full(body))
+        }
+        Answered::Stream { status, headers, first, rest } => {
+            let bounds = (deployment.timeouts.between_bytes, deployment.timeouts.total);
+            let upstream_model = deployment.upstream_model.clone();
+            let source = Source { model, deployment: deployment.id.clone(), replica: pick.replica, _busy: pick.busy };
+            let relay = Relay::new((first, rest), source, &upstream_model, outbound.hides_usage(), account, bounds);
+            build(status, headers, Body::Relay(Box::new(relay)))
+        }
+    }
+}
+
+fn build(status: http::StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// An engine's refusal as it is where SDKs can read it, else in OpenAI's shape.
+fn openai_shaped(status: http::StatusCode, body: bytes::Bytes) -> bytes::Bytes {
+    if wire::ErrorBody::is_openai(&body) {
+        return body;
+    }
+    let message = wire::ErrorBody::message_of(&body, 1_000)
+        .unwrap_or_else(|| format!("The engine refused the request with status {}.", status.as_u16()));
+    wire::ErrorBody { message, kind: "invalid_request_error", param: None, code: "invalid_request" }.to_json()
+}

@@ -1,0 +1,111 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use snapshot::Replica;
+use tokio::time::Instant;
+
+use crate::upstream::Client;
+
+/// Probes in a row that must fail before a replica counts as down.
+const PROBES_TO_DOWN: u32 = 2;
+
+/// A replica, its connections and how it has been doing. Lives on through snapshots.
+#[derive(Debug)]
+pub(crate) struct ReplicaState {
+    pub(crate) replica: Replica,
+    pub(crate) client: Client,
+    in_flight: AtomicU32,
+    /// Requests that failed since one succeeded.
+    failures: AtomicU32,
+    /// Until when it is left alone.
+    cooling_until: Mutex<Option<Instant>>,
+    failed_probes: AtomicU32,
+    is_down: AtomicBool,
+}
+
+/// Counts one request of a replica for as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<ReplicaState>);
+
+// === impl ReplicaState ===
+
+impl ReplicaState {
+    pub(crate) fn new(replica: Replica, connect_timeout: Duration) -> Self {
+        Self {
+            client: Client::new(&replica.address, connect_timeout),
+            replica,
+            in_flight: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            cooling_until: Mutex::new(None),
+            failed_probes: AtomicU32::new(0),
+            is_down: AtomicBool::new(false),
+        }
+    }
+
+    /// Requests that it works on now.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+
+    /// Whether active probes say that it is up. Without probes it is.
+    pub(crate) fn is_up(&self) -> bool {
+        !self.is_down.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is left alone after failures.
+    pub(crate) fn is_cooling(&self, now: Instant) -> bool {
+        self.failures.load(Ordering::Relaxed) > 0 && self.cooling_until.lock().is_some_and(|until| now < until)
+    }
+
+    /// A request succeeded: all is forgiven.
+    pub(crate) fn succeeded(&self) {
+        if self.failures.swap(0, Ordering::Relaxed) > 0 {
+            *self.cooling_until.lock() = None;
+        }
+    }
+
+    /// A request failed by the replica's fault; past `allowed` in a row it is left alone for `cooldown`.
+    pub(crate) fn failed(&self, allowed: u32, cooldown: Duration, now: Instant) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if failures >= allowed.max(1) {
+            *self.cooling_until.lock() = Some(now + cooldown);
+        }
+    }
+
+    /// A stream broke off: a mark against the replica, but nothing was asked of another one yet.
+    pub(crate) fn failed_once(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An active probe ended. A refused connection counts at once, anything else when it repeats.
+    pub(crate) fn probed(&self, is_healthy: bool, was_refused: bool) {
+        if is_healthy {
+            self.failed_probes.store(0, Ordering::Relaxed);
+            if self.is_down.swap(false, Ordering::Relaxed) {
+                tracing::info!(replica = %self.replica.id, "replica `{}` is up again", self.replica.id);
+                self.succeeded();
+            }
+            return;
+        }
+        let failed = self.failed_probes.fetch_add(1, Ordering::Relaxed) + 1;
+        if (was_refused || failed >= PROBES_TO_DOWN) && !self.is_down.swap(true, Ordering::Relaxed) {
+            tracing::warn!(replica = %self.replica.id, "replica `{}` does not answer its health check", self.replica.id);
+        }
+    }
+}
+
+// === impl Busy ===
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,16 @@
+//! To the engine and back: one attempt after another, as long as nothing was sent to the client.
+
+mod answer;
+mod attempt;
+mod client;
+mod dial;
+mod fault;
+mod request;
+mod segments;
+
+pub(crate) use answer::Answered;
+pub(crate) use attempt::attempt;
+pub(crate) use client::Client;
+pub(crate) use fault::Fault;
+pub(crate) use request::Outbound;
+pub(crate) use segments::Segments;

@@ -1,0 +1,51 @@
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use hyper::body::Incoming;
+use wire::Answer;
+
+/// What an engine answered, where it can be passed on.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// A whole JSON answer.
+    Whole {
+        /// As the engine gave it.
+        status: StatusCode,
+        /// Those that go on to the client.
+        headers: HeaderMap,
+        /// The answer.
+        body: Bytes,
+        /// What was found in it.
+        answer: Answer,
+    },
+    /// A stream that has begun.
+    Stream {
+        /// As the engine gave it.
+        status: StatusCode,
+        /// Those that go on to the client.
+        headers: HeaderMap,
+        /// The bytes that came first.
+        first: Bytes,
+        /// All others.
+        rest: Incoming,
+    },
+    /// The engine refused the request itself: the client's to mend, so it goes on in the engine's words.
+    Refused {
+        /// As the engine gave it.
+        status: StatusCode,
+        /// Those that go on to the client.
+        headers: HeaderMap,
+        /// The engine's words.
+        body: Bytes,
+    },
+}
+
+// === impl Answered ===
+
+impl Answered {
+    /// As the engine gave it.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Whole { status, .. } | Self::Stream { status, .. } | Self::Refused { status, .. } => *status,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER, SERVER, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::response::Parts;
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+use wire::{Answer, Chunk, ErrorBody, sse};
+
+use super::{Answered, Fault, Outbound};
+use crate::route::Pick;
+
+/// Bytes of an engine's error answer that are read.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// Characters of an engine's own words that are repeated in ours.
+const MAX_ERROR_CHARS: usize = 300;
+
+/// Headers of an answer that end here: about the connection to the engine, or the engine's own business.
+const DROPPED: [HeaderName; 11] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    DATE,
+    SERVER,
+    SET_COOKIE,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("x-request-id"),
+];
+
+/// Sends `out` to the replica picked, and waits until its answer is there (whole) or has begun (stream).
+pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answered, Fault> {
+    let timeouts = &pick.deployment.deployment.timeouts;
+    // A whole answer has its first byte when all of it is made, so only the total can bound it.
+    let (bound, late) = if out.peek.stream {
+        (timeouts.first_byte, Fault::FirstByte(timeouts.first_byte))
+    } else {
+        (timeouts.total, Fault::Total(timeouts.total))
+    };
+    timeout(bound, exchange(out, pick, max_bytes)).await.map_err(|_| late)?
+}
+
+async fn exchange(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answered, Fault> {
+    let (mut head, body) = pick.replica.client.send(out.to(pick)?).await?.into_parts();
+    let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    for name in DROPPED {
+        head.headers.remove(name);
+    }
+    match head.status {
+        status if status.is_success() && is_event_stream(&head.headers) => begun(head, body).await,
+        status if status.is_success() => whole(head, body, max_bytes).await,
+        status => {
+            let body = error_body(body).await;
+            if is_client_s_fault(status) {
+                return Ok(Answered::Refused { status, headers: head.headers, body });
+            }
+            let message = ErrorBody::message_of(&body, MAX_ERROR_CHARS);
+            Err(Fault::Status { status: status.as_u16(), message, retry_after })
+        }
+    }
+}
+
+/// A stream has begun when its first bytes are there: until then another replica can take over.
+async fn begun(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
+    let first = loop {
+        let frame = rest.frame().await.ok_or(Fault::Reset)?.map_err(|_| Fault::Reset)?;
+        match frame.into_data() {
+            Ok(data) if !data.is_empty() => break data,
+            _ => {}
+        }
+    };
+    if let Some(data) = sse::data(&first)
+        && Chunk::parse(&data).is_some_and(|chunk| chunk.is_error)
+    {
+        return Err(Fault::ErrorEvent { message: ErrorBody::message_of(&data, MAX_ERROR_CHARS) });
+    }
+    Ok(Answered::Stream { status: head.status, headers: head.headers, first, rest })
+}
+
+async fn whole(head: Parts, mut rest: Incoming, max_bytes: usize) -> Result<Answered, Fault> {
+    let mut body = Bytes::new();
+    let mut more = BytesMut::new();
+    while let Some(frame) = rest.frame().await {
+        let Ok(data) = frame.map_err(|_| Fault::Reset)?.into_data() else { continue };
+        if body.len() + more.len() + data.len() > max_bytes {
+            return Err(Fault::TooLarge(max_bytes));
+        }
+        // Most answers come in one frame, which then is the body.
+        if body.is_empty() {
+            body = data;
+        } else {
+            more.extend_from_slice(&data);
+        }
+    }
+    if !more.is_empty() {
+        body = [body.as_ref(), more.as_ref()].concat().into();
+    }
+    let answer = Answer::parse(&body).map_err(|_| Fault::NotJson)?;
+    Ok(Answered::Whole { status: head.status, headers: head.headers, body, answer })
+}
+
+async fn error_body(mut rest: Incoming) -> Bytes {
+    let mut body = BytesMut::new();
+    while let Some(Ok(frame)) = rest.frame().await {
+        if let Some(data) = frame.data_ref() {
+            body.extend_from_slice(&data[..data.len().min(MAX_ERROR_BYTES - body.len())]);
+        }
+        if body.len() == MAX_ERROR_BYTES {
+            break;
+        }
+    }
+    body.freeze()
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// Whether a refusal is about the request itself. Credentials (401, 403), names and paths (404) are ours to get
+/// right, and waiting (408, 429) is worth a try elsewhere.
+fn is_client_s_fault(status: StatusCode) -> bool {
+    status.is_client_error()
+        && !matches!(
+            status,
+            StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::NOT_FOUND
+                | StatusCode::METHOD_NOT_ALLOWED
+                | StatusCode::REQUEST_TIMEOUT
+                | StatusCode::TOO_MANY_REQUESTS
+        )
+}

@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use hyper_util::client::legacy;
+
+/// Why an attempt at a replica failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// No connection.
+    #[error("could not be reached ({0})")]
+    Connect(String),
+    /// The connection broke before the answer began.
+    #[error("closed the connection before it answered")]
+    Reset,
+    /// The answer did not begin in time.
+    #[error("did not begin to answer within {0:?}")]
+    FirstByte(Duration),
+    /// The answer did not end in time.
+    #[error("did not finish its answer within {0:?}")]
+    Total(Duration),
+    /// A stream stood still.
+    #[error("sent nothing for {0:?}")]
+    Stalled(Duration),
+    /// The connection broke in the middle of the answer.
+    #[error("broke off in the middle of its answer")]
+    Cut,
+    /// The engine answered with an error that is not the client's.
+    #[error("answered with status {status}{}", detail(message))]
+    Status {
+        /// What it answered with.
+        status: u16,
+        /// Its own words, cut to a readable length.
+        message: Option<String>,
+        /// When it wants to be asked again.
+        retry_after: Option<u32>,
+    },
+    /// The engine reports an error as first event of a stream.
+    #[error("reported an error{}", detail(message))]
+    ErrorEvent {
+        /// Its own words, cut to a readable length.
+        message: Option<String>,
+    },
+    /// A success that is not one.
+    #[error("answered with something that is not JSON")]
+    NotJson,
+    /// More than fits.
+    #[error("answered with more than {0} bytes")]
+    TooLarge(usize),
+}
+
+// === impl Fault ===
+
+impl Fault {
+    pub(super) fn of_client(error: &legacy::Error) -> Self {
+        if error.is_connect() { Self::Connect(root_cause(error)) } else { Self::Reset }
+    }
+
+    /// One word for the books and for metrics.
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Reset => "reset",
+            Self::FirstByte(_) => "timeout_first_byte",
+            Self::Total(_) => "timeout_total",
+            Self::Stalled(_) => "timeout_between_bytes",
+            Self::Cut => "cut",
+            Self::Status { .. } => "status",
+            Self::ErrorEvent { .. } => "error_event",
+            Self::NotJson => "not_json",
+            Self::TooLarge(_) => "too_large",
+        }
+    }
+
+    /// Status that the engine answered with; 0 if it did not.
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::Status { status, .. } => *status,
+            Self::ErrorEvent { .. } | Self::NotJson | Self::TooLarge(_) | Self::Cut | Self::Stalled(_) => 200,
+            _ => 0,
+        }
+    }
+
+    /// Whether another replica may do better. After a time-out the engine may still be at work, and the
+    /// client has waited long enough: those are not repeated.
+    pub(crate) const fn is_retryable(&self) -> bool {
+        !matches!(self, Self::FirstByte(_) | Self::Total(_) | Self::Stalled(_) | Self::TooLarge(_))
+    }
+
+    /// Whether the connection itself failed.
+    pub(crate) const fn is_connect(&self) -> bool {
+        matches!(self, Self::Connect(_))
+    }
+}
+
+fn detail(message: &Option<String>) -> String {
+    message.as_ref().map(|text| format!(": {text}")).unwrap_or_default()
+}
+
+/// The innermost cause, which is the one that people can act on.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

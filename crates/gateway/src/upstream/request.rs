@@ -1,0 +1,198 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName};
+use http::{HeaderMap, HeaderValue, Request};
+use wire::{Edit, Peek, json_string, splice};
+
+use super::Fault;
+use super::segments::Segments;
+use crate::edge::BufferPermit;
+use crate::route::Pick;
+use crate::surface::Api;
+
+/// A client's request as it goes to an engine: kept until the answer begins, so that it can be repeated.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    pub(crate) api: Api,
+    pub(crate) peek: Peek,
+    body: Bytes,
+    headers: HeaderMap,
+    /// The body's share of the memory for bodies.
+    _permit: BufferPermit,
+}
+
+/// Headers that end here: about this connection, or secrets between the client and us.
+const DROPPED: [&str; 22] = [
+    "host",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "content-length",
+    // Compressed answers could not be metered.
+    "accept-encoding",
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-litellm-api-key",
+    "cookie",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+// === impl Outbound ===
+
+impl Outbound {
+    pub(crate) fn new(
+        api: Api,
+        peek: Peek,
+        body: Bytes,
+        mut headers: HeaderMap,
+        request_id: &Arc<str>,
+        permit: BufferPermit,
+    ) -> Self {
+        // Headers that `Connection` names are about this connection too.
+        let named: Vec<HeaderName> = headers
+            .get_all("connection")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(',').filter_map(|name| name.trim().parse().ok()))
+            .collect();
+        for name in DROPPED {
+            headers.remove(name);
+        }
+        for name in named {
+            headers.remove(name);
+        }
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert("x-request-id", id);
+        }
+        Self { api, peek, body, headers, _permit: permit }
+    }
+
+    /// Whether usage must be asked of the engine, and then kept from the client.
+    pub(crate) fn hides_usage(&self) -> bool {
+        let asked = self.peek.stream_options.as_ref().is_some_and(|options| options.include_usage);
+        self.peek.stream && self.api.generates() && !asked
+    }
+
+    /// The request for one replica.
+    pub(super) fn to(&self, pick: &Pick) -> Result<Request<Segments>, Fault> {
+        let deployment = &pick.deployment.deployment;
+        let body = Segments::new(splice(&self.body, self.edits(&deployment.upstream_model)));
+        let path = format!("{}{}", pick.replica.replica.base_path, self.api.path());
+        let mut request = Request::post(path).body(body).map_err(|error| Fault::Connect(error.to_string()))?;
+        *request.headers_mut() = self.headers.clone();
+        if let Some(value) = &pick.deployment.authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        Ok(request)
+    }
+
+    /// What must change in the body: the model's name there, and usage in streams.
+    fn edits(&self, upstream_model: &str) -> Vec<Edit> {
+        let mut edits = Vec::with_capacity(2);
+        if let Some(model) = self.peek.model.as_ref().filter(|model| model.value != upstream_model) {
+            edits.push(Edit { span: model.span.clone(), text: json_string(upstream_model) });
+        }
+        if self.hides_usage() {
+            edits.push(self.ask_for_usage());
+        }
+        edits
+    }
+
+    fn ask_for_usage(&self) -> Edit {
+        let Some(options) = &self.peek.stream_options else {
+            // Right after the `{`, which a body that was peeked at has; it has a `model`, so a comma fits.
+            let start = self.body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+            let text = Bytes::from_static(br#""stream_options":{"include_usage":true},"#);
+            return Edit { span: start..start, text };
+        };
+        match &options.include_usage_span {
+            Some(span) => Edit { span: span.clone(), text: Bytes::from_static(b"true") },
+            None if options.is_null || options.is_empty => {
+                Edit { span: options.span.clone(), text: Bytes::from_static(br#"{"include_usage":true}"#) }
+            }
+            None => {
+                let start = options.span.start + 1;
+                Edit { span: start..start, text: Bytes::from_static(br#""include_usage":true,"#) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(body: &'static str, upstream_model: &str) -> String {
+        let peek = Peek::parse(body.as_bytes()).unwrap();
+        let body = Bytes::from_static(body.as_bytes());
+        let id = Arc::from("r");
+        let out =
+            Outbound::new(Api::ChatCompletions, peek, body.clone(), HeaderMap::new(), &id, BufferPermit::default());
+        String::from_utf8(splice(&body, out.edits(upstream_model)).concat()).unwrap()
+    }
+
+    #[test]
+    fn only_what_must_change_changes() {
+        let same = r#"{ "model":"a", "x":[1, 2.50],"stream":false }"#;
+        assert_eq!(sent(same, "a"), same);
+        assert_eq!(sent(r#"{"x":1e2,"model": "a"}"#, "org/b\""), r#"{"x":1e2,"model": "org/b\""}"#);
+    }
+
+    #[test]
+    fn usage_is_asked_for_in_streams() {
+        for (body, expected) in [
+            (
+                r#"{"model":"a","stream":true}"#,
+                r#"{"stream_options":{"include_usage":true},"model":"a","stream":true}"#,
+            ),
+            (
+                r#"{"model":"a","stream":true,"stream_options":null}"#,
+                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#,
+            ),
+            (
+                r#"{"model":"a","stream":true,"stream_options":{"x":1}}"#,
+                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true,"x":1}}"#,
+            ),
+            (
+                r#"{"model":"a","stream":true,"stream_options":{"include_usage":false}}"#,
+                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#,
+            ),
+        ] {
+            assert_eq!(sent(body, "a"), expected);
+        }
+        let asked = r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#;
+        assert_eq!(sent(asked, "a"), asked);
+    }
+
+    #[test]
+    fn secrets_and_connection_headers_end_here() {
+        let mut headers = HeaderMap::new();
+        for name in ["authorization", "x-api-key", "cookie", "host", "x-private", "x-kept"] {
+            headers.insert(name, HeaderValue::from_static("v"));
+        }
+        headers.insert("connection", HeaderValue::from_static("close, X-Private"));
+        let body = Bytes::from_static(b"{}");
+        let out = Outbound::new(
+            Api::Completions,
+            Peek::default(),
+            body,
+            headers,
+            &Arc::from("id-1"),
+            BufferPermit::default(),
+        );
+        let names: Vec<_> = out.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-kept", "x-request-id"]);
+    }
+}
