@@ -4,10 +4,31 @@
 //! *checkpoints*. Recovery turns an open without a close into one event `interrupted`. The drain carries
 //! closed events to a [`Sink`](drain::Sink) exactly once. This crate knows no HTTP and no database.
 
+mod books;
+mod entry;
+mod flight;
+mod frame;
+mod header;
+mod keeper;
 mod money;
+mod options;
+mod position;
 mod record;
+mod recovery;
+mod scan;
+mod segment;
+mod spool;
+mod state;
+#[cfg(test)]
+mod testing;
 mod usage;
 
+pub use books::{Books, Condition, Health, Unavailable};
+pub use entry::{Entry, Settlement};
+pub use flight::{NewRequest, Progress};
 pub use money::{Nanos, Price};
+pub use options::{OnFull, Options};
+pub use position::Position;
 pub use record::{Attempt, Checkpoint, Event, GatewayId, MAX_ATTEMPTS, Open, Outcome, Record, UsageSource};
+pub use recovery::{Damage, DamageKind, OpenError, Recovered, SpentError};
 pub use usage::Usage;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Nanos, Price, Usage};
 
-/// Attempts listed in one event at most; later ones are counted, not listed.
+/// Attempts listed in one event at most: the first ones and the very last.
 pub const MAX_ATTEMPTS: usize = 8;
 
 /// Names one gateway's spool for ever; with the sequence number it identifies an event.
@@ -165,26 +165,33 @@ impl UsageSource {
 
 impl Checkpoint {
     /// The event that recovery writes for a request that was running when the gateway died.
-    ///
-    /// The prompt is billed by estimate, the answer by what is known to have been relayed.
     pub fn interrupted(self, at: Timestamp) -> Event {
-        let started = self.relayed_tokens > 0;
-        let usage = Usage {
-            prompt_tokens: if started { self.open.prompt_tokens_estimate } else { 0 },
-            completion_tokens: self.relayed_tokens,
-            ..Usage::default()
-        };
+        let (usage, usage_source) = self.estimate();
         Event {
             closed_at: at,
             outcome: Outcome::Interrupted,
             status: 0,
-            usage_source: if started { UsageSource::Estimate } else { UsageSource::None },
-            cost: if started { self.open.price.cost(&usage) } else { Nanos::ZERO },
             usage,
+            usage_source,
+            cost: if usage_source == UsageSource::None { Nanos::ZERO } else { self.open.price.cost(&usage) },
             first_byte_micros: self.first_byte_micros,
             attempts: Vec::new(),
             open: self.open,
         }
+    }
+
+    /// What was used where the engine did not say: once anything was relayed, the prompt by estimate and the answer
+    /// by what is known to have been relayed; else nothing.
+    pub fn estimate(&self) -> (Usage, UsageSource) {
+        if self.relayed_bytes == 0 && self.relayed_tokens == 0 {
+            return (Usage::default(), UsageSource::None);
+        }
+        let usage = Usage {
+            prompt_tokens: self.open.prompt_tokens_estimate,
+            completion_tokens: self.relayed_tokens,
+            ..Usage::default()
+        };
+        (usage, UsageSource::Estimate)
     }
 }
 

@@ -1,0 +1,101 @@
+use std::sync::Arc;
+
+use crate::books::Desk;
+use crate::flight::{Flight, cut_name, cut_word};
+use crate::{Attempt, Event, MAX_ATTEMPTS, Nanos, Open, Outcome, Progress, Usage, UsageSource};
+
+/// Bytes of a deployment's id in a record at most.
+const MAX_DEPLOYMENT: usize = 128;
+/// Bytes of a fault in a record at most.
+const MAX_FAULT: usize = 32;
+
+/// An admitted request in the books. It is settled exactly once: by [`Entry::settle`], else when it is dropped.
+#[derive(Debug)]
+pub struct Entry {
+    desk: Arc<Desk>,
+    flight: Arc<Flight>,
+    attempts: Vec<Attempt>,
+    settled: Option<Nanos>,
+}
+
+/// How a request ended, as the gateway saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Status the client saw; 0 if none was sent.
+    pub status: u16,
+    /// What it used.
+    pub usage: Usage,
+    /// Where `usage` comes from. [`UsageSource::None`] costs nothing, whatever the price.
+    pub usage_source: UsageSource,
+}
+
+// === impl Entry ===
+
+impl Entry {
+    pub(crate) fn new(desk: Arc<Desk>, flight: Arc<Flight>) -> Self {
+        Self { desk, flight, attempts: Vec::new(), settled: None }
+    }
+
+    /// What was known at admission.
+    pub fn open(&self) -> &Open {
+        &self.flight.open
+    }
+
+    /// Where to count what is relayed.
+    pub fn progress(&self) -> &Progress {
+        &self.flight.progress
+    }
+
+    /// Lists a try at a deployment. Past [`MAX_ATTEMPTS`] the last one listed gives way to the newest.
+    pub fn attempt(&mut self, attempt: Attempt) {
+        self.attempts.truncate(MAX_ATTEMPTS - 1);
+        self.attempts.push(Attempt {
+            deployment: cut_name(attempt.deployment, MAX_DEPLOYMENT),
+            fault: cut_word(attempt.fault, MAX_FAULT),
+            ..attempt
+        });
+    }
+
+    /// What the request used by estimate: for settlement where the engine reported nothing.
+    pub fn estimate(&self) -> (Usage, UsageSource) {
+        self.flight.checkpoint().estimate()
+    }
+
+    /// Closes the request at the price of its admission and returns what it cost.
+    ///
+    /// Only the first call settles; a later one returns the same cost again.
+    pub fn settle(&mut self, settlement: Settlement) -> Nanos {
+        if let Some(cost) = self.settled {
+            return cost;
+        }
+        let cost = match settlement.usage_source {
+            UsageSource::None => Nanos::ZERO,
+            UsageSource::Engine | UsageSource::Estimate => self.open().price.cost(&settlement.usage),
+        };
+        self.settled = Some(cost);
+        self.desk.close(Event {
+            open: self.flight.open.clone(),
+            closed_at: self.desk.now(),
+            outcome: settlement.outcome,
+            status: settlement.status,
+            usage: settlement.usage,
+            usage_source: settlement.usage_source,
+            cost,
+            first_byte_micros: self.flight.progress.first_byte_micros(),
+            attempts: std::mem::take(&mut self.attempts),
+        });
+        cost
+    }
+}
+
+impl Drop for Entry {
+    /// Who drops a request unsettled has lost its client: billed by estimate if anything was relayed.
+    fn drop(&mut self) {
+        if self.settled.is_none() {
+            let (usage, usage_source) = self.estimate();
+            self.settle(Settlement { outcome: Outcome::Disconnected, status: 0, usage, usage_source });
+        }
+    }
+}

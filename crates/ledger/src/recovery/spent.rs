@@ -1,0 +1,79 @@
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use super::Recovered;
+use crate::frame::Seal;
+use crate::header::{Block, DATA_START};
+use crate::scan::{self, Piece};
+use crate::segment::SegmentFile;
+use crate::spool::Slot;
+use crate::{GatewayId, Nanos, Position, Record};
+
+/// Why the spool could not be added up.
+#[derive(Debug, thiserror::Error)]
+pub enum SpentError {
+    /// The disk refused.
+    #[error("cannot read segment {segment} of the spool: {source}")]
+    Read {
+        /// Ordinal of the segment.
+        segment: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It was drained and written anew since the books were opened.
+    #[error("segment {0} of the spool was drained meanwhile; take a newer position and what it includes")]
+    Reused(u64),
+}
+
+/// A segment as it was when the books were opened.
+#[derive(Debug)]
+pub(super) struct Readable {
+    file: Arc<SegmentFile>,
+    seal: Seal,
+    tail: u64,
+}
+
+// === impl Readable ===
+
+impl Readable {
+    pub(super) fn new(slot: &Slot, gateway: GatewayId) -> Self {
+        Self { file: slot.file.clone(), seal: Seal { gateway, segment: slot.segment }, tail: slot.tail }
+    }
+
+    fn read(&self, buffer: &mut Vec<u8>) -> Result<(), SpentError> {
+        let segment = self.seal.segment;
+        let failed = |source| SpentError::Read { segment, source };
+        self.file.read_whole(buffer).map_err(failed)?;
+        buffer.truncate(usize::try_from(self.tail).unwrap_or(usize::MAX));
+        match self.file.header().map_err(failed)? {
+            Block::Valid(header) if header.segment == segment => Ok(()),
+            _ => Err(SpentError::Reused(segment)),
+        }
+    }
+}
+
+// === impl Recovered ===
+
+impl Recovered {
+    /// What was spent, by key id, between `position` and the opening of the books: add it to aggregates that include
+    /// everything before `position` (the default position: everything that is still in the spool).
+    ///
+    /// Reads the disk. Call it before the drain runs on: once that has passed `position`, segments are used again.
+    pub fn spent_after(&self, position: Position) -> Result<HashMap<Arc<str>, Nanos>, SpentError> {
+        let mut spent = HashMap::new();
+        let mut bytes = Vec::new();
+        for segment in self.segments.iter().filter(|readable| readable.seal.segment >= position.segment) {
+            segment.read(&mut bytes)?;
+            scan::walk(segment.seal, &bytes, DATA_START, |piece| {
+                if let Piece::Record { at, payload } = piece
+                    && at >= position
+                    && let Ok(Record::Close(event)) = postcard::from_bytes(payload)
+                {
+                    *spent.entry(event.open.key).or_default() += event.cost;
+                }
+            });
+        }
+        Ok(spent)
+    }
+}

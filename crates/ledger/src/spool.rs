@@ -1,0 +1,270 @@
+//! The writing side of the spool: segments in use in the order of their ordinals, and free ones to go on with.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use ambient::Timestamp;
+
+use crate::frame::{self, MAX_FRAME, Seal};
+use crate::header::{DATA_START, Header, Note};
+use crate::segment::SegmentFile;
+use crate::{GatewayId, Position, Record};
+
+#[derive(Debug)]
+pub(crate) struct Spool {
+    pub(crate) gateway: GatewayId,
+    slots: Vec<Slot>,
+    /// Slots that hold records still needed, by ascending ordinal; the last one is written to.
+    used: VecDeque<usize>,
+    /// Slots that can be written anew.
+    free: VecDeque<usize>,
+    next_segment: u64,
+    next_sequence: u64,
+    /// Segments below this ordinal are free.
+    floor: u64,
+    buffer: Vec<u8>,
+    payload: usize,
+    /// Held as long as the spool is: no second gateway writes here.
+    _lock: File,
+}
+
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) file: Arc<SegmentFile>,
+    /// Ordinal of the life that the segment is in; 0 before the first.
+    pub(crate) segment: u64,
+    /// Where the next record goes.
+    pub(crate) tail: u64,
+    /// Running requests whose newest record lies here.
+    live: usize,
+    /// Whether something was written since the last time that it was forced to the disk.
+    dirty: bool,
+}
+
+/// What the spool needs to go on where it was left: taken by recovery.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    pub(crate) gateway: GatewayId,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) used: VecDeque<usize>,
+    pub(crate) free: VecDeque<usize>,
+    pub(crate) next_segment: u64,
+    pub(crate) next_sequence: u64,
+    pub(crate) floor: u64,
+    pub(crate) lock: File,
+}
+
+/// Something to force to the disk.
+#[derive(Debug)]
+pub(crate) struct Dirty {
+    pub(crate) slot: usize,
+    pub(crate) file: Arc<SegmentFile>,
+    pub(crate) note: Note,
+}
+
+/// Why a record was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    #[error("no free segment is left in the spool")]
+    Full,
+    #[error("cannot encode a record: {0}")]
+    Encode(#[from] postcard::Error),
+    #[error("cannot write to the spool: {0}")]
+    Write(#[from] io::Error),
+}
+
+// === impl Spool ===
+
+impl Spool {
+    pub(crate) fn new(found: Inventory) -> Self {
+        Self {
+            gateway: found.gateway,
+            slots: found.slots,
+            used: found.used,
+            free: found.free,
+            next_segment: found.next_segment,
+            next_sequence: found.next_sequence,
+            floor: found.floor,
+            buffer: Vec::with_capacity(512),
+            payload: 0,
+            _lock: found.lock,
+        }
+    }
+
+    /// A number for a request that no request had before.
+    pub(crate) fn take_sequence(&mut self) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        sequence
+    }
+
+    /// Encodes `record` for [`Self::write`]; returns the bytes that it will take.
+    pub(crate) fn encode(&mut self, record: &Record) -> Result<u64, AppendError> {
+        self.payload = frame::encode(&mut self.buffer, record)?;
+        Ok(self.buffer.len() as u64)
+    }
+
+    /// Appends what was encoded last; returns the slot where it lies.
+    pub(crate) fn write(&mut self) -> Result<usize, AppendError> {
+        let size = self.buffer.len() as u64;
+        let slot = match self.active() {
+            Some(slot) if self.slots[slot].remaining() >= size => slot,
+            _ => self.roll()?,
+        };
+        let place = &mut self.slots[slot];
+        let seal = Seal { gateway: self.gateway, segment: place.segment };
+        seal.close(&mut self.buffer, self.payload, place.tail);
+        place.file.write_at(&self.buffer, place.tail)?;
+        place.tail += size;
+        place.dirty = true;
+        Ok(slot)
+    }
+
+    /// Goes on to a free segment.
+    pub(crate) fn roll(&mut self) -> Result<usize, AppendError> {
+        let slot = *self.free.front().ok_or(AppendError::Full)?;
+        let header = Header { gateway: self.gateway, segment: self.next_segment, first_sequence: self.next_sequence };
+        let place = &mut self.slots[slot];
+        place.file.write_header(&header)?;
+        (place.segment, place.tail, place.dirty) = (header.segment, DATA_START, true);
+        self.next_segment += 1;
+        self.free.pop_front();
+        self.used.push_back(slot);
+        Ok(slot)
+    }
+
+    fn active(&self) -> Option<usize> {
+        self.used.back().copied()
+    }
+
+    /// Bytes that can surely still be written, whatever the sizes of the records: less at most one record's worth of
+    /// waste at the end of every segment.
+    pub(crate) fn usable(&self) -> u64 {
+        let rest = self.active().map_or(0, |slot| self.slots[slot].remaining());
+        let free = self.free.iter().map(|slot| self.slots[*slot].whole().saturating_sub(MAX_FRAME));
+        rest.saturating_sub(MAX_FRAME) + free.sum::<u64>()
+    }
+
+    /// Where the next record goes, at least.
+    pub(crate) fn end(&self) -> Position {
+        self.active().map_or_else(Position::default, |slot| Position {
+            segment: self.slots[slot].segment,
+            offset: self.slots[slot].tail,
+        })
+    }
+
+    /// Every segment that holds records still needed, by ascending ordinal.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &Slot> {
+        self.used.iter().map(|slot| &self.slots[*slot])
+    }
+
+    /// Ordinal of the segment in a slot.
+    pub(crate) fn segment(&self, slot: usize) -> u64 {
+        self.slots[slot].segment
+    }
+
+    /// Keeps the segment in `slot`: the newest record of a running request lies there.
+    pub(crate) fn hold(&mut self, slot: usize) {
+        self.slots[slot].live += 1;
+    }
+
+    /// Takes back one [`Self::hold`].
+    pub(crate) fn unhold(&mut self, slot: usize) {
+        self.slots[slot].live = self.slots[slot].live.saturating_sub(1);
+    }
+
+    /// The ordinal below which no segment is needed, when all before `released` is drained.
+    pub(crate) fn floor(&self, released: Position) -> u64 {
+        let needed = |slot: &&Slot| slot.live > 0 || slot.segment >= released.segment;
+        self.used().find(needed).or_else(|| self.used().last()).map_or(0, |slot| slot.segment)
+    }
+
+    /// Whether segments would become free at this floor.
+    pub(crate) fn would_free(&self, floor: u64) -> bool {
+        self.used().next().is_some_and(|slot| slot.segment < floor)
+    }
+
+    /// Frees the segments below `floor`.
+    pub(crate) fn free_below(&mut self, floor: u64) {
+        self.floor = self.floor.max(floor);
+        while let Some(slot) = self.used.front().copied().filter(|slot| self.slots[*slot].segment < floor) {
+            self.used.pop_front();
+            self.free.push_back(slot);
+        }
+    }
+
+    /// Segments written to since the last call, with what to note once they are on disk.
+    pub(crate) fn take_dirty(&mut self) -> Vec<Dirty> {
+        let dirty: Vec<usize> =
+            self.used.iter().copied().filter(|slot| std::mem::take(&mut self.slots[*slot].dirty)).collect();
+        dirty.into_iter().map(|slot| self.dirty(slot, self.floor)).collect()
+    }
+
+    /// The segment written to now, to note `floor` in, or the same floor as before.
+    pub(crate) fn active_dirty(&self, floor: Option<u64>) -> Option<Dirty> {
+        self.active().map(|slot| self.dirty(slot, floor.unwrap_or(self.floor)))
+    }
+
+    /// Marks as still to be forced to the disk.
+    pub(crate) fn set_dirty(&mut self, slot: usize) {
+        self.slots[slot].dirty = true;
+    }
+
+    fn dirty(&self, slot: usize, floor: u64) -> Dirty {
+        let place = &self.slots[slot];
+        let note = Note {
+            gateway: self.gateway,
+            segment: place.segment,
+            tail: place.tail,
+            next_sequence: self.next_sequence,
+            floor,
+        };
+        Dirty { slot, file: place.file.clone(), note }
+    }
+}
+
+// === impl Dirty ===
+
+impl Dirty {
+    /// Forces the records to the disk, and notes that they are there.
+    pub(crate) fn settle(&self) -> io::Result<()> {
+        self.file.sync()?;
+        self.file.write_note(&self.note)
+    }
+}
+
+// === impl Inventory ===
+
+impl Inventory {
+    /// Makes room between the numbers that are known and those to come, because higher ones may have been lost.
+    /// Sequences go on from the microseconds of the clock: no gateway counts as fast.
+    pub(crate) fn leap(&mut self, now: Timestamp) {
+        self.next_sequence = self.next_sequence.max(u64::try_from(now.as_micros()).unwrap_or(0));
+        self.next_segment += self.slots.len() as u64;
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    /// Marks `bytes` of damage as something to skip.
+    pub(crate) fn fill(&mut self, seal: Seal, offset: u64, bytes: u64) -> io::Result<()> {
+        let size = u32::try_from(bytes).map_err(io::Error::other)?;
+        self.dirty = true;
+        self.file.write_at(&seal.filler(size, offset), offset)
+    }
+
+    pub(crate) fn new(file: SegmentFile, segment: u64, tail: u64) -> Self {
+        Self { file: Arc::new(file), segment, tail, live: 0, dirty: false }
+    }
+
+    fn remaining(&self) -> u64 {
+        self.file.capacity().saturating_sub(self.tail)
+    }
+
+    fn whole(&self) -> u64 {
+        self.file.capacity().saturating_sub(DATA_START)
+    }
+}
