@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::audit::{self, AuditEntry};
 use crate::convert::{signed, unsigned};
 use crate::database::Database;
+use crate::settings;
 use crate::{Cause, Error, Result};
 
 /// The applied desired states.
@@ -44,6 +45,8 @@ pub struct NewRevision<'a> {
     pub document: &'a str,
     /// Names of the models whose price this revision sets, new models among them.
     pub priced: &'a [&'a str],
+    /// Settings that change in the same transaction, by name; none removes one.
+    pub settings: &'a [(&'a str, Option<&'a str>)],
     /// What was done, for the audit.
     pub audit: &'a AuditEntry<'a>,
 }
@@ -141,6 +144,9 @@ async fn insert(connection: &mut sqlx::SqliteConnection, new: &NewRevision<'_>) 
         .execute(&mut *connection)
         .await?;
     }
+    for (name, value) in new.settings {
+        settings::set(connection, name, *value).await?;
+    }
     audit::insert(connection, new.audit).await
 }
 
@@ -178,7 +184,9 @@ mod tests {
             RevisionSummary { number, applied_at: at, author: "owner".into(), digest: format!("digest-{number}") };
         let audit = AuditEntry { at, actor: "owner", action: "apply", subject: "r", detail: json!({"n": number}) };
         let document = format!("{{\"version\":{number}}}");
-        store.revisions().commit(&NewRevision { summary: &summary, document: &document, priced, audit: &audit }).await
+        let settings = [("last", Some("x")), ("absent", None)];
+        let new = NewRevision { summary: &summary, document: &document, priced, settings: &settings, audit: &audit };
+        store.revisions().commit(&new).await
     }
 
     #[tokio::test]
@@ -186,6 +194,7 @@ mod tests {
         let (_home, store) = store().await;
         assert_eq!(store.revisions().latest().await.unwrap(), None);
         commit(&store, 1, &["a"]).await.unwrap();
+        assert_eq!(store.settings().get("last").await.unwrap().as_deref(), Some("x"));
         commit(&store, 2, &[]).await.unwrap();
         assert_eq!(commit(&store, 2, &[]).await.unwrap_err().cause, Cause::Conflict);
         assert_eq!(commit(&store, 4, &[]).await.unwrap_err().cause, Cause::Conflict);

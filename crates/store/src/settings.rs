@@ -26,16 +26,20 @@ impl<'s> Settings<'s> {
     /// Sets the value under `name`, or removes it.
     pub async fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
         let mut write = self.database.write().await?;
-        let query = match value {
-            Some(value) => sqlx::query(
-                "INSERT INTO settings (name, value) VALUES ($1, $2)
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            )
-            .bind(name)
-            .bind(value),
-            None => sqlx::query("DELETE FROM settings WHERE name = $1").bind(name),
-        };
-        query.execute(write.connection()).await.map_err(|error| write.error(&error))?;
+        set(write.connection(), name, value).await.map_err(|error| write.error(&error))?;
         write.commit().await
     }
+}
+
+pub(crate) async fn set(connection: &mut sqlx::SqliteConnection, name: &str, value: Option<&str>) -> sqlx::Result<()> {
+    let query = match value {
+        Some(value) => sqlx::query(
+            "INSERT INTO settings (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value),
+        None => sqlx::query("DELETE FROM settings WHERE name = $1").bind(name),
+    };
+    query.execute(connection).await.map(drop)
 }
