@@ -112,10 +112,13 @@ impl Books {
     }
 
     /// Says that everything before `position` is drained: segments wholly before it are used again, once no running
-    /// request needs them. Call it only after the sink has committed. Does not wait.
+    /// request needs them. Call it only after the sink has committed. A position past the end is another spool's and means
+    /// nothing here. Does not wait.
     pub fn release(&self, position: Position) {
         let mut state = self.0.state();
-        state.released = state.released.max(position);
+        if position <= state.spool.end() {
+            state.released = state.released.max(position);
+        }
         drop(state);
         self.0.shared.ask(|orders| orders.soon = true);
     }

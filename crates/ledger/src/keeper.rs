@@ -65,7 +65,9 @@ fn force(shared: &Shared) -> io::Result<()> {
     let outcome = dirty.iter().try_for_each(Dirty::settle);
     if outcome.is_err() {
         let mut state = shared.state.lock();
-        dirty.iter().for_each(|dirty| state.spool.set_dirty(dirty.slot));
+        for dirty in &dirty {
+            state.spool.set_dirty(dirty.slot);
+        }
     }
     outcome
 }
@@ -89,7 +91,9 @@ fn restate(shared: &Shared, now: Instant) {
     let stale = shared.state.lock().stale(before);
     for chunk in stale.chunks(CHECKPOINTS_AT_ONCE) {
         let mut state = shared.state.lock();
-        chunk.iter().for_each(|sequence| state.checkpoint(*sequence, now));
+        for sequence in chunk {
+            state.checkpoint(*sequence, now);
+        }
         MutexGuard::unlock_fair(state);
     }
 }

@@ -4,6 +4,8 @@
 //! *checkpoints*. Recovery turns an open without a close into one event `interrupted`. The drain carries
 //! closed events to a [`Sink`](drain::Sink) exactly once. This crate knows no HTTP and no database.
 
+pub mod drain;
+
 mod books;
 mod entry;
 mod flight;
