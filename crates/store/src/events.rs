@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use ledger::{Event, GatewayId};
+use ledger::drain::{Batch, Sink};
+use ledger::{Event, GatewayId, Position};
 use sqlx::Row as _;
 
-use crate::Result;
 use crate::convert::{signed, unsigned};
 use crate::database::Database;
+use crate::{Error, Result};
 
 mod aggregate;
 mod logs;
@@ -20,15 +21,6 @@ pub use usage::{Spend, UsageBy, UsageFilter, UsageRow};
 /// real comes near, and a sum can then never run over.
 const MOST: u64 = 1_000_000_000_000_000;
 
-/// How far a spool was taken in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// Number of the segment.
-    pub segment: u64,
-    /// Bytes into it.
-    pub offset: u64,
-}
-
 /// The books: events, and sums over them that are moved in the same transaction.
 #[derive(Clone, Debug)]
 pub struct Events {
@@ -41,9 +33,12 @@ impl Events {
     pub(crate) const fn new(database: Arc<Database>) -> Self {
         Self { database }
     }
+}
 
-    /// How far the spool of `gateway` was taken in; none before its first batch.
-    pub async fn position(&self, gateway: GatewayId) -> Result<Option<Position>> {
+impl Sink for Events {
+    type Error = Error;
+
+    async fn position(&self, gateway: GatewayId) -> Result<Option<Position>> {
         sqlx::query("SELECT segment, offset_ FROM positions WHERE gateway_id = $1")
             .bind(gateway.0.cast_signed())
             .fetch_optional(self.database.read()?)
@@ -52,30 +47,21 @@ impl Events {
             .map_err(|error| self.database.error(&error))
     }
 
-    /// Takes in `events` of `gateway` and moves its position, in one transaction that survives a power cut.
-    ///
-    /// An event that is there already, by gateway and sequence, is skipped, also in the sums: a batch can be
-    /// committed again after a crash. Answers how many were new.
-    pub async fn commit(&self, gateway: GatewayId, events: &[Event], position: Position) -> Result<usize> {
+    /// One transaction that survives a power cut. An event that is there already, by gateway and sequence, is
+    /// skipped, also in the sums: a batch can be committed again after a crash.
+    async fn commit(&self, batch: &Batch) -> Result<()> {
         let mut write = self.database.write().await?;
-        let new = take_in(write.connection(), gateway, events, position).await.map_err(|error| write.error(&error))?;
-        write.commit().await?;
-        Ok(new)
+        take_in(write.connection(), batch).await.map_err(|error| write.error(&error))?;
+        write.commit().await
     }
 }
 
-async fn take_in(
-    connection: &mut sqlx::SqliteConnection,
-    gateway: GatewayId,
-    events: &[Event],
-    position: Position,
-) -> sqlx::Result<usize> {
+async fn take_in(connection: &mut sqlx::SqliteConnection, batch: &Batch) -> sqlx::Result<()> {
+    let Batch { gateway, events, position } = batch;
     let mut sums = aggregate::Sums::default();
-    let mut new = 0;
     for event in events {
-        if insert(connection, gateway, event).await? {
+        if insert(connection, *gateway, event).await? {
             sums.add(event);
-            new += 1;
         }
     }
     sums.store(connection).await?;
@@ -87,8 +73,8 @@ async fn take_in(
     .bind(signed(position.segment))
     .bind(signed(position.offset))
     .execute(connection)
-    .await?;
-    Ok(new)
+    .await
+    .map(drop)
 }
 
 /// Whether the event was new.

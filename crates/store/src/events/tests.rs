@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use ambient::Timestamp;
-use ledger::{Event, GatewayId, Nanos, Outcome};
+use ledger::{Event, GatewayId, Nanos, Outcome, Position};
 use proptest::prelude::*;
 
 use super::*;
@@ -15,17 +15,24 @@ fn at(offset: u64) -> Position {
     Position { segment: 1, offset }
 }
 
+async fn commit(books: &Events, gateway: GatewayId, events: &[Event], position: Position) {
+    books.commit(&Batch { gateway, events: events.to_vec(), position }).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_batch_that_is_committed_twice_counts_once() {
     let (_home, store) = store().await;
     let books = store.events();
     let batch = [event(1, "k", "m", 10, 5), event(2, "k", "m", 11, 7)];
     assert_eq!(books.position(GATEWAY).await.unwrap(), None);
-    assert_eq!(books.commit(GATEWAY, &batch, at(100)).await.unwrap(), 2);
+    commit(&books, GATEWAY, &batch, at(100)).await;
     let overlapping = [event(2, "k", "m", 11, 7), event(3, "k", "m", 12, 1)];
-    assert_eq!(books.commit(GATEWAY, &overlapping, at(150)).await.unwrap(), 1);
-    assert_eq!(books.commit(GatewayId(4), &batch[..1], at(9)).await.unwrap(), 1, "another gateway's own numbers");
+    commit(&books, GATEWAY, &overlapping, at(150)).await;
+    // Another gateway has numbers of its own.
+    commit(&books, GatewayId(4), &batch[..1], at(9)).await;
     assert_eq!(books.position(GATEWAY).await.unwrap(), Some(at(150)));
+    commit(&books, GATEWAY, &[], at(120)).await;
+    assert_eq!(books.position(GATEWAY).await.unwrap(), Some(at(120)), "also a step back");
     assert_eq!(books.spend_of("k").await.unwrap(), Spend { requests: 4, tokens: 52, cost: Nanos(18) });
     assert_eq!(books.spend_of("nobody").await.unwrap(), Spend::default());
 }
@@ -38,7 +45,7 @@ async fn usage_is_grouped_and_filtered() {
     let mut failed = event(4, "k2", "m1", day, 0);
     failed.outcome = Outcome::Failed;
     let batch = [event(1, "k1", "m1", 0, 1), event(2, "k1", "m2", 5, 2), event(3, "k1", "m1", day, 4), failed];
-    books.commit(GATEWAY, &batch, at(1)).await.unwrap();
+    commit(&books, GATEWAY, &batch, at(1)).await;
 
     let total = books.usage(UsageBy::default(), &UsageFilter::default()).await.unwrap();
     assert_eq!(total.len(), 1);
@@ -70,7 +77,7 @@ async fn logs_come_newest_first_in_pages() {
     let (_home, store) = store().await;
     let books = store.events();
     let batch: Vec<_> = (1..=5).map(|n| event(n, if n == 3 { "other" } else { "k" }, "m", 100, 1)).collect();
-    books.commit(GATEWAY, &batch, at(1)).await.unwrap();
+    commit(&books, GATEWAY, &batch, at(1)).await;
     let ids = |events: Vec<LoggedEvent>| events.into_iter().map(|e| e.request_id).collect::<Vec<_>>();
     let page = LogsFilter { key: Some("k".into()), offset: 1, limit: 2, ..LogsFilter::default() };
     assert_eq!(ids(books.logs(&page).await.unwrap()), ["request-4", "request-2"]);
@@ -92,7 +99,7 @@ async fn absurd_numbers_neither_fail_nor_run_over() {
             event
         })
         .collect();
-    books.commit(GATEWAY, &absurd, at(1)).await.unwrap();
+    commit(&books, GATEWAY, &absurd, at(1)).await;
     let rows = books.usage(ALL, &UsageFilter::default()).await.unwrap();
     assert_eq!((rows[0].cost, rows[0].prompt_tokens), (Nanos(3_000_000_000_000_000), 3_000_000_000_000_000));
 }
@@ -128,7 +135,7 @@ proptest! {
         let found = runtime.block_on(async {
             let (_home, store) = store().await;
             for (n, batch) in batches.iter().enumerate() {
-                store.events().commit(GATEWAY, batch, at(n as u64)).await.unwrap();
+                commit(&store.events(), GATEWAY, batch, at(n as u64)).await;
             }
             sums_of(&store).await
         });
