@@ -156,7 +156,9 @@ fn respond(
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
             let edits = edits.map(|span| Edit { span, text: json_string(&model.model.name) });
             let body = splice(&body, edits.into_iter().collect()).concat();
-            account.relayed(body.len(), 0);
+            // Without a count that can be believed, four bytes of answer make a token, as they do of a prompt.
+            let tokens = answer.usage.map_or(body.len() as u64 / 4, |usage| usage.completion_tokens);
+            account.relayed(body.len(), tokens);
             account.completed(answer.usage);
             build(status, headers, Body::full(body))
         }

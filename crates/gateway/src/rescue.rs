@@ -140,7 +140,9 @@ impl Cause {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Rejected(rejection) => rejection.retry_after.map(|wait| wait.as_secs_f64().ceil() as u64),
+            Self::Rejected(rejection) => {
+                rejection.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+            }
             Self::Upstream { fault: Fault::Status { retry_after, .. }, .. } => retry_after.map(u64::from),
             Self::Body(BodyFault::Overloaded) | Self::NoReplica(_) | Self::NotReady | Self::Books(_) => Some(1),
             _ => None,

@@ -88,7 +88,7 @@ impl Relay {
                 Poll::Ready(frame) => frame,
             };
             let bytes = match frame {
-                Some(Ok(data)) => self.pass(data),
+                Some(Ok(data)) => self.pass(&data),
                 Some(Err(())) => self.cut(),
                 None => self.end(),
             };
@@ -106,7 +106,7 @@ impl Relay {
         polled.map(|frame| Some(frame?.map(|frame| frame.into_data().unwrap_or_default()).map_err(|_| ())))
     }
 
-    fn pass(&mut self, data: Bytes) -> Bytes {
+    fn pass(&mut self, data: &Bytes) -> Bytes {
         self.watch.saw_bytes();
         let passed = self.rewrite.push(data);
         self.account.relayed(passed.bytes.len(), passed.tokens);

@@ -8,7 +8,8 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::timeout;
-use wire::{Answer, Chunk, ErrorBody, sse};
+use wire::sse::{self, Splitter};
+use wire::{Answer, Chunk, ErrorBody};
 
 use super::{Answered, Fault, Outbound};
 use crate::route::Pick;
@@ -66,20 +67,21 @@ async fn exchange(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answe
     }
 }
 
-/// A stream has begun when its first bytes are there: until then another replica can take over.
+/// A stream has begun when its first event is there whole: until then another replica can take over.
 async fn begun(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
-    let first = loop {
+    let (mut splitter, mut event, mut frames) = (Splitter::default(), None, Vec::new());
+    while event.is_none() {
         let frame = rest.frame().await.ok_or(Fault::Reset)?.map_err(|_| Fault::Reset)?;
-        match frame.into_data() {
-            Ok(data) if !data.is_empty() => break data,
-            _ => {}
-        }
-    };
-    if let Some(data) = sse::data(&first)
+        let data = frame.into_data().unwrap_or_default();
+        splitter.push(data.clone(), |piece| event = event.take().or(Some(piece)));
+        frames.push(data);
+    }
+    if let Some(data) = event.and_then(|event| sse::data(event.bytes()))
         && Chunk::parse(&data).is_some_and(|chunk| chunk.is_error)
     {
         return Err(Fault::ErrorEvent { message: ErrorBody::message_of(&data, MAX_ERROR_CHARS) });
     }
+    let first = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
     Ok(Answered::Stream { status: head.status, headers: head.headers, first, rest })
 }
 

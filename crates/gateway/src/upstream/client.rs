@@ -87,10 +87,10 @@ impl fmt::Debug for Client {
 fn tls() -> &'static rustls::ClientConfig {
     static TLS: LazyLock<rustls::ClientConfig> = LazyLock::new(|| {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_webpki_roots().with_no_client_auth())
-            .unwrap_or_else(|error| unreachable!("aws-lc supports the default protocol versions: {error}"))
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_or_else(
+            |error| unreachable!("aws-lc supports the default protocol versions: {error}"),
+            |builder| builder.with_webpki_roots().with_no_client_auth(),
+        )
     });
     &TLS
 }

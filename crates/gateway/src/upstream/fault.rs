@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     #[error("broke off in the middle of its answer")]
     Cut,
     /// The engine answered with an error that is not the client's.
-    #[error("answered with status {status}{}", detail(message))]
+    #[error("answered with status {status}{}", detail(message.as_ref()))]
     Status {
         /// What it answered with.
         status: u16,
@@ -34,7 +34,7 @@ pub(crate) enum Fault {
         retry_after: Option<u32>,
     },
     /// The engine reports an error as first event of a stream.
-    #[error("reported an error{}", detail(message))]
+    #[error("reported an error{}", detail(message.as_ref()))]
     ErrorEvent {
         /// Its own words, cut to a readable length.
         message: Option<String>,
@@ -91,8 +91,8 @@ impl Fault {
     }
 }
 
-fn detail(message: &Option<String>) -> String {
-    message.as_ref().map(|text| format!(": {text}")).unwrap_or_default()
+fn detail(message: Option<&String>) -> String {
+    message.map(|text| format!(": {text}")).unwrap_or_default()
 }
 
 /// The innermost cause, which is the one that people can act on.

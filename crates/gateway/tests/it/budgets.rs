@@ -1,0 +1,52 @@
+//! Budgets under load: passed by no more than the one request that gets the last of them.
+
+use std::sync::Arc;
+
+use ledger::Nanos;
+
+use crate::support::{Engine, TestGateway};
+
+const CHAT: &str = r#"{"model":"m","max_tokens":8,"messages":[{"role":"user","content":"x"}]}"#;
+const PATH: &str = "/v1/chat/completions";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_holds_under_500_at_once() {
+    let engine = Engine::chat(8, 0).await;
+    let budget = Nanos(20_000);
+    let gateway = Arc::new(TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].max_budget = Some(budget)).await);
+    for _ in 0..4 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..500 {
+            let gateway = gateway.clone();
+            tasks.spawn(async move { gateway.post(PATH, CHAT).await });
+        }
+        while let Some(answer) = tasks.join_next().await {
+            let answer = answer.unwrap();
+            if answer.status != 200 {
+                assert_eq!(answer.error().3, "insufficient_quota");
+            }
+        }
+    }
+    gateway.settled().await;
+    let events = gateway.events().await;
+    let spent: Nanos = events.iter().map(|event| event.cost).sum();
+    // The last of a budget may go to one request alone, which can cost more than what was left.
+    let dearest = events.iter().map(|event| event.cost).max().unwrap();
+    assert!(spent < budget + dearest, "{spent} of {budget}, one request costs {dearest}");
+    assert!(spent.0 > budget.0 - 200, "the budget can be used up: {spent} of {budget}");
+}
+
+#[tokio::test]
+async fn what_the_books_hold_counts_and_a_raised_budget_helps_at_once() {
+    let engine = Engine::chat(8, 0).await;
+    let gateway = TestGateway::with(&[&engine], |snapshot| {
+        snapshot.keys[0].max_budget = Some(Nanos(1_000));
+        snapshot.keys[0].spent = Nanos(1_000);
+    })
+    .await;
+    let rejected = gateway.post(PATH, CHAT).await;
+    assert_eq!(rejected.error(), (429, "insufficient_quota".into(), "-".into(), "insufficient_quota".into()));
+    assert!(!rejected.headers.contains_key("retry-after"), "waiting does not help");
+    gateway.publish(|snapshot| snapshot.keys[0].max_budget = Some(Nanos(1_001))).await;
+    assert_eq!(gateway.post(PATH, CHAT).await.status, 200);
+}

@@ -1,0 +1,11 @@
+//! The gateway as its clients and engines see it: a real listener in front of simulated engines.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+mod budgets;
+mod disconnect;
+mod faults;
+mod limits;
+mod pass_through;
+mod refusals;
+mod support;
