@@ -47,7 +47,7 @@ impl CompletionScript {
         let ends = part.finish_reason.is_some();
         let mut chunk = Chunk::new(&self.plan, vec![part]);
         if self.plan.options.continuous_usage_stats {
-            chunk.usage = Some(StreamUsage::running(self.plan.prompt_tokens, self.sent));
+            chunk.usage = Some(StreamUsage::last(self.plan.prompt_tokens, self.sent));
         }
         chunk.system_fingerprint = (ends && !self.plan.options.include_usage).then_some(FINGERPRINT);
         Event::new(chunk.to_json(), tokens)
