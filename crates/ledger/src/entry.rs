@@ -58,6 +58,11 @@ impl Entry {
         });
     }
 
+    /// The tries listed so far.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
     /// What the request used by estimate: for settlement where the engine reported nothing.
     pub fn estimate(&self) -> (Usage, UsageSource) {
         self.flight.checkpoint().estimate()

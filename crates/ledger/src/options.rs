@@ -16,7 +16,7 @@ const _: () = assert!(MIN_SEGMENT_BYTES > DATA_START);
 pub struct Options {
     /// Segments of the spool, 2 to 1,024. More that lie on disk already are kept.
     pub segments: usize,
-    /// Bytes of one segment, 16 KiB to 1 GiB; rounded up to a multiple of 8.
+    /// Bytes of one segment, 16 KiB to 1 GiB; rounded down to a multiple of 8.
     pub segment_bytes: u64,
     /// Requests in flight at most; the next one is refused.
     pub max_outstanding: usize,

@@ -82,8 +82,9 @@ pub(crate) fn open(dir: &Path, options: &Options, clock: &Clock, rng: &Rng) -> R
     let mut inventory = inventory::take(dir, options, rng, &mut report)?;
     let mut replay = Replay::default();
     replay.run(&mut inventory, &mut report)?;
+    inventory.leap_segments();
     if report.in_doubt {
-        inventory.leap(clock.now());
+        inventory.leap_sequences(clock.now());
     }
     let mut state = State::new(Spool::new(inventory), options);
     begin(&mut state, report.in_doubt).map_err(|source| io_error("write to", dir, source))?;

@@ -51,3 +51,6 @@ fn next_frame(seal: Seal, segment: &[u8], damaged: u64) -> Option<u64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -212,6 +212,14 @@ impl Spool {
         self.slots[slot].dirty = true;
     }
 
+    /// Makes every write fail from now on, or work again.
+    #[cfg(test)]
+    pub(crate) fn set_broken(&self, broken: bool) {
+        for slot in &self.slots {
+            slot.file.broken.store(broken, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
     fn dirty(&self, slot: usize, floor: u64) -> Dirty {
         let place = &self.slots[slot];
         let note = Note {
@@ -238,11 +246,16 @@ impl Dirty {
 // === impl Inventory ===
 
 impl Inventory {
-    /// Makes room between the numbers that are known and those to come, because higher ones may have been lost.
-    /// Sequences go on from the microseconds of the clock: no gateway counts as fast.
-    pub(crate) fn leap(&mut self, now: Timestamp) {
-        self.next_sequence = self.next_sequence.max(u64::try_from(now.as_micros()).unwrap_or(0));
+    /// A power cut can lose the header of a segment but not its records. They must not become valid again, so the
+    /// ordinals of lives that may have begun unseen are not given away a second time.
+    pub(crate) fn leap_segments(&mut self) {
         self.next_segment += self.slots.len() as u64;
+    }
+
+    /// For when records are gone that somebody may have seen: sequences go on from the microseconds of the clock,
+    /// because no gateway counts as fast.
+    pub(crate) fn leap_sequences(&mut self, now: Timestamp) {
+        self.next_sequence = self.next_sequence.max(u64::try_from(now.as_micros()).unwrap_or(0));
     }
 }
 

@@ -1,24 +1,99 @@
 //! Helpers for the tests of this crate.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ambient::{Clock, Rng, Timestamp};
+use parking_lot::Mutex;
 
-use crate::{Books, Nanos, NewRequest, Options, Outcome, Price, Recovered, Settlement, Usage, UsageSource};
+use crate::drain::{Batch, Sink};
+use crate::{
+    Books, Event, GatewayId, Nanos, NewRequest, Options, Outcome, Position, Price, Recovered, Settlement, Usage,
+    UsageSource,
+};
+
+/// A store in memory that keeps to the letter of [`Sink::commit`], and fails as told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TestSink(Arc<Mutex<Stored>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) positions: HashMap<GatewayId, Position>,
+    pub(crate) events: BTreeMap<u64, Event>,
+    pub(crate) spent: HashMap<Arc<str>, Nanos>,
+    pub(crate) commits: usize,
+    /// Events that came although they were there already.
+    pub(crate) repeated: usize,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// How the sink fails until it is told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing is committed.
+    Refuse,
+    /// The batch is committed, but the answer is lost.
+    LoseAnswer,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the sink was told to fail")]
+pub(crate) struct TestFault;
+
+// === impl TestSink ===
+
+impl TestSink {
+    pub(crate) fn get<T>(&self, look: impl FnOnce(&Stored) -> T) -> T {
+        look(&self.0.lock())
+    }
+
+    pub(crate) fn set_fault(&self, fault: Option<Fault>) {
+        self.0.lock().fault = fault;
+    }
+
+    /// What all keys together have spent.
+    pub(crate) fn spent(&self) -> Nanos {
+        self.get(|stored| stored.spent.values().copied().sum())
+    }
+}
+
+impl Sink for TestSink {
+    type Error = TestFault;
+
+    async fn position(&self, gateway: GatewayId) -> Result<Option<Position>, TestFault> {
+        let stored = self.0.lock();
+        if stored.fault.is_some() { Err(TestFault) } else { Ok(stored.positions.get(&gateway).copied()) }
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), TestFault> {
+        let mut stored = self.0.lock();
+        if stored.fault == Some(Fault::Refuse) {
+            return Err(TestFault);
+        }
+        stored.commits += 1;
+        for event in &batch.events {
+            if stored.events.insert(event.open.sequence, event.clone()).is_none() {
+                *stored.spent.entry(event.open.key.clone()).or_default() += event.cost;
+            } else {
+                stored.repeated += 1;
+            }
+        }
+        stored.positions.insert(batch.gateway, batch.position);
+        if stored.fault == Some(Fault::LoseAnswer) { Err(TestFault) } else { Ok(()) }
+    }
+}
 
 /// A small spool that the keeper leaves alone, so that a test decides when rounds happen.
 pub(crate) fn small() -> Options {
     Options {
         segments: 4,
         segment_bytes: 16 * 1024,
-        sync_every: std::time::Duration::from_secs(3600),
-        checkpoint_after: std::time::Duration::ZERO,
+        sync_every: Duration::from_secs(3600),
+        checkpoint_after: Duration::ZERO,
         ..Options::default()
     }
-}
-
-pub(crate) fn clock() -> Clock {
-    Clock::manual(Timestamp::from_micros(1_000_000)).0
 }
 
 pub(crate) fn open(dir: &Path) -> (Books, Recovered) {
@@ -27,6 +102,11 @@ pub(crate) fn open(dir: &Path) -> (Books, Recovered) {
 
 pub(crate) fn open_with(dir: &Path, options: Options) -> (Books, Recovered) {
     Books::open(dir, options, clock(), &Rng::system()).unwrap()
+}
+
+/// Stands at a million seconds after the epoch.
+pub(crate) fn clock() -> Clock {
+    Clock::manual(Timestamp::from_micros(1_000_000_000_000)).0
 }
 
 pub(crate) fn request(id: &str) -> NewRequest {
@@ -42,7 +122,7 @@ pub(crate) fn request(id: &str) -> NewRequest {
     }
 }
 
-/// A settlement that costs `tokens` × 2 nano-units at the price of [`request`].
+/// A settlement that costs twice `tokens` in nano-units at the price of [`request`].
 pub(crate) fn completed(tokens: u64) -> Settlement {
     Settlement {
         outcome: Outcome::Completed,
@@ -59,4 +139,9 @@ pub(crate) fn crash_image(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
+}
+
+/// What all keys together have spent according to the spool, behind `position`.
+pub(crate) fn spent_after(recovered: &Recovered, position: Position) -> Nanos {
+    recovered.spent_after(position).unwrap().values().copied().sum()
 }
