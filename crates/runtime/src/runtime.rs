@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::{Handle, Launch, Listener, Liveness, StartError, StopError, process};
+
+/// Where engines run.
+///
+/// What a runtime does may wait for the disk, or for a machine with many processes; so all of it is asynchronous and
+/// nothing of it runs on a thread that serves requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Runtime {
+    /// Local commands.
+    Process,
+}
+
+// === impl Runtime ===
+
+impl Runtime {
+    /// Starts an engine. That it started says nothing about whether it will live; observe it.
+    pub async fn start(self, launch: Launch) -> Result<Handle, StartError> {
+        match self {
+            Self::Process => blocking(move || process::start(&launch)).await.map(Handle::Process),
+        }
+    }
+
+    /// Whether the engine runs.
+    pub async fn observe(handle: &Handle) -> Liveness {
+        match handle.clone() {
+            Handle::Process(handle) => blocking(move || process::observe(&handle)).await,
+        }
+    }
+
+    /// Whether what listens there is this engine. Only then may it get requests.
+    pub async fn listens(handle: &Handle, listener: &Listener) -> bool {
+        let listener = listener.clone();
+        match handle.clone() {
+            Handle::Process(handle) => blocking(move || process::listens(&handle, &listener)).await,
+        }
+    }
+
+    /// The last bytes that the engine wrote since it was started, from the start of a line, at most `bytes`. Empty if
+    /// they cannot be read. What to make of a failed engine's, [`failure_hint`](crate::failure_hint) says.
+    pub async fn log_tail(handle: &Handle, bytes: u64) -> String {
+        match handle.clone() {
+            Handle::Process(handle) => blocking(move || handle.log_tail(bytes)).await.unwrap_or_default(),
+        }
+    }
+
+    /// Ends the engine with all that it started: politely, and after `grace` by force. An engine that runs no more is
+    /// no error; what is left of it is cleared away. May be given up on the way and called again.
+    pub async fn stop(handle: &Handle, grace: Duration) -> Result<(), StopError> {
+        match handle {
+            Handle::Process(handle) => process::stop(handle, grace).await,
+        }
+    }
+}
+
+/// Runs what may block on a thread that may wait.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        // The task is never cancelled, so it panicked: here, as if it had been called directly.
+        Err(error) => std::panic::resume_unwind(JoinError::into_panic(error)),
+    }
+}
