@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{apply, completions, model};
+use crate::commands::{apply, completions, demo, doctor, key, model, serve, usage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +60,10 @@ pub(crate) enum LogFormat {
 /// The commands: verbs, and nouns with verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the service
+    Serve(serve::ServeArgs),
+    /// Run the service on a throw-away home with simulated engines
+    Demo(demo::DemoArgs),
     /// Make the service match a document
     Apply(apply::ApplyArgs),
     /// Print the JSON Schema of the document that `apply` takes
@@ -67,8 +71,17 @@ pub(crate) enum Command {
     Schema,
     /// Models and what serves them
     Model(model::ModelArgs),
+    /// Keys that clients present
+    Key(key::KeyArgs),
+    /// What was used and what it cost
+    Usage(usage::UsageArgs),
+    /// Look at the machine, the home and the service, and say what to do
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
+    /// Run a simulated engine, for the demo and for tests
+    #[command(hide = true)]
+    EngineSim(engine_sim::Args),
 }
 
 #[cfg(test)]

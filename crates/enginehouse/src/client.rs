@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::home::Home;
 
 mod fault;
 mod local;
+mod offline;
 mod remote;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,9 @@ pub(crate) use fault::{ApiFault, Unreachable};
 
 /// Bytes that one answer may have.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// What stays as it is in a segment of a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request ready to be sent: path and query, and a JSON body or none.
 type ApiRequest = Request<http_body_util::Full<Bytes>>;
@@ -29,12 +34,23 @@ pub(crate) struct Client {
     transport: Transport,
 }
 
+/// What a command does with a home that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// It is made: the command has something to put into it.
+    Make,
+    /// It is an error: there is nothing to show.
+    Refuse,
+}
+
 #[derive(Debug)]
 enum Transport {
     /// A server that runs on this home.
     Local(local::Local),
     /// A server elsewhere.
-    Remote(remote::Remote),
+    Remote(Box<remote::Remote>),
+    /// Nothing runs on this home: its store is opened here.
+    Offline(Box<offline::Offline>),
 }
 
 /// What came back, whatever carried it.
@@ -47,13 +63,47 @@ struct Answer {
 // === impl Client ===
 
 impl Client {
-    /// To the server that `--server` names, else to the one that runs on the home.
-    pub(crate) fn connect(globals: &Globals) -> anyhow::Result<Self> {
+    /// To the server that `--server` names, else to the one that runs on the home; where none runs, the home
+    /// itself is opened, as its owner.
+    pub(crate) async fn connect(globals: &Globals, absent: Absent) -> anyhow::Result<Self> {
         let transport = match &globals.server {
-            Some(url) => Transport::Remote(remote::Remote::new(url)?),
-            None => Transport::Local(local::Local::new(Home::resolve(globals)?.control_socket())),
+            Some(url) => Transport::Remote(Box::new(remote::Remote::new(url)?)),
+            None => Self::on_home(&Home::resolve(globals)?, absent).await?,
         };
         Ok(Self { transport })
+    }
+
+    async fn on_home(home: &Home, absent: Absent) -> anyhow::Result<Transport> {
+        let local = local::Local::new(home.control_socket());
+        if local.is_served().await? {
+            return Ok(Transport::Local(local));
+        }
+        if absent == Absent::Refuse && !home.exists() {
+            let path = home.path().display();
+            anyhow::bail!("there is no home at {path}: start with `enginehouse serve`, or name another with --home");
+        }
+        match offline::Offline::open(home, &local).await? {
+            Some(offline) => Ok(Transport::Offline(Box::new(offline))),
+            None => Ok(Transport::Local(local)),
+        }
+    }
+
+    /// To the server that runs on `home`, if one does; the home itself is left alone.
+    pub(crate) async fn of_running(home: &Home) -> anyhow::Result<Option<Self>> {
+        let local = local::Local::new(home.control_socket());
+        Ok(local.is_served().await?.then_some(Self { transport: Transport::Local(local) }))
+    }
+
+    /// Whether nothing runs: changes are committed, but take effect only when a server starts.
+    pub(crate) fn is_offline(&self) -> bool {
+        matches!(self.transport, Transport::Offline(_))
+    }
+
+    /// Says goodbye. Without it, an offline home is closed all the same, but less orderly.
+    pub(crate) async fn close(self) {
+        if let Transport::Offline(offline) = self.transport {
+            offline.close().await;
+        }
     }
 
     /// Gets `path`.
@@ -85,6 +135,7 @@ impl Client {
         let answer = match &self.transport {
             Transport::Local(local) => local.send(request).await?,
             Transport::Remote(remote) => remote.send(request).await?,
+            Transport::Offline(offline) => offline.send(request).await?,
         };
         answer.into_value()
     }
@@ -112,18 +163,8 @@ pub(crate) fn view<T: DeserializeOwned>(answer: &Value) -> anyhow::Result<T> {
 }
 
 /// One segment of a path, percent-encoded; names may hold `/`.
-pub(crate) fn segment(name: &str) -> String {
-    use std::fmt::Write as _;
-
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+pub(crate) fn segment(name: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(name, SEGMENT)
 }
 
 /// A query string from pairs, with its `?`; empty for none.

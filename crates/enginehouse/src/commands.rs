@@ -1,29 +1,66 @@
 //! One file per command; this one chooses.
 
-use std::future::Future;
+use tokio::runtime::Runtime;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Globals};
+use crate::client::{Absent, Client};
 use crate::logging;
 
 pub(crate) mod apply;
 pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+mod engine_sim;
+pub(crate) mod key;
 pub(crate) mod model;
 mod schema;
+pub(crate) mod serve;
+pub(crate) mod usage;
+
+/// Where clients connect unless told otherwise.
+pub(crate) const CLIENT_LISTEN: &str = "127.0.0.1:4000";
+/// Where administrators connect unless told otherwise.
+pub(crate) const ADMIN_LISTEN: &str = "127.0.0.1:7860";
 
 /// Runs what was typed.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let globals = &cli.globals;
     match cli.command {
-        Command::Apply(args) => client(globals, apply::run(globals, args)),
+        Command::Apply(args) => {
+            let submission = apply::prepare(&args)?;
+            with_client(globals, Absent::Make, async |client| apply::run(client, args, submission).await)
+        }
+        Command::Serve(args) => serve::run(globals, args),
+        Command::Demo(args) => demo::run(globals, args),
         Command::Schema => schema::run(),
-        Command::Model(args) => client(globals, model::run(globals, args)),
+        Command::Model(args) => with_client(globals, Absent::Refuse, async |client| model::run(client, args).await),
+        Command::Key(args) => {
+            let absent = if args.is_create() { Absent::Make } else { Absent::Refuse };
+            with_client(globals, absent, async |client| key::run(client, args).await)
+        }
+        Command::Usage(args) => with_client(globals, Absent::Refuse, async |client| usage::run(client, args).await),
+        Command::Doctor(args) => doctor::run(globals, &args),
         Command::Completions(args) => completions::run(&args),
+        Command::EngineSim(args) => engine_sim::run(globals, args),
     }
 }
 
-/// Runs a command that talks to a service: quiet logs, and one thread, because a thread that acts as the
-/// home's owner must have been started by one that does (see `client`).
-fn client(globals: &crate::cli::Globals, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+/// Runs a command that works through the admin API: quiet logs, and one thread, because threads that were there before
+/// root became the home's owner would stay root.
+fn with_client(
+    globals: &Globals,
+    absent: Absent,
+    command: impl AsyncFnOnce(&Client) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     logging::start(globals, "warn")?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+    one_thread()?.block_on(async {
+        let client = Client::connect(globals, absent).await?;
+        let done = command(&client).await;
+        client.close().await;
+        done
+    })
+}
+
+fn one_thread() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -1,11 +1,13 @@
 //! `$ENGINEHOUSE_HOME`: the folder with all state.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::Context as _;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::cli::Globals;
 use crate::secret_env;
@@ -54,15 +56,19 @@ impl Home {
         self.0.is_dir()
     }
 
-    /// Makes the folder, open to its owner only.
-    pub(crate) fn create(&self) -> anyhow::Result<()> {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
-        made.with_context(|| format!("cannot make the home {}: choose another with --home", self.0.display()))
-    }
-
-    /// User and group that own the folder, if it is there.
-    pub(crate) fn owner(&self) -> Option<(u32, u32)> {
-        fs::metadata(&self.0).ok().map(|meta| (meta.uid(), meta.gid()))
+    /// Root becomes the owner of the folder, so that no file in it ends up as root's. Only this thread and the
+    /// threads that it starts afterwards change: call it before there are others that matter.
+    pub(crate) fn act_as_owner(&self) -> anyhow::Result<()> {
+        let Ok(meta) = fs::metadata(&self.0) else { return Ok(()) };
+        if !rustix::process::geteuid().is_root() || meta.uid() == 0 {
+            return Ok(());
+        }
+        let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
+        let became = set_thread_groups(&[])
+            .and_then(|()| set_thread_res_gid(gid, gid, gid))
+            .and_then(|()| set_thread_res_uid(uid, uid, uid));
+        tracing::debug!(uid = meta.uid(), gid = meta.gid(), "acting as the owner of the home");
+        became.with_context(|| format!("cannot act as user {}, who owns {}", meta.uid(), self.0.display()))
     }
 
     /// Writes a file of the home that only its owner can read; never wider, not even for a moment.
@@ -94,13 +100,11 @@ mod tests {
     #[test]
     fn a_secret_file_is_for_its_owner_only_and_replaces_the_old_one() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path().join("deep/home"));
-        assert!(!home.exists());
-        home.create().unwrap();
+        let home = Home::at(folder.path());
+        assert!(home.exists() && !Home::at(folder.path().join("absent")).exists());
         home.write_secret("master.key", "one").unwrap();
         let path = home.write_secret("master.key", "two").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(home.path()).unwrap().mode() & 0o777, 0o700);
     }
 }

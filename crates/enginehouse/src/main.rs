@@ -14,6 +14,7 @@ mod home;
 mod lifecycle;
 mod logging;
 mod output;
+mod planes;
 mod secret_env;
 mod span;
 

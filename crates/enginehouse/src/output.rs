@@ -57,7 +57,27 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// An amount: at least two decimals, and as many more as there are, up to the nano-unit.
+pub(crate) fn money(units: f64) -> String {
+    let exact = format!("{units:.9}");
+    let kept = exact.trim_end_matches('0').len().max(exact.len() - 7);
+    exact[..kept].to_owned()
+}
+
 fn width(terminal: impl AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_cents_and_no_more_zeros_than_that() {
+        assert_eq!(money(5.0), "5.00");
+        assert_eq!(money(0.000_006_75), "0.00000675");
+        assert_eq!(money(0.0), "0.00");
+        assert_eq!(money(12.345), "12.345");
+    }
 }

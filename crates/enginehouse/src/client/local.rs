@@ -21,6 +21,16 @@ impl Local {
         Self { socket }
     }
 
+    /// Whether a server listens. No socket, or one that a dead server left behind, is a no; a socket that may not
+    /// be opened is an error.
+    pub(super) async fn is_served(&self) -> Result<bool, Unreachable> {
+        match UnixStream::connect(&self.socket).await {
+            Ok(_) => Ok(true),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(false),
+            Err(e) => Err(self.unreachable(&e)),
+        }
+    }
+
     /// Sends one request over a connection of its own.
     pub(super) async fn send(&self, mut request: ApiRequest) -> anyhow::Result<Answer> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.unreachable(&e))?;

@@ -2,8 +2,8 @@ use super::*;
 
 #[test]
 fn names_with_a_slash_are_one_segment() {
-    assert_eq!(segment("Qwen/Qwen3-8B"), "Qwen%2FQwen3-8B");
-    assert_eq!(segment("größe"), "gr%C3%B6%C3%9Fe");
+    assert_eq!(segment("Qwen/Qwen3-8B").to_string(), "Qwen%2FQwen3-8B");
+    assert_eq!(segment("größe").to_string(), "gr%C3%B6%C3%9Fe");
 }
 
 #[test]

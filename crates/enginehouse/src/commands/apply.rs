@@ -7,12 +7,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::Globals;
 use crate::client::{self, Client};
 use crate::{output, span};
 
 mod answer;
-mod follow;
+pub(super) mod follow;
 mod progress;
 
 use answer::Applied;
@@ -28,6 +27,7 @@ Examples:
   generate-models | enginehouse apply -f -";
 
 /// Flags of `apply`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ApplyArgs {
@@ -53,24 +53,30 @@ pub(crate) struct ApplyArgs {
 
 /// A document on its way to the server.
 #[derive(Debug, Serialize)]
-struct Submission {
+pub(crate) struct Submission {
     document: String,
     format: &'static str,
     /// Folder against which the document's relative paths are made absolute.
     base_dir: PathBuf,
 }
 
+/// Reads the document; done first, so that a file that cannot be read is said before anything is touched.
+pub(crate) fn prepare(args: &ApplyArgs) -> anyhow::Result<Submission> {
+    read(&args.file)
+}
+
 /// Sends the document, prints what it changes and, if asked, waits for the models.
-pub(crate) async fn run(globals: &Globals, args: ApplyArgs) -> anyhow::Result<()> {
-    let submission = read(&args.file)?;
-    let client = Client::connect(globals)?;
+pub(crate) async fn run(client: &Client, args: ApplyArgs, submission: Submission) -> anyhow::Result<()> {
     let answer = client.post(&path(&args), &submission).await?;
     let applied: Applied = client::view(&answer)?;
     if !args.json {
         output::data(&applied.summary(args.dry_run))?;
     }
+    if client.is_offline() && !args.dry_run {
+        output::note("Nothing runs on this home: the models start with `enginehouse serve`.");
+    }
     let job = match &applied.job {
-        Some(job) if args.wait || args.atomic => Some(follow::job(&client, job, args.timeout).await?),
+        Some(job) if args.wait || args.atomic => Some(follow::job(client, job, args.timeout).await?),
         _ => None,
     };
     if args.json {

@@ -3,7 +3,6 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
-use crate::cli::Globals;
 use crate::client::{self, Client};
 use crate::output::{self, Column, Table};
 
@@ -39,7 +38,7 @@ struct ListArgs {
 struct Model {
     name: String,
     #[serde(rename = "type")]
-    model_type: String,
+    kind: String,
     #[serde(default)]
     url: Option<String>,
     #[serde(default)]
@@ -59,14 +58,14 @@ struct Deployment {
 }
 
 /// Runs a verb.
-pub(crate) async fn run(globals: &Globals, args: ModelArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(client: &Client, args: ModelArgs) -> anyhow::Result<()> {
     match args.verb {
-        Verb::List(list) => run_list(globals, &list).await,
+        Verb::List(list) => run_list(client, &list).await,
     }
 }
 
-async fn run_list(globals: &Globals, args: &ListArgs) -> anyhow::Result<()> {
-    let answer = Client::connect(globals)?.get("/api/v1/models").await?;
+async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {
+    let answer = client.get("/api/v1/models").await?;
     if args.json {
         return Ok(output::json(&answer)?);
     }
@@ -88,7 +87,7 @@ fn table(models: &[Model]) -> Table {
         Table::new(&[Column::text("MODEL"), Column::text("TYPE"), Column::text("READY"), Column::text("URL")]);
     for model in models {
         let ready = format!("{}/{}", model.ready, model.replicas);
-        table.push(vec![model.name.clone(), model.model_type.clone(), ready, model.url.clone().unwrap_or_default()]);
+        table.push(vec![model.name.clone(), model.kind.clone(), ready, model.url.clone().unwrap_or_default()]);
     }
     table
 }

@@ -24,7 +24,9 @@ pub(super) struct Applied {
 struct Change {
     kind: String,
     name: String,
-    change: String,
+    /// `new`, `changed` or `deleted`.
+    #[serde(rename = "change")]
+    what: String,
     #[serde(default)]
     fields: Vec<String>,
 }
@@ -80,7 +82,7 @@ impl Applied {
 
 impl Change {
     fn line(&self) -> String {
-        let sign = match self.change.as_str() {
+        let sign = match self.what.as_str() {
             "new" => '+',
             "deleted" => '-',
             _ => '~',

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A job that has ended.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(in crate::commands) struct Ended {
     view: Job,
     /// The job as the server described it last.
     pub(super) raw: Value,
@@ -46,7 +46,7 @@ pub(super) struct ModelState {
 }
 
 /// Follows a job until it ends, showing what happens.
-pub(super) async fn job(client: &Client, id: &str, timeout: Duration) -> anyhow::Result<Ended> {
+pub(in crate::commands) async fn job(client: &Client, id: &str, timeout: Duration) -> anyhow::Result<Ended> {
     let path = format!("/api/v1/jobs/{}", client::segment(id));
     let mut progress = Progress::new();
     let give_up = Instant::now() + timeout + PATIENCE;
@@ -68,7 +68,7 @@ pub(super) async fn job(client: &Client, id: &str, timeout: Duration) -> anyhow:
 
 impl Ended {
     /// Whether everything came up; an error that says what did not.
-    pub(super) fn verdict(&self) -> anyhow::Result<()> {
+    pub(in crate::commands) fn verdict(&self) -> anyhow::Result<()> {
         let Job { state, revision, message, models } = &self.view;
         let behind = models.iter().filter(|model| model.state != "ready").map(|model| model.name.as_str());
         let behind = behind.collect::<Vec<_>>().join(", ");

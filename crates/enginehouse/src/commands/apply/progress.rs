@@ -30,7 +30,9 @@ impl Progress {
             output::raw_note(&self.frame());
             self.lines_drawn = self.shown.len();
         } else {
-            changed.iter().for_each(|line| output::note(line));
+            for line in &changed {
+                output::note(line);
+            }
         }
     }
 

@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use ambient::{Clock, Rng};
+use anyhow::Context as _;
+use http_body_util::{BodyExt as _, Limited};
+use manager::{Environment, HomeError, Manager, ManagerConfig, OpenError};
+use tokio::time::{Instant, sleep};
+use tower::ServiceExt as _;
+
+use super::local::Local;
+use super::{Answer, ApiRequest, MAX_ANSWER_BYTES};
+use crate::home::Home;
+
+/// How long a home may be locked by somebody who does not listen: a server that is starting or stopping, or
+/// another command.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A home on which nothing runs. Its manager lives in this process for one command: it validates and commits, and
+/// starts nothing.
+#[derive(Debug)]
+pub(super) struct Offline {
+    manager: Manager,
+}
+
+// === impl Offline ===
+
+impl Offline {
+    /// Opens the home as its owner, making it if it is not there; none if a server has come up on it meanwhile.
+    pub(super) async fn open(home: &Home, local: &Local) -> anyhow::Result<Option<Self>> {
+        home.act_as_owner()?;
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            match Manager::open(config(home)?).await {
+                Ok(opened) => return Ok(Some(Self { manager: opened.manager })),
+                Err(OpenError::Home(HomeError::InUse { .. })) if Instant::now() < give_up => sleep(POLL).await,
+                Err(error) => return Err(error).context("nothing runs on this home, and it cannot be opened"),
+            }
+            if local.is_served().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    pub(super) async fn send(&self, request: ApiRequest) -> anyhow::Result<Answer> {
+        let response = self.manager.router().oneshot(request.map(axum::body::Body::new)).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        Ok(Answer { status, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+    }
+
+    pub(super) async fn close(self) {
+        self.manager.shutdown(false).await;
+    }
+}
+
+fn config(home: &Home) -> anyhow::Result<ManagerConfig> {
+    Ok(ManagerConfig {
+        home: manager::Home::create(home.path())?,
+        clock: Clock::system(),
+        rng: Rng::system(),
+        env: Environment::new(|name| std::env::var(name).ok()),
+        master_key: None,
+        make_master_key: false,
+        publisher: None,
+        client_url: None,
+    })
+}

@@ -1,0 +1,132 @@
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Check;
+use crate::client::{Client, view};
+use crate::home::Home;
+
+/// What runs on the home, and how it is.
+#[derive(Debug)]
+pub(super) enum Service {
+    /// It answers.
+    Running { status: Value, models: Value },
+    /// Somebody listens, but does not answer as it should.
+    Broken(String),
+    /// Nobody listens; whether the home is locked all the same.
+    Absent { locked: bool },
+}
+
+/// What `GET /api/v1/status` answers; only what is judged.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    version: String,
+    revision: u64,
+}
+
+/// One of `GET /api/v1/models`.
+#[derive(Debug, Deserialize)]
+struct Model {
+    name: String,
+    #[serde(default)]
+    ready: u32,
+    #[serde(default)]
+    replicas: u32,
+}
+
+// === impl Service ===
+
+impl Service {
+    /// Looks for a server on the home; never opens the home itself.
+    pub(super) async fn find(home: &Home) -> Self {
+        let client = match Client::of_running(home).await {
+            Ok(Some(client)) => client,
+            Ok(None) => return Self::Absent { locked: is_locked(home) },
+            Err(error) => return Self::Broken(format!("{error:#}")),
+        };
+        let answers = async { anyhow::Ok((client.get("/api/v1/status").await?, client.get("/api/v1/models").await?)) };
+        match answers.await {
+            Ok((status, models)) => Self::Running { status, models },
+            Err(error) => Self::Broken(format!("{error:#}")),
+        }
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self, Self::Running { .. } | Self::Broken(_))
+    }
+
+    pub(super) fn checks(&self) -> Vec<Check> {
+        const NAME: &str = "service";
+        const GUIDE: &str = "operations.md#service";
+        match self {
+            Self::Absent { locked: false } => vec![Check::info(NAME, "nothing runs on this home")],
+            Self::Absent { locked: true } => {
+                let advice = "a server is starting or stopping, or hangs: look at its log";
+                vec![Check::warn(NAME, "the home is locked, but nobody answers on control.sock", advice, GUIDE)]
+            }
+            Self::Broken(why) => vec![Check::fail(NAME, why, "look at the server's log", GUIDE)],
+            Self::Running { status, models } => {
+                let known: Status = view(status).unwrap_or_default();
+                let message = format!("version {} serves revision {}", known.version, known.revision);
+                let mut checks = vec![Check::ok(NAME, message)];
+                checks.extend(of_models(models));
+                checks
+            }
+        }
+    }
+}
+
+fn of_models(models: &Value) -> Vec<Check> {
+    const NAME: &str = "models";
+    const GUIDE: &str = "operations.md#models";
+    let models: Vec<Model> = view(models).unwrap_or_default();
+    let (ready, behind): (Vec<_>, Vec<_>) = models.iter().partition(|model| model.ready > 0);
+    let mut checks: Vec<Check> = behind
+        .iter()
+        .map(|model| {
+            let message = format!("{} is not ready (0/{})", model.name, model.replicas);
+            Check::warn(NAME, message, "see `enginehouse model list`", GUIDE)
+        })
+        .collect();
+    if checks.is_empty() {
+        checks.push(Check::ok(NAME, format!("{} of {} ready", ready.len(), models.len())));
+    }
+    checks
+}
+
+/// Whether some process holds the home's lock. Asking takes it for a moment, if nobody does.
+fn is_locked(home: &Home) -> bool {
+    let Ok(file) = std::fs::File::open(home.path().join("lock")) else { return false };
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared) {
+        Ok(()) => false,
+        Err(error) => error == rustix::io::Errno::WOULDBLOCK,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Verdict;
+    use super::*;
+
+    #[test]
+    fn each_model_that_is_not_ready_is_named() {
+        let models = json!([{"name": "a", "ready": 1, "replicas": 1}, {"name": "b", "ready": 0, "replicas": 2}]);
+        let checks = of_models(&models);
+        assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Warn));
+        assert!(checks[0].message.contains("b is not ready (0/2)"));
+        assert_eq!(of_models(&json!([]))[0].verdict, Verdict::Ok);
+    }
+
+    #[tokio::test]
+    async fn a_lock_without_a_server_is_told_apart_from_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        assert!(matches!(Service::find(&home).await, Service::Absent { locked: false }));
+        let held = manager::Home::create(folder.path()).unwrap().lock().unwrap();
+        assert!(matches!(Service::find(&home).await, Service::Absent { locked: true }));
+        drop(held);
+        assert!(matches!(Service::find(&home).await, Service::Absent { locked: false }));
+    }
+}

@@ -1,0 +1,115 @@
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::{self, Client};
+use crate::output::{self, Column, Table, money};
+
+/// A key as the admin API shows it; only what is printed.
+#[derive(Debug, Deserialize)]
+struct Key {
+    id: String,
+    #[serde(default)]
+    alias: Option<String>,
+    /// `sk-...` and the last characters of the secret.
+    #[serde(default, rename = "key_name")]
+    shown: Option<String>,
+    #[serde(default)]
+    models: Vec<String>,
+    #[serde(default)]
+    rpm: Option<u64>,
+    #[serde(default)]
+    max_parallel: Option<u64>,
+    #[serde(default)]
+    max_budget: Option<f64>,
+    #[serde(default)]
+    spend: f64,
+    #[serde(default)]
+    expires_at: Option<String>,
+    #[serde(default)]
+    blocked: bool,
+    #[serde(default)]
+    expired: bool,
+}
+
+/// A key just made or rotated.
+#[derive(Debug, Deserialize)]
+struct Fresh {
+    key: String,
+    id: String,
+    #[serde(default)]
+    alias: Option<String>,
+}
+
+/// Prints all keys.
+pub(super) async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
+    let answer = client.get("/api/v1/keys").await?;
+    if as_json {
+        return Ok(output::json(&answer)?);
+    }
+    let keys: Vec<Key> = client::view(&answer)?;
+    if keys.is_empty() {
+        output::note("No keys yet: `enginehouse key create` makes one.");
+        return Ok(());
+    }
+    let columns = ["ID", "ALIAS", "KEY", "STATE", "MODELS", "EXPIRES"].map(Column::text);
+    let numbers = ["RPM", "PARALLEL", "SPENT", "BUDGET"].map(Column::number);
+    let mut table = Table::new(&[&columns[..5], &numbers, &columns[5..]].concat());
+    for key in &keys {
+        table.push(key.cells());
+    }
+    Ok(output::table(&table)?)
+}
+
+/// Prints one key, a line a field.
+pub(super) fn one(answer: &Value, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return Ok(output::json(answer)?);
+    }
+    let key: Key = client::view(answer)?;
+    let titles = ["id", "alias", "key", "state", "models", "rpm", "parallel", "spent", "budget", "expires"];
+    let lines = titles.iter().zip(key.cells()).map(|(title, cell)| format!("{title:9} {}", output::plain(&cell)));
+    Ok(output::data(&lines.collect::<Vec<_>>().join("\n"))?)
+}
+
+/// Prints a fresh secret: alone on standard output, what is said about it on standard error.
+pub(super) fn secret(answer: &Value, as_json: bool, quiet: bool, past: &str) -> anyhow::Result<()> {
+    if as_json {
+        return Ok(output::json(answer)?);
+    }
+    let fresh: Fresh = client::view(answer)?;
+    if !quiet {
+        let alias = fresh.alias.map(|alias| format!(" ({alias})")).unwrap_or_default();
+        output::note(&format!("Key {}{} is {past}. It is shown this once:", fresh.id, output::plain(&alias)));
+    }
+    Ok(output::data(&fresh.key)?)
+}
+
+// === impl Key ===
+
+impl Key {
+    /// In the order of the table's columns.
+    fn cells(&self) -> Vec<String> {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let models = if self.models.is_empty() { "all".to_owned() } else { self.models.join(",") };
+        vec![
+            self.id.clone(),
+            or_dash(self.alias.clone()),
+            or_dash(self.shown.clone()),
+            self.state().to_owned(),
+            models,
+            or_dash(self.rpm.map(|n| n.to_string())),
+            or_dash(self.max_parallel.map(|n| n.to_string())),
+            money(self.spend),
+            or_dash(self.max_budget.map(money)),
+            self.expires_at.clone().unwrap_or_else(|| "never".to_owned()),
+        ]
+    }
+
+    const fn state(&self) -> &'static str {
+        match (self.blocked, self.expired) {
+            (true, _) => "blocked",
+            (false, true) => "expired",
+            (false, false) => "active",
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The two planes in one process, wired: what `serve` and `demo` have in common.
+
+use std::net::SocketAddr;
+
+use ambient::{Clock, Rng};
+use anyhow::Context as _;
+use gateway::{Gateway, GatewayConfig};
+use ledger::Books;
+use manager::{Environment, Manager, ManagerConfig, StoreHealth};
+use snapshot::Secret;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::home::Home;
+use crate::lifecycle::Lifecycle;
+
+/// What the planes are started with. Ports are bound already.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) home: Home,
+    pub(crate) client: TcpListener,
+    pub(crate) admin: TcpListener,
+    /// From the environment; none leaves it to the manager.
+    pub(crate) master_key: Option<Secret>,
+}
+
+/// Both planes, running.
+#[derive(Debug)]
+pub(crate) struct Planes {
+    /// Where clients connect.
+    pub(crate) client: SocketAddr,
+    /// Where administrators connect.
+    pub(crate) admin: SocketAddr,
+    /// The master key, if it was made just now.
+    pub(crate) made_master_key: Option<Secret>,
+    manager: Manager,
+    /// Ends what the manager does by itself; later than the ports, because books are drained until the last request.
+    end: CancellationToken,
+    background: JoinHandle<()>,
+}
+
+/// Folder of this process's gateway among the spools of the home.
+const SPOOL: &str = "gateway";
+
+// === impl Planes ===
+
+impl Planes {
+    /// Opens the home and runs both planes until `lifecycle` says otherwise.
+    pub(crate) async fn start(start: Start, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
+        let (client, admin) = (start.client.local_addr()?, start.admin.local_addr()?);
+        let home = manager::Home::create(start.home.path())?;
+        let (publisher, subscriber) = snapshot::channel();
+        let opened = Manager::open(ManagerConfig {
+            home: home.clone(),
+            clock: Clock::system(),
+            rng: Rng::system(),
+            env: Environment::new(|name| std::env::var(name).ok()),
+            master_key: start.master_key,
+            make_master_key: true,
+            publisher: Some(publisher),
+            client_url: Some(format!("http://{client}")),
+        })
+        .await?;
+        let manager = opened.manager;
+        let gateway = Gateway::new(GatewayConfig {
+            books: open_books(&home)?,
+            clock: Clock::system(),
+            rng: Rng::system(),
+            management_socket: Some(home.control_socket()),
+            store_fault: store_fault(manager.store_health()),
+        });
+        tokio::spawn(gateway.clone().follow(subscriber));
+
+        let (tasks, soft) = (&lifecycle.tasks, &lifecycle.soft);
+        tasks.spawn(gateway.serve(start.client, soft.clone()));
+        let control = UnixListener::from_std(home.bind_control()?)?;
+        tasks.spawn(server("control socket", manager.clone(), soft.clone(), async move |manager, cancel| {
+            manager.serve_control(control, cancel).await
+        }));
+        tasks.spawn(server("admin port", manager.clone(), soft.clone(), async move |manager, cancel| {
+            manager.serve_admin(start.admin, cancel).await
+        }));
+        let end = CancellationToken::new();
+        let background = tokio::spawn({
+            let (manager, end) = (manager.clone(), end.clone());
+            async move { manager.run(end).await }
+        });
+        Ok(Self { client, admin, made_master_key: opened.made_master_key, manager, end, background })
+    }
+
+    /// Ends the manager, and the engines too if `stop_engines`; else they run on and are adopted by the next start.
+    pub(crate) async fn end(self, stop_engines: bool) {
+        self.end.cancel();
+        if self.background.await.is_err() {
+            tracing::error!("the manager's work broke off; see above");
+        }
+        self.manager.shutdown(stop_engines).await;
+    }
+}
+
+/// Runs one of the manager's servers; one that ends before it is told to is worth a line.
+async fn server(
+    what: &'static str,
+    manager: Manager,
+    cancel: CancellationToken,
+    serve: impl AsyncFnOnce(&Manager, CancellationToken) -> std::io::Result<()>,
+) {
+    if let Err(error) = serve(&manager, cancel).await {
+        tracing::error!(%error, "the {what} is not served any more");
+    }
+}
+
+fn open_books(home: &manager::Home) -> anyhow::Result<Books> {
+    let folder = home.spool().join(SPOOL);
+    let opened = Books::open(&folder, ledger::Options::default(), Clock::system(), &Rng::system());
+    let (books, recovered) = opened.with_context(|| format!("the books in {} cannot be opened", folder.display()))?;
+    if recovered.interrupted > 0 {
+        tracing::warn!(
+            requests = recovered.interrupted,
+            "requests ran when the service died; they are in the books as interrupted"
+        );
+    }
+    for damage in &recovered.damage {
+        tracing::error!(?damage, "the spool is damaged");
+    }
+    Ok(books)
+}
+
+/// What the gateway's readiness shows of the store's health.
+fn store_fault(mut health: watch::Receiver<StoreHealth>) -> watch::Receiver<Option<String>> {
+    let (sender, receiver) = watch::channel(None);
+    tokio::spawn(async move {
+        loop {
+            sender.send_replace(health.borrow_and_update().trouble.clone());
+            if health.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
