@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ambient::{Clock, Rng};
 use arc_swap::ArcSwap;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ledger::{Books, Condition};
 use snapshot::Subscriber;
@@ -123,7 +123,7 @@ impl Gateway {
         let mut response = self.dispatch(&id, request).await.unwrap_or_else(|cause| {
             self.metrics.rejected(cause.code());
             let response = cause.rescue();
-            tracing::info!(request_id = %id, status = response.status().as_u16(), code = cause.code(), "{cause}");
+            log_refusal(&id, response.status(), &cause);
             response
         });
         if let Ok(value) = HeaderValue::from_str(&id) {
@@ -181,6 +181,16 @@ impl Gateway {
             Caller::Master => Ok(()),
             Caller::Virtual(_) => Err(Cause::MasterKeyRequired),
         }
+    }
+}
+
+/// What clients do wrong is theirs to know, and could fill a log; what is wrong with us is not.
+fn log_refusal(request_id: &str, status: StatusCode, cause: &Cause) {
+    let (status, code) = (status.as_u16(), cause.code());
+    if status < 500 {
+        tracing::debug!(request_id, status, code, "{cause}");
+    } else {
+        tracing::warn!(request_id, status, code, "{cause}");
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use ledger::NewRequest;
 use snapshot::Settings;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use wire::{Edit, Peek, json_string, splice};
 
-use crate::admit::{admit, reservation};
+use crate::admit::{Limit, Rejection, admit, reservation};
 use crate::authenticate::{Caller, authenticate};
 use crate::edge::{Body, receive};
 use crate::gateway::Gateway;
@@ -20,6 +21,9 @@ use crate::route::{Pick, choose};
 use crate::serving::{ModelState, Serving};
 use crate::surface::Api;
 use crate::upstream::{Answered, Fault, Outbound, attempt};
+
+/// Wait before a replica is asked again that has just failed; longer each time.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves one request to a model.
 pub(crate) async fn mediate(
@@ -103,10 +107,17 @@ async fn answer(
     mut account: Account,
 ) -> Result<Response<Body>, Cause> {
     let mut tried: Vec<Arc<str>> = Vec::new();
-    let mut last = Cause::NoReplica(model.model.name.clone());
-    for _ in 0..=settings.retries {
+    let mut last = None;
+    for attempt_number in 0..=settings.retries {
+        let Some(pick) = choose(&model, &tried, &gateway.rng, Instant::now()) else { break };
+        if tried.contains(&pick.replica.replica.id) {
+            // Nothing else is left: give it a moment, unless it asked for more than that.
+            if last.as_ref().is_some_and(Cause::asks_to_wait) {
+                break;
+            }
+            sleep(PAUSE * attempt_number).await;
+        }
         let began = Instant::now();
-        let Some(pick) = choose(&model, &tried, &gateway.rng, began) else { break };
         let result = attempt(outbound, &pick, settings.max_response_bytes).await;
         account.attempted(&pick, result.as_ref().map(|answered| answered.status().as_u16()), began);
         match result {
@@ -118,16 +129,30 @@ async fn answer(
                 pick.replica.failed(settings.allowed_fails, settings.cooldown, Instant::now());
                 tried.push(pick.replica.replica.id.clone());
                 let is_retryable = fault.is_retryable();
-                last = upstream_cause(&model, &pick, fault);
+                last = Some(upstream_cause(&model, &pick, fault));
                 if !is_retryable {
                     break;
                 }
             }
         }
     }
-    let response_status = last.rescue().status().as_u16();
-    account.failed(response_status);
-    Err(last)
+    let cause = last.unwrap_or_else(|| unserved(&model));
+    account.failed(cause.status().as_u16());
+    Err(cause)
+}
+
+/// Why there was nobody to ask.
+fn unserved(model: &ModelState) -> Cause {
+    let now = Instant::now();
+    let full = model.deployments.iter().find(|deployment| !deployment.has_room(now));
+    match full.and_then(|deployment| deployment.deployment.rpm) {
+        Some(limit) => Cause::Rejected(Rejection {
+            scope: format!("the deployments of model '{}'", model.model.name),
+            limit: Limit::Rpm(limit),
+            retry_after: Some(Duration::from_secs(1)),
+        }),
+        None => Cause::NoReplica(model.model.name.clone()),
+    }
 }
 
 fn upstream_cause(model: &ModelState, pick: &Pick, fault: Fault) -> Cause {

@@ -90,6 +90,16 @@ impl Cause {
         ErrorBody { message: self.to_string(), kind, param, code }.to_event()
     }
 
+    /// The status that the client gets.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.class().0
+    }
+
+    /// Whether an engine said when it wants to be asked again.
+    pub(crate) fn asks_to_wait(&self) -> bool {
+        matches!(self, Self::Upstream { fault: Fault::Status { retry_after: Some(1..), .. }, .. })
+    }
+
     /// The word for metrics.
     pub(crate) fn code(&self) -> &'static str {
         self.class().3

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger::{Attempt, Entry, Outcome, Settlement, Usage, UsageSource};
 use tokio::time::Instant;
@@ -76,6 +77,23 @@ impl Account {
         self.settle(Outcome::Failed, usage, source);
     }
 
+    fn log(&self, outcome: Outcome, usage: &Usage, took: Duration) {
+        let open = self.entry.open();
+        tracing::debug!(
+            request_id = %open.request_id,
+            key = %open.key,
+            model_name = %open.model,
+            endpoint = %open.surface,
+            outcome = outcome.as_str(),
+            status = self.status,
+            prompt_tokens = usage.prompt_tokens,
+            completion_tokens = usage.completion_tokens,
+            duration_ms = took.as_millis(),
+            "request ended: {}",
+            outcome.as_str()
+        );
+    }
+
     fn settle(&mut self, outcome: Outcome, usage: Usage, usage_source: UsageSource) {
         // Whoever holds the ticket settles; a second call finds none of it to do.
         if self.metrics.is_ended() {
@@ -85,7 +103,9 @@ impl Account {
         if let Some(ticket) = self.ticket.take() {
             ticket.settle(cost);
         }
-        self.metrics.end(outcome, self.status, &usage, self.started.elapsed());
+        let took = self.started.elapsed();
+        self.metrics.end(outcome, self.status, &usage, took);
+        self.log(outcome, &usage, took);
     }
 }
 

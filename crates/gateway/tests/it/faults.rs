@@ -162,3 +162,24 @@ async fn a_replica_that_fails_again_and_again_is_left_alone_for_a_while() {
     }
     assert_eq!(bad.state().await["total"], 3, "three failures in a row, then none");
 }
+
+#[tokio::test]
+async fn a_deployment_s_own_limit_sends_requests_elsewhere_and_then_back() {
+    let (narrow, wide) = (Engine::chat(1, 0).await, Engine::chat(1, 0).await);
+    let gateway = TestGateway::with(&[&narrow, &wide], |snapshot| {
+        snapshot.models[0].deployments[0].rpm = Some(2);
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(gateway.post(PATH, CHAT).await.status, 200);
+    }
+    assert_eq!(narrow.state().await["total"], 2);
+    gateway.publish(|snapshot| drop(snapshot.models[0].deployments.pop())).await;
+    gateway
+        .publish(|snapshot| {
+            snapshot.models[0].deployments.pop();
+            snapshot.models[0].deployments[0].rpm = Some(2);
+        })
+        .await;
+    assert_eq!(gateway.post(PATH, CHAT).await.error().3, "rate_limit_exceeded");
+}
