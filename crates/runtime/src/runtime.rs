@@ -64,3 +64,35 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Err(error) => std::panic::resume_unwind(JoinError::into_panic(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+    use crate::{Exit, failure_hint, free_port};
+
+    #[tokio::test]
+    async fn an_engine_goes_its_way_behind_the_seam() {
+        let bench = Bench::new();
+        let launch = bench.launch(&["sh", "-c", "echo 'CUDA out of memory' >&2; exit 1"]);
+        let handle = Runtime::Process.start(launch).await.unwrap();
+        while Runtime::observe(&handle).await == Liveness::Alive {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(Runtime::observe(&handle).await, Liveness::Exited { reason: Exit::Code(1) });
+        assert!(!Runtime::listens(&handle, &Listener::Port(free_port().unwrap())).await);
+        let tail = Runtime::log_tail(&handle, 4096).await;
+        assert!(failure_hint(&tail).unwrap().contains("out of GPU memory"), "{tail}");
+        Runtime::stop(&handle, Duration::ZERO).await.unwrap();
+        assert_eq!(Runtime::observe(&handle).await, Liveness::Exited { reason: Exit::Gone });
+    }
+
+    #[test]
+    fn a_handle_is_plain_data() {
+        let bench = Bench::new();
+        let handle = Handle::Process(bench.sh("sleep 1000"));
+        let stored = serde_json::to_string(&handle).unwrap();
+        assert!(stored.contains(r#""runtime":"process""#), "{stored}");
+        assert_eq!(serde_json::from_str::<Handle>(&stored).unwrap(), handle);
+    }
+}

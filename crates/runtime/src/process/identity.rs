@@ -2,7 +2,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use serde::{Deserialize, Serialize};
 
 use super::stat::Stat;
@@ -72,8 +72,8 @@ impl Handle {
     fn exit(&self) -> Exit {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let status = self.as_pid().and_then(|pid| waitid(WaitId::Pid(pid), options).ok().flatten());
-        let code = status.as_ref().and_then(|status| status.exit_status()).map(Exit::Code);
-        let signal = || status.as_ref().and_then(|status| status.terminating_signal()).map(Exit::Signal);
+        let code = status.as_ref().and_then(WaitIdStatus::exit_status).map(Exit::Code);
+        let signal = || status.as_ref().and_then(WaitIdStatus::terminating_signal).map(Exit::Signal);
         code.or_else(signal).unwrap_or(Exit::Gone)
     }
 }

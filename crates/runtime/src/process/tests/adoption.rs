@@ -6,14 +6,13 @@ use crate::Launch;
 #[ignore = "a helper of other tests"]
 fn helper_starts() {
     let Some(argv) = helper_value() else { return };
-    let log = std::path::PathBuf::from("adopted.log");
     let launch = Launch {
         replica_id: "tiny/0".to_owned(),
         argv: vec!["sh".to_owned(), "-c".to_owned(), argv],
-        env: [].into(),
+        env: BTreeMap::from([("MODEL".to_owned(), "tiny".to_owned())]),
         port: None,
         socket: None,
-        log_file: log,
+        log_file: "adopted.log".into(),
         working_dir: std::env::current_dir().unwrap(),
     };
     let handle = serde_json::to_string(&start(&launch).unwrap()).unwrap();
@@ -23,7 +22,11 @@ fn helper_starts() {
 
 /// What a helper started that is no more, as the next manager finds it.
 fn left_behind(bench: &Bench, script: &str) -> Handle {
-    let helper = bench.start(&bench.helper("process::tests::adoption::helper_starts", script)).unwrap();
+    let mut launch = bench.helper("process::tests::adoption::helper_starts", script);
+    for secret in ["ENGINEHOUSE_MASTER_KEY", "HF_TOKEN", "VLLM_API_KEY"] {
+        launch.env.insert(secret.to_owned(), "hunter2".to_owned());
+    }
+    let helper = bench.start(&launch).unwrap();
     until(|| exited(&helper) == Some(Exit::Code(0)));
     let stored = std::fs::read_to_string(bench.path().join("handle")).unwrap();
     let handle = serde_json::from_str(&stored).unwrap();
@@ -53,6 +56,16 @@ async fn the_children_of_an_adopted_engine_are_cleared_away_when_it_is_gone() {
     assert_eq!(group::members(&handle).unwrap().len(), 1);
     stop(&handle, Duration::from_secs(60)).await.unwrap();
     assert_eq!(group::members(&handle).unwrap(), [0; 0]);
+}
+
+#[test]
+fn an_engine_gets_the_safe_part_of_the_managers_environment() {
+    let bench = Bench::new();
+    let handle = left_behind(&bench, "env; echo end");
+    until(|| handle.log_tail(100_000).unwrap().ends_with("end\n"));
+    let log = handle.log_tail(100_000).unwrap();
+    assert!(log.contains("PATH=") && log.contains("HF_HUB_OFFLINE=1\n") && log.contains("MODEL=tiny\n"), "{log}");
+    assert!(!log.contains("hunter2") && !log.contains(crate::testing::HELPER), "{log}");
 }
 
 #[tokio::test]
