@@ -134,6 +134,18 @@ impl Books {
         self.0.state().on_full = on_full;
     }
 
+    /// Where the next record goes.
+    #[cfg(test)]
+    pub(crate) fn tail(&self) -> Position {
+        self.0.state().spool.end()
+    }
+
+    /// Holds the keeper off, so that a test can look at the files.
+    #[cfg(test)]
+    pub(crate) fn hold_keeper(&self) -> MutexGuard<'_, ()> {
+        self.0.shared.keeping.lock()
+    }
+
     /// How the books are now.
     pub fn health(&self) -> Health {
         let state = self.0.state();

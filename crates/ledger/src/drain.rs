@@ -54,6 +54,8 @@ pub struct Drain<S> {
     /// Away only while a read runs on another thread.
     reader: Option<Box<Reader>>,
     gateway: Option<GatewayId>,
+    /// Whether the sink has said where to begin.
+    begun: bool,
     committed: Option<Position>,
     /// Read, but not yet committed.
     pending: Option<Batch>,
@@ -90,6 +92,7 @@ impl<S: Sink> Drain<S> {
             status: watch::Sender::new(DrainStatus::default()),
             reader: Some(Box::new(Reader::new(dir))),
             gateway: None,
+            begun: false,
             committed: None,
             pending: None,
         }
@@ -163,6 +166,9 @@ impl<S: Sink> Drain<S> {
         let found = self.with_reader(|reader| reader.refresh().and_then(|()| reader.gateway())).await?;
         let Some(gateway) = found else { return Ok(false) };
         if self.gateway != Some(gateway) {
+            (self.gateway, self.begun, self.committed) = (Some(gateway), false, None);
+        }
+        if !self.begun {
             self.begin(gateway).await?;
         }
         let (max_events, max_bytes) = (self.options.max_events, self.options.max_bytes);
@@ -184,7 +190,7 @@ impl<S: Sink> Drain<S> {
             tracing::warn!(%gateway, ?position, "the spool does not reach where it was drained to; it is read anew");
         }
         self.committed = position.filter(|_| sound);
-        self.gateway = Some(gateway);
+        self.begun = true;
         self.release();
         Ok(())
     }
@@ -198,10 +204,8 @@ impl<S: Sink> Drain<S> {
     async fn report(&mut self, error: Option<&DrainError<S::Error>>) {
         let (gateway, committed) = (self.gateway, self.committed);
         let from = committed.unwrap_or_default();
-        let lag = match gateway {
-            Some(gateway) => self.with_reader(move |reader| reader.lag(gateway, from)).await.ok(),
-            None => None,
-        };
+        let measure = move |reader: &mut Reader| gateway.map_or(Ok(0), |gateway| reader.lag(gateway, from));
+        let lag = self.with_reader(measure).await.ok();
         let waiting_events = self.pending.as_ref().map_or(0, |batch| batch.events.len());
         let now = self.clock.now();
         self.status.send_modify(|status| {
@@ -227,7 +231,7 @@ impl<S: Sink> Drain<S> {
     ) -> io::Result<T> {
         let mut reader = self.reader.take().unwrap_or_else(|| {
             // The last call was dropped half-way: begin again where the sink is.
-            self.gateway = None;
+            self.begun = false;
             Box::new(Reader::new(&self.dir))
         });
         let work = task::spawn_blocking(move || {
@@ -258,3 +262,6 @@ impl Default for DrainOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use crate::{Nanos, Price, Usage};
 pub const MAX_ATTEMPTS: usize = 8;
 
 /// Names one gateway's spool for ever; with the sequence number it identifies an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GatewayId(pub u64);
 

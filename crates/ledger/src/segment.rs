@@ -10,6 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::frame::ALIGN;
 use crate::header::{self, BLOCK, Block, Header, NOTE_AT, Note};
 
+#[cfg(test)]
+pub(crate) mod faults;
+
 /// Segment files in one spool at most.
 pub(crate) const MAX_SLOTS: usize = 1024;
 
@@ -22,7 +25,7 @@ pub(crate) struct SegmentFile {
     file: File,
     capacity: u64,
     #[cfg(test)]
-    pub(crate) broken: std::sync::atomic::AtomicBool,
+    pub(crate) faults: faults::Faults,
 }
 
 /// How a segment file was found when the spool was opened.
@@ -52,22 +55,24 @@ impl SegmentFile {
             allocate(&file, bytes)?;
             file.sync_all()?;
         }
-        Ok((Self::new(file)?, found))
+        Ok((Self::new(file, &path)?, found))
     }
 
     /// Opens the file of a slot for reading only.
     pub(crate) fn open(dir: &Path, slot: usize) -> io::Result<Self> {
-        Self::new(File::open(path(dir, slot))?)
+        let path = path(dir, slot);
+        Self::new(File::open(&path)?, &path)
     }
 
-    fn new(file: File) -> io::Result<Self> {
+    #[cfg_attr(not(test), expect(unused_variables, reason = "only tests need to find the file again"))]
+    fn new(file: File, path: &Path) -> io::Result<Self> {
         let length = file.metadata()?.len();
         let capacity = length - length % ALIGN;
         Ok(Self {
             file,
             capacity,
             #[cfg(test)]
-            broken: std::sync::atomic::AtomicBool::new(false),
+            faults: faults::Faults::new(path),
         })
     }
 
@@ -78,7 +83,8 @@ impl SegmentFile {
 
     /// One positioned plain write.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.check_broken()?;
+        #[cfg(test)]
+        self.faults.check()?;
         self.file.write_all_at(bytes, offset)
     }
 
@@ -113,8 +119,12 @@ impl SegmentFile {
 
     /// Forces to the disk what was written, by whichever process.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.check_broken()?;
-        self.file.sync_data()
+        #[cfg(test)]
+        self.faults.check()?;
+        self.file.sync_data()?;
+        #[cfg(test)]
+        self.faults.synced();
+        Ok(())
     }
 
     pub(crate) fn header(&self) -> io::Result<Block<Header>> {
@@ -141,20 +151,6 @@ impl SegmentFile {
 
     fn write_block<T: Serialize>(&self, value: &T, offset: u64) -> io::Result<()> {
         self.write_at(&header::encode(value).map_err(io::Error::other)?, offset)
-    }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a fault that only tests inject")]
-    fn check_broken(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    #[cfg(test)]
-    fn check_broken(&self) -> io::Result<()> {
-        if self.broken.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
-        }
-        Ok(())
     }
 }
 

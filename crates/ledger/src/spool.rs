@@ -216,7 +216,7 @@ impl Spool {
     #[cfg(test)]
     pub(crate) fn set_broken(&self, broken: bool) {
         for slot in &self.slots {
-            slot.file.broken.store(broken, std::sync::atomic::Ordering::Relaxed);
+            slot.file.faults.set_broken(broken);
         }
     }
 

@@ -1,12 +1,14 @@
 //! Helpers for the tests of this crate.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::{Clock, Rng, Timestamp};
 use parking_lot::Mutex;
+use tempfile::TempDir;
 
 use crate::drain::{Batch, Sink};
 use crate::{
@@ -21,7 +23,7 @@ pub(crate) struct TestSink(Arc<Mutex<Stored>>);
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     pub(crate) positions: HashMap<GatewayId, Position>,
-    pub(crate) events: BTreeMap<u64, Event>,
+    pub(crate) events: BTreeMap<(GatewayId, u64), Event>,
     pub(crate) spent: HashMap<Arc<str>, Nanos>,
     pub(crate) commits: usize,
     /// Events that came although they were there already.
@@ -53,6 +55,11 @@ impl TestSink {
         self.0.lock().fault = fault;
     }
 
+    /// The events by sequence, where there is only one gateway.
+    pub(crate) fn events(&self) -> BTreeMap<u64, Event> {
+        self.get(|stored| stored.events.iter().map(|(name, event)| (name.1, event.clone())).collect())
+    }
+
     /// What all keys together have spent.
     pub(crate) fn spent(&self) -> Nanos {
         self.get(|stored| stored.spent.values().copied().sum())
@@ -74,7 +81,9 @@ impl Sink for TestSink {
         }
         stored.commits += 1;
         for event in &batch.events {
-            if stored.events.insert(event.open.sequence, event.clone()).is_none() {
+            let name = (batch.gateway, event.open.sequence);
+            if let Entry::Vacant(vacant) = stored.events.entry(name) {
+                vacant.insert(event.clone());
                 *stored.spent.entry(event.open.key.clone()).or_default() += event.cost;
             } else {
                 stored.repeated += 1;
@@ -130,6 +139,11 @@ pub(crate) fn completed(tokens: u64) -> Settlement {
         usage: Usage { completion_tokens: tokens, ..Usage::default() },
         usage_source: UsageSource::Engine,
     }
+}
+
+/// A throw-away directory in memory where the machine has that: property tests force much to the disk.
+pub(crate) fn fast_dir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Copies the spool as a crash would leave it.

@@ -11,7 +11,8 @@ pub struct DrainStatus {
     pub gateway: Option<GatewayId>,
     /// What the sink includes: everything before this.
     pub committed: Option<Position>,
-    /// Bytes of the spool behind `committed`, as far as they are known to be on disk.
+    /// Bytes of the spool behind `committed`, as far as they are known to be on disk; all of it until the sink has said
+    /// where it is.
     pub lagging_bytes: u64,
     /// Events that are read and wait for the sink; those not yet read are not counted.
     pub waiting_events: usize,

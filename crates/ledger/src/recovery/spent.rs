@@ -8,7 +8,7 @@ use crate::header::{Block, DATA_START};
 use crate::scan::{self, Piece};
 use crate::segment::SegmentFile;
 use crate::spool::Slot;
-use crate::{GatewayId, Nanos, Position, Record};
+use crate::{Event, GatewayId, Nanos, Position, Record};
 
 /// Why the spool could not be added up.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,12 @@ impl Recovered {
     /// Reads the disk. Call it before the drain runs on: once that has passed `position`, segments are used again.
     pub fn spent_after(&self, position: Position) -> Result<HashMap<Arc<str>, Nanos>, SpentError> {
         let mut spent = HashMap::new();
+        self.visit(position, |event| *spent.entry(event.open.key).or_default() += event.cost)?;
+        Ok(spent)
+    }
+
+    /// Visits every event between `position` and the opening of the books.
+    pub(crate) fn visit(&self, position: Position, mut visit: impl FnMut(Event)) -> Result<(), SpentError> {
         let mut bytes = Vec::new();
         for segment in self.segments.iter().filter(|readable| readable.seal.segment >= position.segment) {
             segment.read(&mut bytes)?;
@@ -70,10 +76,10 @@ impl Recovered {
                     && at >= position
                     && let Ok(Record::Close(event)) = postcard::from_bytes(payload)
                 {
-                    *spent.entry(event.open.key).or_default() += event.cost;
+                    visit(event);
                 }
             });
         }
-        Ok(spent)
+        Ok(())
     }
 }

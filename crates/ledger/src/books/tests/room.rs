@@ -30,13 +30,8 @@ fn settle_all(entries: Vec<Entry>) -> u64 {
     settled
 }
 
-/// The last position: everything is drained.
-fn end(books: &Books) -> Position {
-    books.0.state().spool.end()
-}
-
 fn drain_all(books: &Books) {
-    books.release(end(books));
+    books.release(books.tail());
     books.sync().unwrap();
 }
 
@@ -95,7 +90,7 @@ fn segments_are_used_again_under_a_request_that_runs_on_and_on() {
     let long = books.admit(request("long")).unwrap();
     long.progress().relayed(1000, 7);
     let mut settled = 0;
-    while end(&books).segment < recovered.end.segment + 40 {
+    while books.tail().segment < recovered.end.segment + 40 {
         settled += settle_all(fill(&books));
         drain_all(&books);
     }
