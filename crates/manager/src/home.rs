@@ -59,9 +59,14 @@ impl Home {
         self.0.join("config.json")
     }
 
-    /// Where the gateway writes its records, one folder a gateway.
+    /// Where gateways write their books, each in a folder of its own.
     pub fn spool(&self) -> PathBuf {
         self.0.join("spool")
+    }
+
+    /// Where the gateway in the same process writes its books.
+    pub fn gateway_spool(&self) -> PathBuf {
+        self.spool().join("gateway")
     }
 
     /// What engines print.

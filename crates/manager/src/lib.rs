@@ -1,21 +1,37 @@
 //! The control plane: owns desired state and the store, supervises engines, and tells the gateway what to serve.
 //!
-//! A change goes through [`apply`]: validate, plan, commit, publish, reconcile, verify. The [`reconciler`] is
-//! level-triggered: it compares what should run with what runs, and acts. Both end in [`publish`]: what the
-//! gateway serves from is [`compile`](compiler)d anew and handed over whole.
+//! A change goes through `apply`: validate, plan, commit, publish, reconcile, verify. The `reconciler` is
+//! level-triggered: it compares what should run with what runs, and acts. Both end in `publish`: what the
+//! gateway serves from is compiled anew (`compiler`) and handed over whole. `api` and `litellm` are the two
+//! faces of all that over HTTP.
 
+mod actor;
 mod api;
+mod apply;
+mod compiler;
 mod config;
+mod current;
 mod digest;
 mod health;
 mod home;
+mod jobs;
+mod keys;
+mod litellm;
 mod manager;
 mod master_key;
+mod metrics;
+mod publish;
+mod reconciler;
 mod secrets;
+mod status;
 
+pub use apply::ImportError;
 pub use config::{Environment, ManagerConfig};
+pub use current::UnreadableRevision;
 pub use health::StoreHealth;
 pub use home::{Home, HomeError, HomeLock};
 pub use manager::{Manager, OpenError, Opened};
 pub use master_key::MasterKeyError;
 pub use secrets::UnfitKey;
+
+use actor::Actor;

@@ -1,13 +1,28 @@
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use ambient::Timestamp;
+use ledger::drain::DrainStatus;
+use ledger::{Books, Recovered};
+use parking_lot::{Mutex, RwLock};
 use snapshot::Secret;
-use store::Store;
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use store::{ReplicaRow, Store};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::apply::Verification;
+use crate::current::{Current, UnreadableRevision};
 use crate::home::HomeLock;
-use crate::{HomeError, ManagerConfig, MasterKeyError, StoreHealth, api, health, master_key};
+use crate::jobs::Jobs;
+use crate::keys::KeyTable;
+use crate::publish::Outlet;
+use crate::reconciler::Fleet;
+use crate::{HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
+
+mod run;
+mod serve;
 
 /// The control plane of one home. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,13 +49,45 @@ pub enum OpenError {
     /// There is no usable master key.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
+    /// What applies cannot be read.
+    #[error(transparent)]
+    Revision(#[from] UnreadableRevision),
+    /// The projection of an empty store cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
+/// The books of the gateway in this process, just opened.
+#[derive(Debug)]
+struct GatewayBooks {
+    books: Books,
+    recovered: Recovered,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     config: ManagerConfig,
     store: Store,
+    started_at: Timestamp,
+    current: RwLock<Arc<Current>>,
+    pub(crate) keys: KeyTable,
+    pub(crate) outlet: Outlet,
+    pub(crate) fleet: Fleet,
+    pub(crate) verification: Verification,
+    pub(crate) jobs: Jobs,
+    /// Asks for a pass of the reconciler.
+    pub(crate) nudge: Notify,
+    /// Asks for a look at what has to be recorded.
+    pub(crate) record: Notify,
+    /// Processes that an earlier manager recorded; taken when this one runs.
+    recorded: Mutex<Vec<ReplicaRow>>,
+    books: Mutex<Option<GatewayBooks>>,
+    drain: watch::Sender<DrainStatus>,
     health: watch::Sender<StoreHealth>,
+    running: AtomicBool,
+    /// Ends what was spawned.
+    stop: CancellationToken,
+    tasks: TaskTracker,
     /// Released last: while anything of this manager lives, no other one may use the home.
     _lock: HomeLock,
 }
@@ -50,40 +97,42 @@ struct Inner {
 impl Manager {
     /// Takes the home for itself and reads what is stored. Nothing runs yet: a one-shot command can use
     /// [`router`](Self::router) right away; a service calls [`run`](Self::run).
-    pub async fn open(config: ManagerConfig) -> Result<Opened, OpenError> {
+    pub async fn open(mut config: ManagerConfig) -> Result<Opened, OpenError> {
         let lock = config.home.lock()?;
         let store = Store::open(config.home.path()).await?;
         let master =
             master_key::settle(&store, &config.rng, config.master_key.as_ref(), config.make_master_key).await?;
-        let (health, _) = watch::channel(StoreHealth::default());
-        let inner = Inner { config, store, health, _lock: lock };
-        Ok(Opened { manager: Self(Arc::new(inner)), made_master_key: master.made })
+        let inner = Inner {
+            started_at: config.clock.now(),
+            current: RwLock::new(Arc::new(read_current(&store).await?)),
+            keys: KeyTable::new(store.keys().list().await?),
+            outlet: Outlet::new(config.publisher.take(), master.hash),
+            fleet: Fleet::default(),
+            verification: Verification::default(),
+            jobs: Jobs::default(),
+            nudge: Notify::new(),
+            record: Notify::new(),
+            recorded: Mutex::new(store.replicas().list().await?),
+            books: Mutex::new(None),
+            drain: watch::Sender::new(DrainStatus::default()),
+            health: watch::Sender::new(StoreHealth::default()),
+            running: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            _lock: lock,
+            config,
+            store,
+        };
+        let manager = Self(Arc::new(inner));
+        manager.settle_projection().await?;
+        Ok(Opened { manager, made_master_key: master.made })
     }
 
-    /// The admin API for who can open the control socket: nothing is asked for.
-    pub fn router(&self) -> axum::Router {
-        api::router(self.clone())
-    }
-
-    /// Serves [`router`](Self::router) on a socket made by [`Home::bind_control`](crate::Home::bind_control), until cancelled.
-    pub async fn serve_control(&self, listener: UnixListener, cancel: CancellationToken) -> std::io::Result<()> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(cancel.cancelled_owned()).await
-    }
-
-    /// Serves the admin API to holders of the master key, until cancelled.
-    pub async fn serve_admin(&self, listener: TcpListener, cancel: CancellationToken) -> std::io::Result<()> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(cancel.cancelled_owned()).await
-    }
-
-    /// Adopts and supervises engines, publishes snapshots and watches the store, until cancelled.
-    pub async fn run(&self, cancel: CancellationToken) {
-        health::watch_store(&self.0.store, &self.0.health, &cancel).await;
-    }
-
-    /// Ends what [`run`](Self::run) left: stops the engines if told so (else the next manager adopts them),
-    /// and closes the store.
-    pub async fn shutdown(&self, _stop_engines: bool) {
-        self.0.store.close().await;
+    /// Brings the books of the gateway in this process, kept in [`Home::gateway_spool`](crate::Home::gateway_spool)
+    /// and just opened: what they hold and the store does not yet counts for budgets, and what is drained makes
+    /// room in them. Call it before [`run`](Self::run).
+    pub fn attach_books(&self, books: Books, recovered: Recovered) {
+        *self.0.books.lock() = Some(GatewayBooks { books, recovered });
     }
 
     /// Whether the store can be written; changes as it does, while [`run`](Self::run) runs.
@@ -91,7 +140,60 @@ impl Manager {
         self.0.health.subscribe()
     }
 
+    /// How far the books of the gateway are in the store, while [`run`](Self::run) runs.
+    pub fn drain_status(&self) -> watch::Receiver<DrainStatus> {
+        self.0.drain.subscribe()
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     pub(crate) fn config(&self) -> &ManagerConfig {
         &self.0.config
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.0.started_at
+    }
+
+    /// The revision that applies.
+    pub(crate) fn current(&self) -> Arc<Current> {
+        self.0.current.read().clone()
+    }
+
+    pub(crate) fn set_current(&self, current: Current) {
+        *self.0.current.write() = Arc::new(current);
+    }
+
+    /// Whether engines are supervised: not so in a one-shot command.
+    pub(crate) fn runs(&self) -> bool {
+        self.0.outlet.has_gateway() || self.0.running.load(Ordering::Relaxed)
+    }
+
+    /// Runs a task that ends with the manager.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.0.stop.clone();
+        self.0.tasks.spawn(async move { stop.run_until_cancelled(task).await });
+    }
+
+    /// Runs a change to its end, also when the caller goes away meanwhile: what is committed must be published.
+    pub(crate) async fn finish<T: Send + 'static>(&self, change: impl Future<Output = T> + Send + 'static) -> T {
+        match self.0.tasks.spawn(change).await {
+            Ok(done) => done,
+            // The task is never cancelled, so it panicked: here, as if it had been awaited directly.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+async fn read_current(store: &Store) -> Result<Current, OpenError> {
+    match store.revisions().latest().await? {
+        Some(revision) => Ok(Current::from_store(revision, store.revisions().models().await?)?),
+        None => Ok(Current::default()),
     }
 }

@@ -1,0 +1,20 @@
+//! Virtual keys. A key is named by its id, its hash or its alias, never by its secret.
+
+mod block;
+mod create;
+mod delete;
+mod get;
+mod list;
+mod rotate;
+mod update;
+mod view;
+
+pub(super) use block::{__path_block, __path_unblock, block, unblock};
+pub(super) use create::{__path_create, create};
+pub(super) use delete::{__path_delete, delete};
+pub(super) use get::{__path_get, get};
+pub(super) use list::{__path_list, list};
+pub(super) use rotate::{__path_rotate, rotate};
+pub(super) use update::{__path_update, update};
+
+use view::{IssuedKeyView, KeyView};

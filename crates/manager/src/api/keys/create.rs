@@ -1,0 +1,76 @@
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use snapshot::Secret;
+use utoipa::ToSchema;
+
+use super::IssuedKeyView;
+use super::view::{Expiry, nanos};
+use crate::api::Problem;
+use crate::api::extract::Body;
+use crate::keys::KeyFields;
+use crate::{Actor, Manager};
+
+/// A key to be made. Whatever is left out does not limit it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+pub(in crate::api) struct NewKey {
+    /// The key itself, if it is not to be made: `sk-` and at least 13 more characters.
+    key: Option<String>,
+    /// Name, unique among keys.
+    alias: Option<String>,
+    /// Models that it may use; empty allows all.
+    models: Vec<String>,
+    /// Requests a minute.
+    rpm: Option<u64>,
+    /// Requests at once.
+    max_parallel: Option<u64>,
+    /// What it may spend in all, in units of the currency.
+    max_budget: Option<f64>,
+    /// When it stops working, as `2026-12-31T23:59:59Z`.
+    expires_at: Option<String>,
+    /// When it stops working, from now: `30d`, `12h`, `1mo`.
+    duration: Option<String>,
+    /// Whether it is blocked from the start.
+    blocked: bool,
+    /// Whatever is to be attached.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+}
+
+/// Make a key
+///
+/// It is shown in this answer and never again.
+#[utoipa::path(post, path = "/keys", operation_id = "create_key", request_body = NewKey, responses(
+    (status = 201, body = IssuedKeyView),
+    (status = 409, description = "the alias or the key is taken", body = Problem,
+        content_type = "application/problem+json"),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(in crate::api) async fn create(
+    State(manager): State<Manager>,
+    Extension(actor): Extension<Actor>,
+    Body(new): Body<NewKey>,
+) -> Result<(StatusCode, Json<IssuedKeyView>), Problem> {
+    let expiry = Expiry { expires_at: new.expires_at.as_deref(), duration: new.duration.as_deref() };
+    let fields = KeyFields {
+        expires_at: expiry.moment(manager.config().clock.now())?,
+        alias: new.alias,
+        models: new.models,
+        rpm: new.rpm,
+        max_parallel: new.max_parallel,
+        max_budget: new.max_budget.map(|units| nanos("max_budget", units)).transpose()?,
+        blocked: new.blocked,
+        metadata: new.metadata,
+    };
+    let secret = new.key.map(Secret::new);
+    let issued = manager.finish({
+        let manager = manager.clone();
+        async move { manager.create_key(fields, secret, actor).await }
+    });
+    let issued = issued.await?;
+    Ok((StatusCode::CREATED, Json(IssuedKeyView::of_issued(&manager, issued).await)))
+}

@@ -1,0 +1,21 @@
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::KeyView;
+use crate::Manager;
+use crate::api::Problem;
+
+/// A key
+#[utoipa::path(get, path = "/keys/{key}", operation_id = "get_key",
+    params(("key" = String, Path, description = "Its id, hash or alias")), responses(
+    (status = 200, body = KeyView),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(in crate::api) async fn get(
+    State(manager): State<Manager>,
+    Path(key): Path<String>,
+) -> Result<Json<KeyView>, Problem> {
+    let row = manager.inner().keys.find(&key)?;
+    let spend = manager.store().events().spend_of(&row.id).await?;
+    Ok(Json(KeyView::new(row, spend, manager.config().clock.now())))
+}

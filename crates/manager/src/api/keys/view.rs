@@ -1,0 +1,143 @@
+use ambient::Timestamp;
+use ledger::Nanos;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::{KeyRow, Spend};
+use utoipa::ToSchema;
+
+use crate::Manager;
+use crate::api::Problem;
+use crate::keys::{Changed, Issued, after};
+
+/// A key. Its secret is never shown again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct KeyView {
+    /// Lasts for the life of the key, also through rotation; what the books know it by.
+    id: String,
+    /// Name given by people.
+    alias: Option<String>,
+    /// `sk-...` and the last four characters.
+    key_name: String,
+    /// Lower-case hex SHA-256 of the key.
+    hash: String,
+    /// Models that it may use; empty allows all.
+    models: Vec<String>,
+    /// Requests a minute.
+    rpm: Option<u64>,
+    /// Requests at once.
+    max_parallel: Option<u64>,
+    /// What it may spend in all, in units of the currency.
+    max_budget: Option<f64>,
+    /// What it spent, in units of the currency.
+    spend: f64,
+    /// The same in thousand-millionths: exact.
+    spend_nanos: i64,
+    /// Requests that have ended.
+    requests: u64,
+    /// Tokens of prompts and answers.
+    tokens: u64,
+    /// When it stops working.
+    expires_at: Option<String>,
+    /// Whether it has.
+    expired: bool,
+    /// Whether it is blocked.
+    blocked: bool,
+    /// Whatever people attached.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    /// When it was made.
+    created_at: String,
+    /// When it was last changed.
+    updated_at: String,
+    /// What did not go as it should, though the change stands.
+    warnings: Vec<String>,
+}
+
+/// A key whose secret was made just now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct IssuedKeyView {
+    /// The key itself; shown this once.
+    key: String,
+    #[serde(flatten)]
+    view: KeyView,
+}
+
+/// When a key stops working, in either of two ways.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Expiry<'a> {
+    pub(super) expires_at: Option<&'a str>,
+    pub(super) duration: Option<&'a str>,
+}
+
+// === impl KeyView ===
+
+impl KeyView {
+    pub(super) fn new(row: KeyRow, spend: Spend, now: Timestamp) -> Self {
+        Self {
+            expired: row.expires_at.is_some_and(|at| now >= at),
+            id: row.id,
+            alias: row.alias,
+            key_name: row.key_name,
+            hash: row.hash.to_string(),
+            models: row.models,
+            rpm: row.rpm,
+            max_parallel: row.max_parallel,
+            max_budget: row.max_budget.map(Nanos::as_units),
+            spend: spend.cost.as_units(),
+            spend_nanos: spend.cost.0,
+            requests: spend.requests,
+            tokens: spend.tokens,
+            expires_at: row.expires_at.map(|at| at.to_string()),
+            blocked: row.blocked,
+            metadata: row.metadata,
+            created_at: row.created_at.to_string(),
+            updated_at: row.updated_at.to_string(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A key that was changed. What it spent is left at nothing where the books cannot be read: the change stands.
+    pub(super) async fn of_changed(manager: &Manager, changed: Changed) -> Self {
+        let spend = manager.store().events().spend_of(&changed.row.id).await;
+        let mut warnings: Vec<_> = changed.behind.err().map(|behind| behind.to_string()).into_iter().collect();
+        warnings
+            .extend(spend.as_ref().err().map(|error| format!("what the key spent cannot be read: {}", error.cause)));
+        Self { warnings, ..Self::new(changed.row, spend.unwrap_or_default(), manager.config().clock.now()) }
+    }
+}
+
+// === impl IssuedKeyView ===
+
+impl IssuedKeyView {
+    pub(super) async fn of_issued(manager: &Manager, issued: Issued) -> Self {
+        let Issued { secret, changed } = issued;
+        Self { key: secret.expose().to_owned(), view: KeyView::of_changed(manager, changed).await }
+    }
+}
+
+// === impl Expiry ===
+
+impl Expiry<'_> {
+    /// The moment, if any was given.
+    pub(super) fn moment(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+        match (self.expires_at, self.duration) {
+            (Some(_), Some(_)) => Err(Problem::unfit("duration", "cannot be given together with expires_at")),
+            (None, None) => Ok(None),
+            (None, Some(length)) => {
+                after(now, length).map(Some).map_err(|unfit| Problem::unfit("duration", unfit.to_string()))
+            }
+            (Some(moment), None) => match moment.parse::<jiff::Timestamp>() {
+                Ok(moment) => Ok(Some(Timestamp::from_micros(moment.as_microsecond()))),
+                Err(_) => Err(Problem::unfit("expires_at", "is no moment; write it as 2026-12-31T23:59:59Z")),
+            },
+        }
+    }
+}
+
+/// Currency units to nano-units.
+pub(super) fn nanos(field: &'static str, units: f64) -> Result<Nanos, Problem> {
+    if units.is_finite() && units >= 0.0 {
+        return Ok(Nanos::from_units(units));
+    }
+    Err(Problem::unfit(field, "must be an amount that is not negative"))
+}

@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ambient::Timestamp;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use spec::{Change, ChangeKind, Document, Format, ItemKind};
+
+use super::{ApplyError, ApplyRequest, Proposal};
+use crate::current::Current;
+use crate::jobs::{Job, JobState};
+use crate::status::{ModelStatus, ReplicaState};
+use crate::{Actor, Manager};
+
+/// Setting that holds a [`Pending`] while an atomic apply is verified: a manager that dies meanwhile leaves it to
+/// the next one.
+pub(super) const SETTING: &str = "verifying";
+/// How often the models are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time on top of the longest start time-out, where no time-out is given.
+const MARGIN: Duration = Duration::from_secs(30);
+/// Times that a replica may fail before an atomic apply is given up early.
+const FAILURES: u32 = 3;
+/// Pause before a roll-back is tried again that the store refused.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Sees to it that one apply happens at a time, and none beside an atomic one.
+#[derive(Debug, Default)]
+pub(crate) struct Verification {
+    turn: tokio::sync::Mutex<()>,
+    /// Job of the atomic apply that is being verified.
+    atomic: Mutex<Option<String>>,
+}
+
+/// An atomic apply that is not verified yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    /// Number of the revision to be verified.
+    revision: u64,
+    /// Number of the revision to go back to.
+    previous: u64,
+    /// When it is given up.
+    deadline: Timestamp,
+    /// Names of the models that it waits for.
+    models: Vec<String>,
+}
+
+/// What one look at the models says.
+enum Verdict {
+    Ready,
+    NotYet,
+    Hopeless(String),
+}
+
+// === impl Verification ===
+
+impl Verification {
+    /// Refuses while an atomic apply is being verified.
+    pub(super) fn check_free(&self) -> Result<(), ApplyError> {
+        self.atomic.lock().clone().map_or(Ok(()), |job| Err(ApplyError::Verifying(job)))
+    }
+
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+}
+
+// === impl Pending ===
+
+impl Pending {
+    pub(super) fn to_setting(&self) -> String {
+        // Cannot fail: every key is a string.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+// === impl Manager ===
+
+impl Manager {
+    pub(super) fn pending(&self, before: &Current, proposal: &Proposal, request: &ApplyRequest) -> Pending {
+        let timeout = request.timeout.unwrap_or_else(|| self.patience(&proposal.document));
+        Pending {
+            revision: before.revision + 1,
+            previous: before.revision,
+            deadline: self.config().clock.now().plus(timeout),
+            models: touched(&proposal.changes),
+        }
+    }
+
+    /// Starts the job that verifies what was applied; none where nothing runs. An atomic apply answers for the
+    /// models that it touched; any other job waits for all.
+    pub(super) fn verify_later(
+        &self,
+        pending: Option<Pending>,
+        document: &Document,
+        request: &ApplyRequest,
+    ) -> Option<String> {
+        if !self.runs() {
+            return None;
+        }
+        let atomic = pending.is_some();
+        let pending = pending.unwrap_or_else(|| Pending {
+            revision: self.current().revision,
+            previous: 0,
+            deadline: self.config().clock.now().plus(request.timeout.unwrap_or_else(|| self.patience(document))),
+            models: document.models.iter().map(|model| model.name.clone()).collect(),
+        });
+        Some(self.start_job(pending, atomic))
+    }
+
+    /// Goes on with the atomic apply that an earlier manager left unverified.
+    pub(crate) async fn resume_verification(&self) {
+        let stored = match self.store().settings().get(SETTING).await {
+            Ok(stored) => stored,
+            Err(error) => return tracing::warn!(%error, "cannot see whether an apply is still to be verified"),
+        };
+        let Some(pending) = stored.and_then(|text| serde_json::from_str::<Pending>(&text).ok()) else { return };
+        if pending.revision == self.current().revision {
+            self.start_job(pending, true);
+        }
+    }
+
+    fn start_job(&self, pending: Pending, atomic: bool) -> String {
+        let id = hex::encode(self.config().rng.bytes::<6>());
+        self.inner().jobs.add(Job {
+            id: id.clone(),
+            state: JobState::Running,
+            revision: pending.revision,
+            models: pending.models.clone(),
+            message: None,
+            outcome: None,
+        });
+        if atomic {
+            *self.inner().verification.atomic.lock() = Some(id.clone());
+        }
+        let (manager, job) = (self.clone(), id.clone());
+        self.spawn(async move { manager.verify(&job, &pending, atomic).await });
+        id
+    }
+
+    async fn verify(self, job: &str, pending: &Pending, atomic: bool) {
+        let failure = self.await_models(pending, atomic).await;
+        let outcome = self.models_named(&pending.models);
+        let state = match (&failure, atomic) {
+            (None, true) => {
+                self.forget_pending().await;
+                JobState::Succeeded
+            }
+            (None, false) => JobState::Succeeded,
+            (Some(_), false) => JobState::Failed,
+            (Some(_), true) => {
+                self.roll_back(pending.previous).await;
+                JobState::RolledBack
+            }
+        };
+        self.inner().jobs.end(job, state, failure, outcome);
+        if atomic {
+            *self.inner().verification.atomic.lock() = None;
+        }
+    }
+
+    /// Waits for the models; why it was given up, if it was.
+    async fn await_models(&self, pending: &Pending, atomic: bool) -> Option<String> {
+        let before = self.inner().fleet.failures();
+        loop {
+            let now = self.inner().fleet.failures();
+            let failures = |of: &BTreeMap<String, u32>, id: &str| of.get(id).copied().unwrap_or(0);
+            match verdict(&self.models_named(&pending.models), |id| {
+                // An id that was forgotten meanwhile counts from none again.
+                failures(&now, id).saturating_sub(failures(&before, id))
+            }) {
+                Verdict::Ready => return None,
+                Verdict::Hopeless(why) if atomic => return Some(why),
+                Verdict::Hopeless(_) | Verdict::NotYet => {}
+            }
+            if !atomic && self.current().revision != pending.revision {
+                return Some(format!("revision {} replaced it", self.current().revision));
+            }
+            if self.config().clock.now() >= pending.deadline {
+                return Some("not everything was ready in time".to_owned());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Applies the document of an earlier revision as the next one; tries until it is committed.
+    async fn roll_back(&self, previous: u64) {
+        let _turn = self.inner().verification.turn().await;
+        loop {
+            match self.try_roll_back(previous).await {
+                Ok(()) => break,
+                Err(error) => tracing::error!(%error, previous, "cannot roll back yet; trying again"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        if let Err(behind) = self.publish_and_wait().await {
+            tracing::warn!(%behind, "rolled back");
+        }
+        self.inner().nudge.notify_one();
+    }
+
+    async fn try_roll_back(&self, previous: u64) -> Result<(), ApplyError> {
+        let document = match self.store().revisions().get(previous).await? {
+            Some(revision) => spec::parse(&revision.document, Format::Json)?,
+            // Nothing applied before.
+            None => Document::default(),
+        };
+        let proposal = Proposal::back_to(&self.current(), document);
+        self.commit(&proposal, Actor::Rollback, None).await.map(drop)
+    }
+
+    async fn forget_pending(&self) {
+        if let Err(error) = self.store().settings().set(SETTING, None).await {
+            tracing::warn!(%error, "the verified apply is looked at again after the next start");
+        }
+    }
+
+    fn patience(&self, document: &Document) -> Duration {
+        let replicas = crate::reconciler::desired(document, &self.config().env);
+        replicas.iter().map(|replica| replica.start_timeout).max().unwrap_or_default() + MARGIN
+    }
+}
+
+/// Names of the models that are there after the changes and touched by them.
+fn touched(changes: &[Change]) -> Vec<String> {
+    let stays = |change: &&Change| change.kind == ItemKind::Model && change.change != ChangeKind::Deleted;
+    changes.iter().filter(stays).map(|change| change.name.clone()).collect()
+}
+
+fn verdict(models: &[ModelStatus], failures_since: impl Fn(&str) -> u32) -> Verdict {
+    let waiting: Vec<_> = models.iter().filter(|model| model.ready < model.replicas).collect();
+    for deployment in waiting.iter().flat_map(|model| &model.deployments) {
+        for replica in &deployment.replicas {
+            let why = replica.message.as_deref().unwrap_or("no reason known");
+            if replica.state == ReplicaState::Failed {
+                return Verdict::Hopeless(format!("{} cannot start: {why}", replica.id));
+            }
+            if failures_since(&replica.id) >= FAILURES {
+                return Verdict::Hopeless(format!("{} fails again and again: {why}", replica.id));
+            }
+        }
+    }
+    if waiting.is_empty() { Verdict::Ready } else { Verdict::NotYet }
+}

@@ -1,0 +1,141 @@
+//! From a revision, the live replicas and the keys to the [`Snapshot`] that the gateway serves from.
+//!
+//! Pure: the environment is a parameter. What cannot be used is left out and named in a warning.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use ledger::Nanos;
+use snapshot::{Address, Key, KeyHash, Settings, Snapshot, Timeouts};
+use spec::{Document, Warning};
+use store::KeyRow;
+
+use crate::config::Environment;
+use crate::current::Current;
+
+mod deployment;
+mod price;
+
+/// What a snapshot is compiled from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inputs<'a> {
+    /// The revision that applies.
+    pub(crate) current: &'a Current,
+    /// Where replicas that are ready listen, by their ids.
+    pub(crate) ready: &'a BTreeMap<String, Address>,
+    /// The keys, deleted ones included.
+    pub(crate) keys: &'a [KeyRow],
+    /// What the books held for each key at start, by id.
+    pub(crate) spent: &'a HashMap<String, Nanos>,
+    /// Hash of the master key.
+    pub(crate) master_key: Option<KeyHash>,
+    /// What `os.environ/NAME` refers to.
+    pub(crate) env: &'a Environment,
+}
+
+/// A snapshot, and what had to be left out of it.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Compiles a snapshot.
+pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
+    let document = &inputs.current.document;
+    let mut warnings = Vec::new();
+    let models = document
+        .models
+        .iter()
+        .enumerate()
+        .map(|(index, model)| compile_model(inputs, model, &format!("models[{index}]"), &mut warnings))
+        .collect();
+    let snapshot = Snapshot {
+        epoch: 0,
+        revision: inputs.current.revision,
+        models,
+        keys: inputs.keys.iter().filter(|key| key.deleted_at.is_none()).map(|key| compile_key(inputs, key)).collect(),
+        master_key: inputs.master_key,
+        settings: settings(document),
+    };
+    Compiled { snapshot, warnings }
+}
+
+/// What would have to be left out of a document.
+pub(crate) fn warnings(document: &Document, env: &Environment) -> Vec<Warning> {
+    let current = Current::tentative(document.clone());
+    let (ready, spent) = (BTreeMap::new(), HashMap::new());
+    compile(&Inputs { current: &current, ready: &ready, keys: &[], spent: &spent, master_key: None, env }).warnings
+}
+
+fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings: &mut Vec<Warning>) -> snapshot::Model {
+    let Inputs { current, ready, env, .. } = *inputs;
+    let routing = &current.document.routing;
+    let context = deployment::Context { model, timeouts: timeouts(&routing.timeouts), ready, env };
+    let mut deployments = Vec::with_capacity(model.deployments.len());
+    for (index, deployment) in model.deployments.iter().enumerate() {
+        match deployment::compile(&context, deployment) {
+            Ok(compiled) => deployments.extend(compiled),
+            Err(unusable) => {
+                warnings.push(Warning { path: format!("{path}.deployments[{index}]"), message: unusable.to_string() })
+            }
+        }
+    }
+    snapshot::Model {
+        name: model.name.as_str().into(),
+        model_type: model.model_type,
+        price: price::compile(&model.price, current.price_version(&model.name)),
+        context_length: context_length(model),
+        strategy: model.strategy.unwrap_or(routing.strategy),
+        created: current.created_at(&model.name).as_secs(),
+        deployments,
+    }
+}
+
+/// The longest that any engine allows: reservations on budgets must not fall short.
+fn context_length(model: &spec::Model) -> Option<u32> {
+    model.deployments.iter().filter_map(|deployment| deployment.engine.as_ref()?.max_model_len).max()
+}
+
+fn compile_key(inputs: &Inputs<'_>, key: &KeyRow) -> Key {
+    Key {
+        id: key.id.as_str().into(),
+        hash: key.hash,
+        alias: key.alias.clone(),
+        models: key.models.clone(),
+        rpm: key.rpm,
+        max_parallel: key.max_parallel,
+        max_budget: key.max_budget,
+        spent: inputs.spent.get(&key.id).copied().unwrap_or(Nanos::ZERO),
+        expires_at: key.expires_at,
+        blocked: key.blocked,
+    }
+}
+
+fn settings(document: &Document) -> Settings {
+    let routing = &document.routing;
+    Settings {
+        retries: routing.retries,
+        allowed_fails: routing.allowed_fails,
+        cooldown: seconds(routing.cooldown_seconds),
+        on_full: document.ledger.on_full,
+        ..Settings::default()
+    }
+}
+
+fn timeouts(timeouts: &spec::Timeouts) -> Timeouts {
+    Timeouts {
+        connect: seconds(timeouts.connect),
+        first_byte: seconds(timeouts.first_byte),
+        between_bytes: seconds(timeouts.between_bytes),
+        total: seconds(timeouts.total),
+    }
+}
+
+/// Validation has seen to it that the number is a length of time.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(u64::from(spec::limits::SECONDS)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use ambient::Timestamp;
+use ledger::Price;
+use snapshot::{OnFull, Strategy};
+use spec::{Format, parse};
+use store::ModelRow;
+
+use super::*;
+
+const DOCUMENT: &str = "
+version: 1
+models:
+  - name: org/tiny
+    type: chat
+    price: { input: 0.1, output: 0.4, request: 0.000001 }
+    strategy: simple-shuffle
+    deployments:
+      - id: remote
+        endpoint: { url: 'https://api.example.com/v1', model: gpt, credential: os.environ/TOKEN, weight: 3, rpm: 60 }
+      - id: engine
+        engine:
+          { source: ./m, runtime: process, command: [serve, '{port}'], replicas: 3, max_model_len: 4096 }
+  - name: idle
+    type: embedding
+    deployments:
+      - id: down
+        engine: { source: ./m, runtime: process, command: [serve, '{port}'] }
+routing: { retries: 5, cooldown_seconds: 1.5, timeouts: { connect: 0.25, total: 60 } }
+ledger: { on_full: serve }
+";
+
+fn current() -> Current {
+    let document = parse(DOCUMENT, Format::Yaml).unwrap();
+    let row = |name: &str, second: i64, price_version| ModelRow {
+        name: name.into(),
+        created_at: Timestamp::from_micros(second * 1_000_000),
+        price_version,
+    };
+    let revision = store::Revision {
+        summary: store::RevisionSummary {
+            number: 7,
+            applied_at: Timestamp::from_micros(0),
+            author: "owner".into(),
+            digest: "d".into(),
+        },
+        document: serde_json::to_string(&document).unwrap(),
+    };
+    Current::from_store(revision, vec![row("org/tiny", 5, 3), row("idle", 6, 7)]).unwrap()
+}
+
+fn compiled(env: &Environment, ready: &BTreeMap<String, Address>) -> Compiled {
+    let spent = HashMap::from([("k".to_owned(), Nanos(9))]);
+    let current = current();
+    compile(&Inputs { current: &current, ready, keys: &[], spent: &spent, master_key: None, env })
+}
+
+#[test]
+fn a_document_becomes_what_the_gateway_needs() {
+    let env = Environment::new(|name| (name == "TOKEN").then(|| "secret".to_owned()));
+    let address = Address::Http("127.0.0.1:9001".into());
+    let ready = BTreeMap::from([("engine/1".to_owned(), address.clone()), ("other/0".to_owned(), address.clone())]);
+    let Compiled { snapshot, warnings } = compiled(&env, &ready);
+    assert_eq!(warnings, []);
+    assert_eq!((snapshot.revision, snapshot.models.len()), (7, 2));
+
+    let tiny = &snapshot.models[0];
+    assert_eq!((&*tiny.name, tiny.created, tiny.context_length), ("org/tiny", 5, Some(4096)));
+    assert_eq!(tiny.strategy, Strategy::SimpleShuffle);
+    let price = Price {
+        version: 3,
+        input: 100_000_000,
+        cached_input: 100_000_000,
+        output: 400_000_000,
+        request: 1_000,
+        ..Price::default()
+    };
+    assert_eq!(tiny.price, price);
+
+    let [remote, engine] = &tiny.deployments[..] else { panic!("{:?}", tiny.deployments) };
+    assert_eq!((&*remote.upstream_model, remote.weight, remote.rpm), ("gpt", 3, Some(60)));
+    assert_eq!(remote.credential.as_ref().unwrap().expose(), "secret");
+    assert_eq!(remote.health_path, None);
+    assert_eq!(remote.replicas[0].address, Address::Https("api.example.com:443".into()));
+    assert_eq!(remote.timeouts.connect, Duration::from_millis(250));
+    assert_eq!((&*engine.upstream_model, engine.health_path.as_deref()), ("org/tiny", Some("/health")));
+    let replicas: Vec<_> = engine.replicas.iter().map(|r| (&*r.id, &r.address, r.base_path.as_str())).collect();
+    assert_eq!(replicas, [("engine/1", &address, "/v1")], "only the replica that is ready");
+
+    assert_eq!(snapshot.models[1].deployments, [], "known, with nothing up");
+    let Settings { retries, cooldown, on_full, .. } = snapshot.settings;
+    assert_eq!((retries, cooldown, on_full), (5, Duration::from_millis(1500), OnFull::Serve));
+}
+
+#[test]
+fn an_unset_variable_is_a_warning_and_the_deployment_is_left_out() {
+    let env = Environment::new(|_| None);
+    let Compiled { snapshot, warnings } = compiled(&env, &BTreeMap::new());
+    assert_eq!(snapshot.models[0].deployments, []);
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!(warning.path, "models[0].deployments[0]");
+    assert!(warning.message.contains("TOKEN is not set"), "{}", warning.message);
+    assert_eq!(super::warnings(&current().document, &env), warnings);
+}
+
+#[test]
+fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
+    let key = |id: &str, deleted: bool| KeyRow {
+        id: id.into(),
+        hash: KeyHash::of(id),
+        key_name: "sk-...".into(),
+        alias: None,
+        models: vec!["org/tiny".into()],
+        rpm: Some(3),
+        max_parallel: None,
+        max_budget: Some(Nanos(5)),
+        expires_at: None,
+        blocked: true,
+        metadata: serde_json::Map::new(),
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+        deleted_at: deleted.then(Timestamp::default),
+    };
+    let keys = [key("k", false), key("gone", true)];
+    let (current, ready, env) = (current(), BTreeMap::new(), Environment::new(|_| None));
+    let spent = HashMap::from([("k".to_owned(), Nanos(9))]);
+    let inputs = Inputs { current: &current, ready: &ready, keys: &keys, spent: &spent, master_key: None, env: &env };
+    let [compiled] = &compile(&inputs).snapshot.keys[..] else { panic!() };
+    assert_eq!((&*compiled.id, compiled.spent, compiled.rpm, compiled.blocked), ("k", Nanos(9), Some(3), true));
+    assert_eq!((compiled.hash, compiled.max_budget), (KeyHash::of("k"), Some(Nanos(5))));
+}

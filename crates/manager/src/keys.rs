@@ -1,0 +1,241 @@
+use std::sync::Arc;
+
+use ambient::Timestamp;
+use ledger::Nanos;
+use parking_lot::RwLock;
+use serde_json::{Map, Value, json};
+use snapshot::{KeyHash, Secret};
+use store::{AuditEntry, KeyChange, KeyRow};
+
+use crate::publish::GatewayBehind;
+use crate::secrets::{self, UnfitKey};
+use crate::{Actor, Manager};
+
+mod check;
+mod duration;
+
+pub(crate) use check::UnfitField;
+pub(crate) use duration::after;
+
+/// Rows of all keys as the store holds them, for reading without it.
+#[derive(Debug)]
+pub(crate) struct KeyTable {
+    rows: RwLock<Arc<Vec<KeyRow>>>,
+    /// Held while keys are changed: checks, commit and the table belong together.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// What people decide about a key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct KeyFields {
+    pub(crate) alias: Option<String>,
+    pub(crate) models: Vec<String>,
+    pub(crate) rpm: Option<u64>,
+    pub(crate) max_parallel: Option<u64>,
+    pub(crate) max_budget: Option<Nanos>,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) blocked: bool,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+/// A key that was changed.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) row: KeyRow,
+    /// Whether the gateway has taken it over.
+    pub(crate) behind: Result<(), GatewayBehind>,
+}
+
+/// A key that was made, or got a new secret.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    /// The only time that it is known.
+    pub(crate) secret: Secret,
+    pub(crate) changed: Changed,
+}
+
+/// A key cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error("there is no such key")]
+    NotFound,
+    #[error("another key has the alias `{0}`; choose another alias")]
+    AliasTaken(String),
+    #[error("another key has this secret; choose another, or none to have one made")]
+    SecretTaken,
+    #[error(transparent)]
+    Unfit(#[from] UnfitKey),
+    #[error(transparent)]
+    Field(#[from] UnfitField),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+// === impl KeyTable ===
+
+impl KeyTable {
+    pub(crate) fn new(rows: Vec<KeyRow>) -> Self {
+        Self { rows: RwLock::new(Arc::new(rows)), changing: tokio::sync::Mutex::new(()) }
+    }
+
+    /// All keys, deleted ones included, oldest first.
+    pub(crate) fn rows(&self) -> Arc<Vec<KeyRow>> {
+        self.rows.read().clone()
+    }
+
+    /// The key that `name` means: its id, its hash or its alias.
+    pub(crate) fn find(&self, name: &str) -> Result<KeyRow, KeyError> {
+        let rows = self.rows();
+        let hash = name.parse::<KeyHash>().ok();
+        let live = || rows.iter().filter(|row| row.deleted_at.is_none());
+        let found = live()
+            .find(|row| row.id == name || Some(row.hash) == hash)
+            .or_else(|| live().find(|row| row.alias.as_deref() == Some(name)));
+        found.cloned().ok_or(KeyError::NotFound)
+    }
+
+    fn put(&self, row: KeyRow) {
+        let mut rows = self.rows.write();
+        let rows = Arc::make_mut(&mut rows);
+        match rows.iter_mut().find(|other| other.id == row.id) {
+            Some(other) => *other = row,
+            None => rows.push(row),
+        }
+    }
+
+    fn check_unique(&self, row: &KeyRow) -> Result<(), KeyError> {
+        let rows = self.rows();
+        let mut others = rows.iter().filter(|other| other.id != row.id && other.deleted_at.is_none());
+        let clash = others.find(|other| other.hash == row.hash || (row.alias.is_some() && other.alias == row.alias));
+        match clash {
+            Some(other) if other.hash == row.hash => Err(KeyError::SecretTaken),
+            Some(_) => Err(KeyError::AliasTaken(row.alias.clone().unwrap_or_default())),
+            None => Ok(()),
+        }
+    }
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// Makes a key, with a secret of its own unless one is given.
+    pub(crate) async fn create_key(
+        &self,
+        fields: KeyFields,
+        secret: Option<Secret>,
+        actor: Actor,
+    ) -> Result<Issued, KeyError> {
+        check::check(&fields)?;
+        let secret = self.secret_or_new(secret)?;
+        let now = self.config().clock.now();
+        let row = KeyRow {
+            id: format!("key-{}", hex::encode(self.config().rng.bytes::<8>())),
+            hash: KeyHash::of(secret.expose()),
+            key_name: secrets::shown(&secret),
+            alias: fields.alias,
+            models: fields.models,
+            rpm: fields.rpm,
+            max_parallel: fields.max_parallel,
+            max_budget: fields.max_budget,
+            expires_at: fields.expires_at,
+            blocked: fields.blocked,
+            metadata: fields.metadata,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+        };
+        let _changing = self.inner().keys.changing.lock().await;
+        let changed = self.commit_key(KeyChange::Add(&row), "key.create", actor).await?;
+        Ok(Issued { secret, changed })
+    }
+
+    /// Changes what people decide about a key; `edit` gets it as it is.
+    pub(crate) async fn update_key(
+        &self,
+        name: &str,
+        action: &str,
+        actor: Actor,
+        edit: impl FnOnce(&mut KeyFields) + Send,
+    ) -> Result<Changed, KeyError> {
+        let _changing = self.inner().keys.changing.lock().await;
+        let mut row = self.inner().keys.find(name)?;
+        let mut fields = fields_of(&row);
+        edit(&mut fields);
+        check::check(&fields)?;
+        set_fields(&mut row, fields);
+        row.updated_at = self.config().clock.now();
+        self.commit_key(KeyChange::Replace(&row), action, actor).await
+    }
+
+    /// Gives a key another secret; the old one stops working.
+    pub(crate) async fn rotate_key(
+        &self,
+        name: &str,
+        secret: Option<Secret>,
+        actor: Actor,
+    ) -> Result<Issued, KeyError> {
+        let secret = self.secret_or_new(secret)?;
+        let _changing = self.inner().keys.changing.lock().await;
+        let mut row = self.inner().keys.find(name)?;
+        row.hash = KeyHash::of(secret.expose());
+        row.key_name = secrets::shown(&secret);
+        row.updated_at = self.config().clock.now();
+        let changed = self.commit_key(KeyChange::Replace(&row), "key.rotate", actor).await?;
+        Ok(Issued { secret, changed })
+    }
+
+    /// Deletes a key; the books keep its name.
+    pub(crate) async fn delete_key(&self, name: &str, actor: Actor) -> Result<Changed, KeyError> {
+        let _changing = self.inner().keys.changing.lock().await;
+        let mut row = self.inner().keys.find(name)?;
+        row.updated_at = self.config().clock.now();
+        row.deleted_at = Some(row.updated_at);
+        self.commit_key(KeyChange::Replace(&row), "key.delete", actor).await
+    }
+
+    /// Commits and publishes; call it with the table's `changing` held.
+    async fn commit_key(&self, change: KeyChange<'_>, action: &str, actor: Actor) -> Result<Changed, KeyError> {
+        let (KeyChange::Add(row) | KeyChange::Replace(row)) = change.clone();
+        self.inner().keys.check_unique(row)?;
+        let entry = AuditEntry {
+            at: row.updated_at,
+            actor: actor.as_str(),
+            action,
+            subject: &row.id,
+            detail: json!({ "alias": row.alias, "key_name": row.key_name }),
+        };
+        self.store().keys().change(&[change], &[entry]).await?;
+        self.inner().keys.put(row.clone());
+        Ok(Changed { row: row.clone(), behind: self.publish_and_wait().await })
+    }
+
+    fn secret_or_new(&self, secret: Option<Secret>) -> Result<Secret, UnfitKey> {
+        let secret = secret.unwrap_or_else(|| secrets::generate(&self.config().rng));
+        secrets::check(&secret)?;
+        Ok(secret)
+    }
+}
+
+fn fields_of(row: &KeyRow) -> KeyFields {
+    KeyFields {
+        alias: row.alias.clone(),
+        models: row.models.clone(),
+        rpm: row.rpm,
+        max_parallel: row.max_parallel,
+        max_budget: row.max_budget,
+        expires_at: row.expires_at,
+        blocked: row.blocked,
+        metadata: row.metadata.clone(),
+    }
+}
+
+fn set_fields(row: &mut KeyRow, fields: KeyFields) {
+    row.alias = fields.alias;
+    row.models = fields.models;
+    row.rpm = fields.rpm;
+    row.max_parallel = fields.max_parallel;
+    row.max_budget = fields.max_budget;
+    row.expires_at = fields.expires_at;
+    row.blocked = fields.blocked;
+    row.metadata = fields.metadata;
+}

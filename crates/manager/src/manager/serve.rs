@@ -1,0 +1,34 @@
+use std::io;
+
+use axum::Router;
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use super::Manager;
+use crate::api;
+
+// === impl Manager ===
+
+impl Manager {
+    /// The admin API and LiteLLM's management paths for who can open the control socket: nothing is asked for.
+    pub fn router(&self) -> Router {
+        api::control_router(self)
+    }
+
+    /// The admin API for holders of the master key, as it is served on `own` address.
+    pub fn admin_router(&self, own: std::net::SocketAddr) -> Router {
+        api::admin_router(self, own)
+    }
+
+    /// Serves [`router`](Self::router) on a socket made by [`Home::bind_control`](crate::Home::bind_control), until
+    /// cancelled.
+    pub async fn serve_control(&self, listener: UnixListener, cancel: CancellationToken) -> io::Result<()> {
+        axum::serve(listener, self.router()).with_graceful_shutdown(cancel.cancelled_owned()).await
+    }
+
+    /// Serves [`admin_router`](Self::admin_router), until cancelled.
+    pub async fn serve_admin(&self, listener: TcpListener, cancel: CancellationToken) -> io::Result<()> {
+        let own = listener.local_addr()?;
+        axum::serve(listener, self.admin_router(own)).with_graceful_shutdown(cancel.cancelled_owned()).await
+    }
+}

@@ -1,0 +1,162 @@
+use std::time::Duration;
+
+use runtime::{Launch, Listener, Runtime, STABLE, backoff};
+
+use super::Desired;
+use super::decide::Action;
+use super::launch::launch;
+use super::probe::Probe;
+use super::replica::{Phase, Process, Replica};
+use crate::Manager;
+
+/// How long an engine gets to end by itself.
+const GRACE: Duration = Duration::from_secs(30);
+/// Pause before something that hangs is stopped again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+// === impl Manager ===
+
+impl Manager {
+    /// Does one action; whether the gateway has to know.
+    pub(super) async fn act(&self, id: &str, action: Action, desired: Option<&Desired>) -> bool {
+        match (action, desired) {
+            (Action::Start, Some(desired)) => {
+                self.start(desired).await;
+                false
+            }
+            // Only what is wanted is started.
+            (Action::Start, None) => false,
+            (Action::Stop { failure }, _) => {
+                self.begin_stop(id, failure);
+                true
+            }
+            (Action::Enter(phase), _) => {
+                self.enter(id, phase);
+                true
+            }
+            (Action::Forget, _) => {
+                self.inner().fleet.remove(id);
+                false
+            }
+        }
+    }
+
+    async fn start(&self, desired: &Desired) {
+        let taken = self.inner().fleet.with(|replicas| replicas.values().filter_map(port).collect::<Vec<_>>());
+        let started = match launch(desired, &self.config().home, &self.config().env, &taken) {
+            Ok((launch, listener)) => self.launch(desired, launch, listener).await,
+            Err(reason) => Err(reason),
+        };
+        let now = self.config().clock.now();
+        self.inner().fleet.update(&desired.id, |replica| {
+            if replica.last_hash.as_ref().is_some_and(|hash| *hash != desired.spec_hash) {
+                replica.restarts = 0;
+            }
+            replica.last_hash = Some(desired.spec_hash.clone());
+            (replica.probe, replica.ended) = (Probe::default(), None);
+            match started {
+                Ok(process) => {
+                    replica.process = Some(process);
+                    replica.phase = Phase::Starting { since: now };
+                }
+                Err(reason) => replica.fail(reason, now),
+            }
+        });
+        self.inner().record.notify_one();
+    }
+
+    async fn launch(&self, desired: &Desired, launch: Launch, listener: Listener) -> Result<Process, String> {
+        let started_at = self.config().clock.now();
+        let handle = Runtime::Process.start(launch).await.map_err(|error| error.to_string())?;
+        tracing::info!(replica = desired.id, model = &*desired.model, %listener, "engine started");
+        Ok(Process { handle, listener, spec_hash: desired.spec_hash.clone(), started_at })
+    }
+
+    fn enter(&self, id: &str, phase: Phase) {
+        match &phase {
+            Phase::Ready { .. } => tracing::info!(replica = id, "engine ready"),
+            Phase::Unhealthy => tracing::warn!(replica = id, "engine does not pass its health checks"),
+            Phase::Failed { reason } => tracing::warn!(replica = id, reason, "engine cannot be started"),
+            _ => {}
+        }
+        self.inner().fleet.update(id, |replica| {
+            if let Phase::Failed { .. } = phase {
+                replica.failures = replica.failures.saturating_add(1);
+            }
+            replica.phase = phase;
+        });
+    }
+
+    /// Takes the replica from the gateway, then stops it; a later pass sees that it is gone.
+    fn begin_stop(&self, id: &str, failure: Option<String>) {
+        let healthy_for = self.inner().fleet.update(id, |replica| {
+            let now = self.config().clock.now();
+            let healthy_for = match replica.phase {
+                Phase::Ready { since } => now.since(since),
+                _ => Duration::ZERO,
+            };
+            replica.phase = Phase::Stopping { failure: failure.clone() };
+            healthy_for
+        });
+        match &failure {
+            Some(reason) => tracing::warn!(replica = id, reason, "engine failed"),
+            None => tracing::info!(replica = id, "stopping engine"),
+        }
+        let (manager, id) = (self.clone(), id.to_owned());
+        self.spawn(async move {
+            if manager.publish_and_wait().await.is_err() {
+                tracing::warn!(replica = id, "the gateway may still send requests to an engine that stops");
+            }
+            manager.finish_stop(&id, failure, healthy_for).await;
+        });
+    }
+
+    /// Stops the replica's process and notes that it is gone. Tries until it is.
+    async fn finish_stop(&self, id: &str, failure: Option<String>, healthy_for: Duration) {
+        let handle = self.inner().fleet.with(|replicas| Some(replicas.get(id)?.process.clone()?.handle));
+        if let Some(handle) = handle {
+            while let Err(error) = Runtime::stop(&handle, GRACE).await {
+                tracing::error!(replica = id, %error, "cannot stop an engine; trying again");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+        let now = self.config().clock.now();
+        self.inner().fleet.update(id, |replica| {
+            (replica.process, replica.ended) = (None, None);
+            if healthy_for >= STABLE {
+                replica.restarts = 0;
+            }
+            match failure {
+                Some(reason) => replica.fail(reason, now),
+                None => replica.phase = Phase::Pending,
+            }
+        });
+        self.inner().record.notify_one();
+        self.inner().nudge.notify_one();
+    }
+
+    /// Stops every engine, all at once.
+    pub(crate) async fn stop_all(&self) {
+        let ids: Vec<_> = self.inner().fleet.with(|replicas| replicas.keys().cloned().collect());
+        let stops = ids.iter().map(|id| self.finish_stop(id, None, Duration::ZERO));
+        futures_util::future::join_all(stops).await;
+    }
+}
+
+// === impl Replica ===
+
+impl Replica {
+    /// Notes a failure; the next start comes after a pause that grows with every failure in a row.
+    fn fail(&mut self, reason: String, now: ambient::Timestamp) {
+        self.phase = Phase::BackingOff { until: now.plus(backoff(self.restarts)), reason };
+        self.restarts = self.restarts.saturating_add(1);
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+fn port(replica: &Replica) -> Option<u16> {
+    match replica.process.as_ref()?.listener {
+        Listener::Port(port) => Some(port),
+        Listener::Socket(_) => None,
+    }
+}

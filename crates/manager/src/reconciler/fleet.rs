@@ -1,0 +1,50 @@
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+use snapshot::Address;
+
+use super::replica::{Replica, ReplicaView};
+
+/// All replicas that should run or do, by id. Bounded by what documents ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet(Mutex<BTreeMap<String, Replica>>);
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Looks at all of them.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&BTreeMap<String, Replica>) -> T) -> T {
+        look(&self.0.lock())
+    }
+
+    /// Changes one, which is made if it is not there.
+    pub(super) fn update<T>(&self, id: &str, change: impl FnOnce(&mut Replica) -> T) -> T {
+        change(self.0.lock().entry(id.to_owned()).or_default())
+    }
+
+    /// Changes one, if it is there.
+    pub(super) fn update_known<T>(&self, id: &str, change: impl FnOnce(&mut Replica) -> T) -> Option<T> {
+        self.0.lock().get_mut(id).map(change)
+    }
+
+    /// Forgets one.
+    pub(super) fn remove(&self, id: &str) {
+        self.0.lock().remove(id);
+    }
+
+    /// Where those listen that take requests, by id.
+    pub(crate) fn ready(&self) -> BTreeMap<String, Address> {
+        let replicas = self.0.lock();
+        replicas.iter().filter_map(|(id, replica)| Some((id.clone(), replica.address()?))).collect()
+    }
+
+    /// All of them as people see them, by id.
+    pub(crate) fn views(&self) -> BTreeMap<String, ReplicaView> {
+        self.0.lock().iter().map(|(id, replica)| (id.clone(), replica.view())).collect()
+    }
+
+    /// How often each failed since the manager was opened, by id.
+    pub(crate) fn failures(&self) -> BTreeMap<String, u32> {
+        self.0.lock().iter().map(|(id, replica)| (id.clone(), replica.failures)).collect()
+    }
+}

@@ -1,0 +1,63 @@
+use std::path::Path;
+
+use runtime::{Exit, Liveness, Runtime, failure_hint};
+
+use super::launch;
+use super::replica::Phase;
+use crate::Manager;
+
+/// Bytes of a log that are searched for the reason of an end.
+const TAIL: u64 = 16 << 10;
+/// Characters of a log's last line that are shown.
+const LINE: usize = 200;
+
+// === impl Manager ===
+
+impl Manager {
+    /// Looks at every process; whether one that took requests has ended.
+    pub(super) async fn observe(&self) -> bool {
+        let running: Vec<_> = self.inner().fleet.with(|replicas| {
+            let with_process = replicas
+                .iter()
+                .filter(|(_, replica)| replica.ended.is_none() && !matches!(replica.phase, Phase::Stopping { .. }));
+            with_process.filter_map(|(id, replica)| Some((id.clone(), replica.process.clone()?.handle))).collect()
+        });
+        let mut any_ended = false;
+        for (id, handle) in running {
+            let Liveness::Exited { reason } = Runtime::observe(&handle).await else { continue };
+            let tail = Runtime::log_tail(&handle, TAIL).await;
+            let end = describe(reason, &tail, &launch::log_file(&self.config().home, &id));
+            any_ended = true;
+            self.inner().fleet.update_known(&id, |replica| replica.ended = Some(end));
+        }
+        any_ended
+    }
+}
+
+/// How an engine ended, and why if its log or the end itself tells.
+fn describe(exit: Exit, tail: &str, log: &Path) -> String {
+    let why = failure_hint(tail).or_else(|| exit.hint().map(str::to_owned)).or_else(|| last_line(tail));
+    match why {
+        Some(why) => format!("ended ({exit}): {why} (log: {})", log.display()),
+        None => format!("ended ({exit}) (log: {})", log.display()),
+    }
+}
+
+fn last_line(tail: &str) -> Option<String> {
+    let line = tail.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().chars().filter(|c| !c.is_control()).take(LINE).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_described_by_hint_or_last_line() {
+        let described = |tail: &str| describe(Exit::Code(1), tail, Path::new("/logs/d-0.log"));
+        assert_eq!(described(""), "ended (exit code 1) (log: /logs/d-0.log)");
+        let line = described("loading\nbad thing\u{7} happened\n\n");
+        assert_eq!(line, "ended (exit code 1): bad thing happened (log: /logs/d-0.log)");
+        assert!(described("CUDA out of memory\nbad thing\n").contains("out of GPU memory"));
+    }
+}

@@ -1,0 +1,161 @@
+use std::time::Duration;
+
+use ambient::Timestamp;
+use http::{Request, header};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use runtime::{Handle, Listener, Runtime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::Desired;
+use super::replica::Phase;
+use crate::Manager;
+
+/// How long one health check may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two health checks of a replica that takes requests or did.
+const EVERY: Duration = Duration::from_secs(2);
+/// Between two health checks of a replica that starts.
+const WHILE_STARTING: Duration = Duration::from_millis(400);
+
+/// What the health checks of a process said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Probe {
+    /// Whether the last check was passed.
+    well: bool,
+    /// Checks failed in a row.
+    failures: u32,
+    /// Why the last one failed.
+    fault: String,
+    /// Whether one is under way.
+    running: bool,
+    /// When the next one is due.
+    due: Timestamp,
+}
+
+/// One health check.
+struct Check {
+    handle: Handle,
+    listener: Listener,
+    path: &'static str,
+    /// Whether to see first that it is our process that listens: until then anybody's answer might be taken for its.
+    unproven: bool,
+}
+
+// === impl Probe ===
+
+impl Probe {
+    /// Whether the last check was passed.
+    pub(super) const fn is_well(&self) -> bool {
+        self.well
+    }
+
+    /// Whether any check has ended.
+    pub(super) const fn is_noted(&self) -> bool {
+        self.well || self.failures > 0
+    }
+
+    /// Checks failed in a row.
+    pub(super) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Why the last check failed.
+    pub(super) fn fault(&self) -> &str {
+        if self.fault.is_empty() { "not checked yet" } else { &self.fault }
+    }
+
+    /// Takes in what a check said.
+    pub(super) fn note(&mut self, outcome: Result<(), String>, now: Timestamp, pause: Duration) {
+        self.running = false;
+        self.due = now.plus(pause);
+        match outcome {
+            Ok(()) => (self.well, self.failures) = (true, 0),
+            Err(fault) => (self.well, self.failures, self.fault) = (false, self.failures.saturating_add(1), fault),
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp) -> bool {
+        let begins = !self.running && now >= self.due;
+        self.running |= begins;
+        begins
+    }
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// Begins the health checks that are due; what they say is seen by a later pass.
+    pub(super) fn probe_due(&self, wanted: &[Desired]) {
+        let now = self.config().clock.now();
+        for desired in wanted {
+            let begun = self.inner().fleet.update_known(&desired.id, |replica| {
+                let process = replica.process.as_ref().filter(|_| replica.ended.is_none())?;
+                let pause = match replica.phase {
+                    Phase::Starting { .. } => WHILE_STARTING,
+                    Phase::Ready { .. } | Phase::Unhealthy => EVERY,
+                    _ => return None,
+                };
+                let check = Check {
+                    handle: process.handle.clone(),
+                    listener: process.listener.clone(),
+                    path: desired.health_path,
+                    unproven: matches!(replica.phase, Phase::Starting { .. }),
+                };
+                replica.probe.begin(now).then_some((check, pause))
+            });
+            if let Some(Some((check, pause))) = begun {
+                let (manager, id) = (self.clone(), desired.id.clone());
+                self.spawn(async move { manager.probe(&id, check, pause).await });
+            }
+        }
+    }
+
+    async fn probe(&self, id: &str, check: Check, pause: Duration) {
+        let outcome = tokio::time::timeout(TIMEOUT, check.run()).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())));
+        let now = self.config().clock.now();
+        self.inner().fleet.update_known(id, |replica| {
+            // Else the check was of a process that is no more.
+            if replica.process.as_ref().is_some_and(|process| process.handle == check.handle) {
+                replica.probe.note(outcome, now, pause);
+            }
+        });
+        self.inner().nudge.notify_one();
+    }
+}
+
+// === impl Check ===
+
+impl Check {
+    async fn run(&self) -> Result<(), String> {
+        if self.unproven && !Runtime::listens(&self.handle, &self.listener).await {
+            return Err(format!("it does not listen on {} yet", self.listener));
+        }
+        let status = match &self.listener {
+            Listener::Port(port) => self.get(TcpStream::connect(("127.0.0.1", *port)).await).await?,
+            Listener::Socket(path) => self.get(UnixStream::connect(path).await).await?,
+        };
+        if status.is_success() { Ok(()) } else { Err(format!("{} answered {status}", self.path)) }
+    }
+
+    async fn get<S>(&self, stream: std::io::Result<S>) -> Result<http::StatusCode, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let text = |error: &dyn std::error::Error| format!("{}: {error}", self.path);
+        let stream = TokioIo::new(stream.map_err(|error| text(&error))?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| text(&error))?;
+        let request = Request::get(self.path)
+            .header(header::HOST, "localhost")
+            .body(Empty::<bytes::Bytes>::new())
+            .map_err(|error| text(&error))?;
+        tokio::select! {
+            response = sender.send_request(request) => response.map(|r| r.status()).map_err(|error| text(&error)),
+            // The connection is driven here, so that it ends with the check.
+            ended = connection => Err(format!("{}: the connection ended ({ended:?})", self.path)),
+        }
+    }
+}

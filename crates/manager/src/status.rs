@@ -1,0 +1,231 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use spec::{Deployment, Document, ModelType, environment_variables};
+use utoipa::ToSchema;
+
+use crate::Manager;
+use crate::reconciler::{Desired, ReplicaView, desired};
+
+/// A model and how it is served now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ModelStatus {
+    /// Public name.
+    pub(crate) name: String,
+    /// What it does.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    pub(crate) model_type: ModelType,
+    /// Base address for OpenAI clients; a path where the client port's address is not known.
+    pub(crate) url: String,
+    /// Replicas that take requests.
+    pub(crate) ready: u32,
+    /// Replicas that should.
+    pub(crate) replicas: u32,
+    /// What serves it.
+    pub(crate) deployments: Vec<DeploymentStatus>,
+}
+
+/// A deployment and how it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct DeploymentStatus {
+    /// Lasts through revisions.
+    pub(crate) id: String,
+    /// Whether it runs here.
+    pub(crate) kind: DeploymentKind,
+    /// `ready` if any replica is, else the state of the first one.
+    pub(crate) state: ReplicaState,
+    /// Why a replica is not ready.
+    pub(crate) message: Option<String>,
+    /// Its instances.
+    pub(crate) replicas: Vec<ReplicaStatus>,
+}
+
+/// Where a deployment runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeploymentKind {
+    /// Here, started and supervised by the manager.
+    Engine,
+    /// Elsewhere.
+    Endpoint,
+}
+
+/// A replica and how it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ReplicaStatus {
+    /// `<deployment id>/<number>`.
+    pub(crate) id: String,
+    /// How far it is.
+    pub(crate) state: ReplicaState,
+    /// Where it listens, once it was started.
+    pub(crate) address: Option<String>,
+    /// Process id, while it runs here.
+    pub(crate) pid: Option<u32>,
+    /// How often it was started again since it was last ready for long.
+    pub(crate) restarts: u32,
+    /// Why it is not ready.
+    pub(crate) message: Option<String>,
+}
+
+/// How far a replica is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReplicaState {
+    /// It waits to be started.
+    Pending,
+    /// It was started and is not healthy yet.
+    Starting,
+    /// It takes requests.
+    Ready,
+    /// It runs, but does not pass its health checks; it takes no requests.
+    Unhealthy,
+    /// It ended and is started again after a pause.
+    BackingOff,
+    /// It cannot be started.
+    Failed,
+    /// It is being stopped.
+    Stopping,
+}
+
+/// A model in short, as jobs show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ModelSummary {
+    /// Public name.
+    pub(crate) name: String,
+    /// `ready` once all replicas are, else the state of the first one that is not.
+    pub(crate) state: ReplicaState,
+    /// Replicas that take requests.
+    pub(crate) ready: u32,
+    /// Replicas that should.
+    pub(crate) replicas: u32,
+    /// Why it is not ready.
+    pub(crate) message: Option<String>,
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// All models and how they are served now.
+    pub(crate) fn models(&self) -> Vec<ModelStatus> {
+        let current = self.current();
+        let wanted = desired(&current.document, &self.config().env);
+        let views = self.inner().fleet.views();
+        current.document.models.iter().map(|model| self.model(model, &wanted, &views)).collect()
+    }
+
+    /// Those of the models that are named.
+    pub(crate) fn models_named(&self, names: &[String]) -> Vec<ModelStatus> {
+        let mut all = self.models();
+        all.retain(|model| names.contains(&model.name));
+        all
+    }
+
+    /// Replicas that run here though nothing asks for them.
+    pub(crate) fn orphans(&self) -> Vec<ReplicaStatus> {
+        let document: &Document = &self.current().document;
+        let wanted = desired(document, &self.config().env);
+        let views = self.inner().fleet.views();
+        let orphans = views.into_iter().filter(|(id, _)| !wanted.iter().any(|replica| replica.id == *id));
+        orphans.map(|(id, view)| view.into_status(id)).collect()
+    }
+
+    fn model(&self, model: &spec::Model, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>) -> ModelStatus {
+        let deployments: Vec<_> = model.deployments.iter().map(|d| self.deployment(d, wanted, views)).collect();
+        let replicas = || deployments.iter().flat_map(|deployment| &deployment.replicas);
+        let base = self.config().client_url.as_deref().unwrap_or_default().trim_end_matches('/');
+        ModelStatus {
+            name: model.name.clone(),
+            model_type: model.model_type,
+            url: format!("{base}/v1"),
+            ready: count(replicas().filter(|replica| replica.state == ReplicaState::Ready)),
+            replicas: count(replicas()),
+            deployments,
+        }
+    }
+
+    fn deployment(
+        &self,
+        deployment: &Deployment,
+        wanted: &[Desired],
+        views: &BTreeMap<String, ReplicaView>,
+    ) -> DeploymentStatus {
+        let id = deployment.id.clone().unwrap_or_default();
+        let (kind, replicas) = match &deployment.endpoint {
+            Some(endpoint) => (DeploymentKind::Endpoint, vec![self.endpoint(&id, deployment, &endpoint.url)]),
+            None => (DeploymentKind::Engine, engine(&id, wanted, views)),
+        };
+        let any_ready = replicas.iter().find(|replica| replica.state == ReplicaState::Ready);
+        let state = any_ready.or(replicas.first()).map_or(ReplicaState::Failed, |replica| replica.state);
+        let message = replicas.iter().find_map(|replica| replica.message.clone());
+        DeploymentStatus { id, kind, state, message, replicas }
+    }
+
+    fn endpoint(&self, id: &str, deployment: &Deployment, url: &str) -> ReplicaStatus {
+        let env = &self.config().env;
+        let unset = environment_variables(deployment).into_iter().find(|name| env.get(name).is_none());
+        ReplicaStatus {
+            id: format!("{id}/0"),
+            state: if unset.is_some() { ReplicaState::Failed } else { ReplicaState::Ready },
+            address: Some(url.to_owned()),
+            pid: None,
+            restarts: 0,
+            message: unset.map(|name| format!("the environment variable {name} is not set")),
+        }
+    }
+}
+
+// === impl ReplicaState ===
+
+impl ReplicaState {
+    /// The word in metrics and answers.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Unhealthy => "unhealthy",
+            Self::BackingOff => "backing_off",
+            Self::Failed => "failed",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+// === impl ModelStatus ===
+
+impl ModelStatus {
+    /// In short.
+    pub(crate) fn summary(&self) -> ModelSummary {
+        let replicas = || self.deployments.iter().flat_map(|deployment| &deployment.replicas);
+        let waiting = replicas().find(|replica| replica.state != ReplicaState::Ready);
+        ModelSummary {
+            name: self.name.clone(),
+            state: waiting.map_or(ReplicaState::Ready, |replica| replica.state),
+            ready: self.ready,
+            replicas: self.replicas,
+            message: waiting.and_then(|replica| replica.message.clone()),
+        }
+    }
+}
+
+fn engine(id: &str, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>) -> Vec<ReplicaStatus> {
+    let of_deployment = wanted.iter().filter(|desired| desired.deployment() == id);
+    of_deployment
+        .map(|desired| match views.get(&desired.id) {
+            Some(view) => view.clone().wanted_as(desired).into_status(desired.id.clone()),
+            None => ReplicaStatus {
+                id: desired.id.clone(),
+                state: ReplicaState::Pending,
+                address: None,
+                pid: None,
+                restarts: 0,
+                message: None,
+            },
+        })
+        .collect()
+}
+
+fn count<T>(things: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(things.count()).unwrap_or(u32::MAX)
+}
