@@ -32,32 +32,41 @@ pub enum ChangeKind {
     Deleted,
 }
 
+/// An item's identity.
+type Key<'a> = (ItemKind, &'a str);
+
+// === impl Change ===
+
+impl Change {
+    fn of(item: &Item, change: ChangeKind, fields: Vec<String>) -> Self {
+        Self { kind: item.kind, name: item.name.clone(), change, fields }
+    }
+}
+
 /// What leads from `old` to `new`: new and changed items in the order of `new`, then deleted ones in that of `old`.
 ///
-/// Give both their ids first ([`Document::assign_ids`]), or every deployment without one counts by position.
+/// The order of models and of deployments is no difference. Give both documents their ids first
+/// ([`Document::assign_ids`]); a deployment without one counts by its position.
 pub fn diff(old: &Document, new: &Document) -> Vec<Change> {
-    let mut gone: Vec<Item> = items(old);
-    let positions: HashMap<_, _> =
-        gone.iter().enumerate().map(|(i, item)| ((item.kind, item.name.clone()), i)).collect();
-    let mut kept = vec![false; gone.len()];
-    let mut changes = Vec::new();
-    for item in items(new) {
-        let Some(&position) = positions.get(&(item.kind, item.name.clone())) else {
-            changes.push(Change { kind: item.kind, name: item.name, change: ChangeKind::New, fields: Vec::new() });
-            continue;
-        };
-        kept[position] = true;
-        let fields = fields::differing(&gone[position].data, &item.data);
-        if !fields.is_empty() {
-            changes.push(Change { kind: item.kind, name: item.name, change: ChangeKind::Changed, fields });
+    let (old, new) = (items(old), items(new));
+    let (before, after) = (by_key(&old), by_key(&new));
+    let new_or_changed = new.iter().filter_map(|item| match before.get(&key(item)) {
+        None => Some(Change::of(item, ChangeKind::New, Vec::new())),
+        Some(old) => {
+            let fields = fields::differing(&old.data, &item.data);
+            (!fields.is_empty()).then(|| Change::of(item, ChangeKind::Changed, fields))
         }
-    }
-    let mut kept = kept.into_iter();
-    gone.retain(|_| !kept.next().unwrap_or(true));
-    let deleted =
-        |item: Item| Change { kind: item.kind, name: item.name, change: ChangeKind::Deleted, fields: Vec::new() };
-    changes.extend(gone.into_iter().map(deleted));
-    changes
+    });
+    let gone = old.iter().filter(|item| !after.contains_key(&key(item)));
+    new_or_changed.chain(gone.map(|item| Change::of(item, ChangeKind::Deleted, Vec::new()))).collect()
+}
+
+fn key(item: &Item) -> Key<'_> {
+    (item.kind, &item.name)
+}
+
+fn by_key(items: &[Item]) -> HashMap<Key<'_>, &Item> {
+    items.iter().map(|item| (key(item), item)).collect()
 }
 
 #[cfg(test)]
