@@ -1,11 +1,13 @@
 //! How one record lies in a segment.
 //!
-//! `length: u32 LE | CRC32C: u32 LE | payload | zeros up to a multiple of 8`. The checksum also covers the gateway,
-//! the segment's ordinal and the offset, so that a record is valid only where and when it was written: not after its
-//! segment was reused, nor copied elsewhere. A length with the top bit set is a *filler*: that many bytes to skip,
+//! `length: u32 LE | CRC32C: u32 LE | payload | zeros up to a multiple of 8`. The checksum also covers the segment's
+//! ordinal, the salt of its life and the offset, so that a record is valid only where and when it was written: not
+//! after its segment was reused, nor copied elsewhere. A length with the top bit set is a *filler*: that many bytes to skip,
 //! left by recovery where something was damaged.
 
-use crate::{GatewayId, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::Record;
 
 /// Frames start at multiples of this.
 pub(crate) const ALIGN: u64 = 8;
@@ -15,11 +17,13 @@ pub(crate) const MAX_FRAME: u64 = 4096;
 const PREFIX: usize = 8;
 const FILLER: u32 = 1 << 31;
 
-/// What every checksum of one life of a segment is mixed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What every checksum of one life of a segment is mixed with. The default belongs to a segment never written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seal {
-    pub(crate) gateway: GatewayId,
+    /// Ordinal of this life among all lives of all segments, from 1.
     pub(crate) segment: u64,
+    /// Random: a power cut can lose a header but not its records, and then the ordinal comes again.
+    pub(crate) salt: u64,
 }
 
 /// A valid frame.
@@ -36,8 +40,8 @@ pub(crate) struct Frame<'a> {
 impl Seal {
     fn checksum(self, offset: u64, length: u32, payload: &[u8]) -> u32 {
         let mut place = [0; 28];
-        place[..8].copy_from_slice(&self.gateway.0.to_le_bytes());
-        place[8..16].copy_from_slice(&self.segment.to_le_bytes());
+        place[..8].copy_from_slice(&self.segment.to_le_bytes());
+        place[8..16].copy_from_slice(&self.salt.to_le_bytes());
         place[16..24].copy_from_slice(&offset.to_le_bytes());
         place[24..].copy_from_slice(&length.to_le_bytes());
         crc32c::crc32c_append(crc32c::crc32c(&place), payload)

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::GatewayId;
+use crate::frame::Seal;
 
 /// Where the records begin.
 pub(crate) const DATA_START: u64 = 1024;
@@ -20,8 +21,7 @@ pub(crate) const BLOCK: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) gateway: GatewayId,
-    /// Number of this life among all lives of all segments.
-    pub(crate) segment: u64,
+    pub(crate) seal: Seal,
     /// No sequence from this one on was given away before this life began.
     pub(crate) first_sequence: u64,
 }
@@ -29,8 +29,8 @@ pub(crate) struct Header {
 /// What had reached the disk when it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
-    pub(crate) gateway: GatewayId,
-    pub(crate) segment: u64,
+    /// The life of the segment that it was written in.
+    pub(crate) seal: Seal,
     /// Where the records that are safe on disk end.
     pub(crate) tail: u64,
     /// Sequence of the next request.

@@ -104,11 +104,12 @@ fn reuse(shared: &Shared) -> io::Result<()> {
     let floor = state.spool.floor(state.released);
     let note = state.spool.active_dirty(Some(floor)).filter(|_| state.spool.would_free(floor));
     drop(state);
-    if let Some(note) = note {
-        note.settle()?;
-        note.file.sync()?;
-        shared.state.lock().spool.free_below(floor);
-    }
+    let Some(note) = note else { return Ok(()) };
+    // Requests were restated since the last time, and not only in the segment that takes the note.
+    force(shared)?;
+    note.settle()?;
+    note.file.sync()?;
+    shared.state.lock().spool.free_below(floor);
     Ok(())
 }
 

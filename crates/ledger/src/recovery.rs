@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ambient::{Clock, Rng};
 
 use crate::header::DATA_START;
-use crate::spool::{AppendError, Spool};
+use crate::spool::{AppendError, Slot, Spool};
 use crate::state::State;
 use crate::{Options, Position};
 
@@ -82,19 +82,18 @@ pub(crate) fn open(dir: &Path, options: &Options, clock: &Clock, rng: &Rng) -> R
     let mut inventory = inventory::take(dir, options, rng, &mut report)?;
     let mut replay = Replay::default();
     replay.run(&mut inventory, &mut report)?;
-    inventory.leap_segments();
     if report.in_doubt {
-        inventory.leap_sequences(clock.now());
+        inventory.leap(clock.now());
     }
-    let mut state = State::new(Spool::new(inventory), options);
+    let mut state = State::new(Spool::new(inventory, rng.clone()), options);
     begin(&mut state, report.in_doubt).map_err(|source| io_error("write to", dir, source))?;
-    let oldest = state.spool.used().next().map_or(0, |slot| slot.segment);
+    let oldest = state.spool.used().next().map_or(0, Slot::segment);
     let interrupted = replay.running.len();
     for (slot, checkpoint) in replay.running.into_values() {
         state.interrupt(slot, checkpoint.interrupted(clock.now()));
     }
     settle_on_disk(&mut state.spool).map_err(|source| io_error("force to the disk", dir, source))?;
-    let segments = state.spool.used().map(|slot| Readable::new(slot, state.spool.gateway)).collect();
+    let segments = state.spool.used().map(Readable::new).collect();
     let recovered = Recovered {
         interrupted,
         damage: report.damage,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use ambient::Timestamp;
+use ambient::{Rng, Timestamp};
 
 use crate::frame::{self, MAX_FRAME, Seal};
 use crate::header::{DATA_START, Header, Note};
@@ -22,6 +22,7 @@ pub(crate) struct Spool {
     free: VecDeque<usize>,
     next_segment: u64,
     next_sequence: u64,
+    rng: Rng,
     /// Segments below this ordinal are free.
     floor: u64,
     buffer: Vec<u8>,
@@ -33,8 +34,8 @@ pub(crate) struct Spool {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) file: Arc<SegmentFile>,
-    /// Ordinal of the life that the segment is in; 0 before the first.
-    pub(crate) segment: u64,
+    /// The life that the segment is in.
+    pub(crate) seal: Seal,
     /// Where the next record goes.
     pub(crate) tail: u64,
     /// Running requests whose newest record lies here.
@@ -78,7 +79,7 @@ pub(crate) enum AppendError {
 // === impl Spool ===
 
 impl Spool {
-    pub(crate) fn new(found: Inventory) -> Self {
+    pub(crate) fn new(found: Inventory, rng: Rng) -> Self {
         Self {
             gateway: found.gateway,
             slots: found.slots,
@@ -86,6 +87,7 @@ impl Spool {
             free: found.free,
             next_segment: found.next_segment,
             next_sequence: found.next_sequence,
+            rng,
             floor: found.floor,
             buffer: Vec::with_capacity(512),
             payload: 0,
@@ -114,8 +116,7 @@ impl Spool {
             _ => self.roll()?,
         };
         let place = &mut self.slots[slot];
-        let seal = Seal { gateway: self.gateway, segment: place.segment };
-        seal.close(&mut self.buffer, self.payload, place.tail);
+        place.seal.close(&mut self.buffer, self.payload, place.tail);
         place.file.write_at(&self.buffer, place.tail)?;
         place.tail += size;
         place.dirty = true;
@@ -125,10 +126,11 @@ impl Spool {
     /// Goes on to a free segment.
     pub(crate) fn roll(&mut self) -> Result<usize, AppendError> {
         let slot = *self.free.front().ok_or(AppendError::Full)?;
-        let header = Header { gateway: self.gateway, segment: self.next_segment, first_sequence: self.next_sequence };
+        let seal = Seal { segment: self.next_segment, salt: u64::from_le_bytes(self.rng.bytes()) };
+        let header = Header { gateway: self.gateway, seal, first_sequence: self.next_sequence };
         let place = &mut self.slots[slot];
         place.file.write_header(&header)?;
-        (place.segment, place.tail, place.dirty) = (header.segment, DATA_START, true);
+        (place.seal, place.tail, place.dirty) = (seal, DATA_START, true);
         self.next_segment += 1;
         self.free.pop_front();
         self.used.push_back(slot);
@@ -150,7 +152,7 @@ impl Spool {
     /// Where the next record goes, at least.
     pub(crate) fn end(&self) -> Position {
         self.active().map_or_else(Position::default, |slot| Position {
-            segment: self.slots[slot].segment,
+            segment: self.segment(slot),
             offset: self.slots[slot].tail,
         })
     }
@@ -162,7 +164,7 @@ impl Spool {
 
     /// Ordinal of the segment in a slot.
     pub(crate) fn segment(&self, slot: usize) -> u64 {
-        self.slots[slot].segment
+        self.slots[slot].segment()
     }
 
     /// Keeps the segment in `slot`: the newest record of a running request lies there.
@@ -177,19 +179,19 @@ impl Spool {
 
     /// The ordinal below which no segment is needed, when all before `released` is drained.
     pub(crate) fn floor(&self, released: Position) -> u64 {
-        let needed = |slot: &&Slot| slot.live > 0 || slot.segment >= released.segment;
-        self.used().find(needed).or_else(|| self.used().last()).map_or(0, |slot| slot.segment)
+        let needed = |slot: &&Slot| slot.live > 0 || slot.segment() >= released.segment;
+        self.used().find(needed).or_else(|| self.used().last()).map_or(0, Slot::segment)
     }
 
     /// Whether segments would become free at this floor.
     pub(crate) fn would_free(&self, floor: u64) -> bool {
-        self.used().next().is_some_and(|slot| slot.segment < floor)
+        self.used().next().is_some_and(|slot| slot.segment() < floor)
     }
 
     /// Frees the segments below `floor`.
     pub(crate) fn free_below(&mut self, floor: u64) {
         self.floor = self.floor.max(floor);
-        while let Some(slot) = self.used.front().copied().filter(|slot| self.slots[*slot].segment < floor) {
+        while let Some(slot) = self.used.front().copied().filter(|slot| self.segment(*slot) < floor) {
             self.used.pop_front();
             self.free.push_back(slot);
         }
@@ -222,13 +224,7 @@ impl Spool {
 
     fn dirty(&self, slot: usize, floor: u64) -> Dirty {
         let place = &self.slots[slot];
-        let note = Note {
-            gateway: self.gateway,
-            segment: place.segment,
-            tail: place.tail,
-            next_sequence: self.next_sequence,
-            floor,
-        };
+        let note = Note { seal: place.seal, tail: place.tail, next_sequence: self.next_sequence, floor };
         Dirty { slot, file: place.file.clone(), note }
     }
 }
@@ -246,15 +242,10 @@ impl Dirty {
 // === impl Inventory ===
 
 impl Inventory {
-    /// A power cut can lose the header of a segment but not its records. They must not become valid again, so the
-    /// ordinals of lives that may have begun unseen are not given away a second time.
-    pub(crate) fn leap_segments(&mut self) {
+    /// For when records are gone that somebody may have seen: their numbers must not come again. Sequences go on from
+    /// the microseconds of the clock, because no gateway counts as fast.
+    pub(crate) fn leap(&mut self, now: Timestamp) {
         self.next_segment += self.slots.len() as u64;
-    }
-
-    /// For when records are gone that somebody may have seen: sequences go on from the microseconds of the clock,
-    /// because no gateway counts as fast.
-    pub(crate) fn leap_sequences(&mut self, now: Timestamp) {
         self.next_sequence = self.next_sequence.max(u64::try_from(now.as_micros()).unwrap_or(0));
     }
 }
@@ -263,14 +254,32 @@ impl Inventory {
 
 impl Slot {
     /// Marks `bytes` of damage as something to skip.
-    pub(crate) fn fill(&mut self, seal: Seal, offset: u64, bytes: u64) -> io::Result<()> {
+    pub(crate) fn fill(&mut self, offset: u64, bytes: u64) -> io::Result<()> {
         let size = u32::try_from(bytes).map_err(io::Error::other)?;
         self.dirty = true;
-        self.file.write_at(&seal.filler(size, offset), offset)
+        self.file.write_at(&self.seal.filler(size, offset), offset)
     }
 
-    pub(crate) fn new(file: SegmentFile, segment: u64, tail: u64) -> Self {
-        Self { file: Arc::new(file), segment, tail, live: 0, dirty: false }
+    pub(crate) fn new(file: SegmentFile, seal: Seal, tail: u64) -> Self {
+        Self { file: Arc::new(file), seal, tail, live: 0, dirty: false }
+    }
+
+    /// Ordinal of the life that the segment is in; 0 before the first.
+    pub(crate) fn segment(&self) -> u64 {
+        self.seal.segment
+    }
+
+    /// Wipes what lies behind the tail, where `segment` is the whole content: torn records must not become whole again
+    /// when only parts of later ones reach the disk.
+    pub(crate) fn wipe_rest(&self, segment: &[u8]) -> io::Result<()> {
+        let rest = usize::try_from(self.tail).ok().and_then(|tail| segment.get(tail..)).unwrap_or_default();
+        match rest.iter().rposition(|byte| *byte != 0) {
+            Some(last) => {
+                self.file.write_at(&vec![0; last + 1], self.tail)?;
+                self.file.sync()
+            }
+            None => Ok(()),
+        }
     }
 
     fn remaining(&self) -> u64 {

@@ -36,8 +36,8 @@ pub(super) struct Catch {
     pub(super) full: bool,
 }
 
-/// The segments of a gateway that are there now: ordinal to slot.
-type Map = BTreeMap<u64, usize>;
+/// The segments of a gateway that are there now, by ordinal: each with its slot.
+type Map = BTreeMap<u64, (usize, Seal)>;
 
 /// What became of one look at the segments.
 enum Step {
@@ -95,8 +95,7 @@ impl Reader {
     }
 
     fn is_boundary(&mut self, gateway: GatewayId, position: Position) -> io::Result<bool> {
-        let Some(slot) = self.map(gateway)?.get(&position.segment).copied() else { return Ok(false) };
-        let seal = Seal { gateway, segment: position.segment };
+        let Some((slot, seal)) = self.map(gateway)?.get(&position.segment).copied() else { return Ok(false) };
         let mut bytes = Vec::new();
         self.files[&slot].read_whole(&mut bytes)?;
         let Some(before) = usize::try_from(position.offset).ok().and_then(|offset| bytes.get(..offset)) else {
@@ -136,7 +135,7 @@ impl Reader {
                 catch.full = true;
                 return Ok(catch);
             }
-            match self.step(gateway, &map, &mut catch, max_events)? {
+            match self.step(&map, &mut catch, max_events)? {
                 Step::Read => {}
                 Step::Moved => map = self.map(gateway)?,
                 Step::End => return Ok(catch),
@@ -144,11 +143,10 @@ impl Reader {
         }
     }
 
-    fn step(&mut self, gateway: GatewayId, map: &Map, catch: &mut Catch, max_events: usize) -> io::Result<Step> {
-        let Some(slot) = map.get(&self.at.segment).copied() else {
+    fn step(&mut self, map: &Map, catch: &mut Catch, max_events: usize) -> io::Result<Step> {
+        let Some((slot, seal)) = map.get(&self.at.segment).copied() else {
             return Ok(self.find_next(map));
         };
-        let seal = Seal { gateway, segment: self.at.segment };
         let length = self.files[&slot].read_at(&mut self.window, self.at.offset)?;
         if self.take_frames(seal, length, catch, max_events) {
             return Ok(Step::Read);
@@ -219,16 +217,16 @@ impl Reader {
 
     fn sync(&self, gateway: GatewayId, from: Position) -> io::Result<()> {
         let map = self.map(gateway)?;
-        map.range(from.segment..=self.at.segment).try_for_each(|(_, slot)| self.files[slot].sync())
+        map.range(from.segment..=self.at.segment).try_for_each(|(_, (slot, _))| self.files[slot].sync())
     }
 
     /// Bytes from `position` to where the writer's last notes say that the records end.
     pub(super) fn lag(&self, gateway: GatewayId, position: Position) -> io::Result<u64> {
         let mut lag = 0;
-        for (segment, slot) in self.map(gateway)?.range(position.segment..) {
+        for (segment, (slot, seal)) in self.map(gateway)?.range(position.segment..) {
             let from = if *segment == position.segment { position.offset } else { DATA_START };
             if let Block::Valid(note) = self.files[slot].note()?
-                && note.segment == *segment
+                && note.seal == *seal
             {
                 lag += note.tail.saturating_sub(from);
             }
@@ -242,7 +240,7 @@ impl Reader {
             if let Block::Valid(header) = file.header()?
                 && header.gateway == gateway
             {
-                map.insert(header.segment, *slot);
+                map.insert(header.seal.segment, (*slot, header.seal));
             }
         }
         Ok(map)

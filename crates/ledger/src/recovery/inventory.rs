@@ -11,6 +11,7 @@ use rustix::fs::FlockOperation;
 
 use super::damage::{DamageKind, Report};
 use super::{OpenError, io_error};
+use crate::frame::Seal;
 use crate::header::{Block, DATA_START, Header, Note};
 use crate::segment::{self, Found, SegmentFile};
 use crate::spool::{Inventory, Slot};
@@ -41,7 +42,7 @@ pub(super) fn take(dir: &Path, options: &Options, rng: &Rng, report: &mut Report
     let floor = notes().map(|note| note.floor).max().unwrap_or(0);
     let sequences = headers().map(|header| header.first_sequence).chain(notes().map(|note| note.next_sequence));
     let next_sequence = sequences.fold(1, u64::max);
-    let next_segment = headers().map(|header| header.segment).fold(0, u64::max) + 1;
+    let next_segment = headers().map(|header| header.seal.segment).fold(0, u64::max) + 1;
     let (used, free) = sort(&files, floor);
     Ok(Inventory {
         gateway: known.unwrap_or_else(|| new_gateway(rng)),
@@ -79,14 +80,18 @@ impl Candidate {
         Ok(Self { file, found, header, note })
     }
 
+    fn seal(&self) -> Seal {
+        self.header.map(|header| header.seal).unwrap_or_default()
+    }
+
     fn segment(&self) -> u64 {
-        self.header.map_or(0, |header| header.segment)
+        self.seal().segment
     }
 
     fn into_slot(self) -> Slot {
-        let segment = self.segment();
-        let noted = self.note.filter(|note| note.segment == segment).map_or(DATA_START, |note| note.tail);
-        Slot::new(self.file, segment, noted)
+        let seal = self.seal();
+        let noted = self.note.filter(|note| note.seal == seal).map_or(DATA_START, |note| note.tail);
+        Slot::new(self.file, seal, noted)
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::damage::{DamageKind, Report};
 use super::{OpenError, io_error};
-use crate::frame::Seal;
 use crate::header::DATA_START;
 use crate::scan::{self, Piece};
 use crate::segment;
@@ -29,9 +28,8 @@ impl Replay {
             let place = &mut inventory.slots[slot];
             let path = segment::path(report.dir, slot);
             place.file.read_whole(&mut bytes).map_err(|source| io_error("read", &path, source))?;
-            let seal = Seal { gateway: inventory.gateway, segment: place.segment };
             let mut gaps = Vec::new();
-            let tail = scan::walk(seal, &bytes, DATA_START, |piece| match piece {
+            let tail = scan::walk(place.seal, &bytes, DATA_START, |piece| match piece {
                 Piece::Record { at, payload } => self.record(slot, at, payload, report),
                 Piece::Gap { at, bytes } => {
                     report.add(slot, at.offset, bytes, DamageKind::Gap);
@@ -43,7 +41,10 @@ impl Replay {
             }
             place.tail = tail;
             for (offset, bytes) in gaps {
-                place.fill(seal, offset, bytes).map_err(|source| io_error("repair", &path, source))?;
+                place.fill(offset, bytes).map_err(|source| io_error("repair", &path, source))?;
+            }
+            if Some(&slot) == inventory.used.back() {
+                place.wipe_rest(&bytes).map_err(|source| io_error("repair", &path, source))?;
             }
         }
         inventory.next_sequence = inventory.next_sequence.max(self.highest_sequence + 1);

@@ -8,7 +8,7 @@ use crate::header::{Block, DATA_START};
 use crate::scan::{self, Piece};
 use crate::segment::SegmentFile;
 use crate::spool::Slot;
-use crate::{Event, GatewayId, Nanos, Position, Record};
+use crate::{Event, Nanos, Position, Record};
 
 /// Why the spool could not be added up.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +37,8 @@ pub(super) struct Readable {
 // === impl Readable ===
 
 impl Readable {
-    pub(super) fn new(slot: &Slot, gateway: GatewayId) -> Self {
-        Self { file: slot.file.clone(), seal: Seal { gateway, segment: slot.segment }, tail: slot.tail }
+    pub(super) fn new(slot: &Slot) -> Self {
+        Self { file: slot.file.clone(), seal: slot.seal, tail: slot.tail }
     }
 
     fn read(&self, buffer: &mut Vec<u8>) -> Result<(), SpentError> {
@@ -47,7 +47,7 @@ impl Readable {
         self.file.read_whole(buffer).map_err(failed)?;
         buffer.truncate(usize::try_from(self.tail).unwrap_or(usize::MAX));
         match self.file.header().map_err(failed)? {
-            Block::Valid(header) if header.segment == segment => Ok(()),
+            Block::Valid(header) if header.seal == self.seal => Ok(()),
             _ => Err(SpentError::Reused(segment)),
         }
     }

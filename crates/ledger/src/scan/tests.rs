@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Record;
 use crate::frame;
 use crate::testing::request;
-use crate::{GatewayId, Record};
 
-const SEAL: Seal = Seal { gateway: GatewayId(7), segment: 3 };
+const SEAL: Seal = Seal { segment: 3, salt: 7 };
 
 /// A segment with records of different lengths, and where each of them begins and ends.
 fn segment(records: u64, capacity: usize) -> (Vec<u8>, Vec<(u64, u64)>) {

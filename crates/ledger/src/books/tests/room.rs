@@ -110,7 +110,7 @@ fn a_segment_is_kept_while_a_running_request_needs_it() {
     let long = books.admit(request("never restated")).unwrap();
     while books.admit(request("x")).is_ok() {}
     drain_all(&books);
-    let oldest = books.0.state().spool.used().next().unwrap().segment;
+    let oldest = books.0.state().spool.used().next().unwrap().segment();
     assert_eq!(oldest, recovered.end.segment);
     assert_eq!(books.admit(request("x")).unwrap_err(), Unavailable::Exhausted);
     drop(long);

@@ -230,8 +230,8 @@ fn tear(dir: &Path, tail: Position, garbage: u8) {
         let file = std::fs::OpenOptions::new().read(true).write(true).open(crate::segment::path(dir, slot)).unwrap();
         let mut header = [0; 128];
         file.read_exact_at(&mut header, 0).unwrap();
-        if let crate::header::Block::Valid(crate::header::Header { segment, .. }) = crate::header::decode(&header)
-            && segment == tail.segment
+        if let crate::header::Block::Valid(crate::header::Header { seal, .. }) = crate::header::decode(&header)
+            && seal.segment == tail.segment
             && tail.offset + 64 <= 16 * 1024
         {
             file.write_all_at(&[garbage; 50], tail.offset).unwrap();
@@ -240,7 +240,6 @@ fn tear(dir: &Path, tail: Position, garbage: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn every_admitted_request_ends_in_exactly_one_event(steps in prop::collection::vec(step(), 1..150)) {
