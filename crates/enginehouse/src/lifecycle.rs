@@ -33,7 +33,7 @@ pub(crate) enum Drained {
 pub(crate) struct Lifecycle {
     /// Take no new work, finish what runs.
     pub(crate) soft: CancellationToken,
-    /// End now.
+    /// The second signal: end now.
     pub(crate) hard: CancellationToken,
     /// All tasks that have to end before the program does.
     pub(crate) tasks: TaskTracker,
@@ -63,16 +63,14 @@ impl Lifecycle {
         self.stop.get().copied().unwrap_or(Stop::Service)
     }
 
-    /// Waits for all tasks, at most `grace` or until the second signal; then tells the rest to end now.
+    /// Waits for all tasks, at most `grace` or until the second signal.
     pub(crate) async fn drain(&self, grace: Duration) -> Drained {
         self.tasks.close();
-        let drained = tokio::select! {
+        tokio::select! {
             () = self.tasks.wait() => Drained::Clean,
             () = self.hard.cancelled() => Drained::Cut,
             () = tokio::time::sleep(grace) => Drained::Overdue,
-        };
-        self.hard.cancel();
-        drained
+        }
     }
 
     async fn listen(self, mut interrupts: Signal, mut terminations: Signal) {
@@ -104,7 +102,6 @@ mod tests {
         let slow = Lifecycle::default();
         slow.tasks.spawn(std::future::pending::<()>());
         assert_eq!(slow.drain(Duration::from_secs(30)).await, Drained::Overdue);
-        assert!(slow.hard.is_cancelled(), "what is left is told to end");
     }
 
     #[tokio::test(start_paused = true)]

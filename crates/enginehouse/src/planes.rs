@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ambient::{Clock, Rng};
 use anyhow::Context as _;
 use gateway::{Gateway, GatewayConfig};
-use ledger::Books;
+use ledger::{Books, Recovered};
 use manager::{Environment, Manager, ManagerConfig, StoreHealth};
 use snapshot::Secret;
 use tokio::net::{TcpListener, UnixListener};
@@ -24,6 +24,8 @@ pub(crate) struct Start {
     pub(crate) admin: TcpListener,
     /// From the environment; none leaves it to the manager.
     pub(crate) master_key: Option<Secret>,
+    /// Shows or keeps a master key that was made just now. Called before anything else can fail: it is the only time.
+    pub(crate) hand_over_master_key: fn(&Home, &Secret) -> anyhow::Result<()>,
 }
 
 /// Both planes, running.
@@ -40,9 +42,6 @@ pub(crate) struct Planes {
     end: CancellationToken,
     background: JoinHandle<()>,
 }
-
-/// Folder of this process's gateway among the spools of the home.
-const SPOOL: &str = "gateway";
 
 // === impl Planes ===
 
@@ -63,9 +62,14 @@ impl Planes {
             client_url: Some(format!("http://{client}")),
         })
         .await?;
+        if let Some(key) = &opened.made_master_key {
+            (start.hand_over_master_key)(&start.home, key)?;
+        }
         let manager = opened.manager;
+        let (books, recovered) = open_books(&home)?;
+        manager.attach_books(books.clone(), recovered);
         let gateway = Gateway::new(GatewayConfig {
-            books: open_books(&home)?,
+            books,
             clock: Clock::system(),
             rng: Rng::system(),
             management_socket: Some(home.control_socket()),
@@ -112,20 +116,18 @@ async fn server(
     }
 }
 
-fn open_books(home: &manager::Home) -> anyhow::Result<Books> {
-    let folder = home.spool().join(SPOOL);
+fn open_books(home: &manager::Home) -> anyhow::Result<(Books, Recovered)> {
+    let folder = home.gateway_spool();
     let opened = Books::open(&folder, ledger::Options::default(), Clock::system(), &Rng::system());
     let (books, recovered) = opened.with_context(|| format!("the books in {} cannot be opened", folder.display()))?;
     if recovered.interrupted > 0 {
-        tracing::warn!(
-            requests = recovered.interrupted,
-            "requests ran when the service died; they are in the books as interrupted"
-        );
+        let requests = recovered.interrupted;
+        tracing::warn!(requests, "requests ran when the service died; they are in the books as interrupted");
     }
     for damage in &recovered.damage {
-        tracing::error!(?damage, "the spool is damaged");
+        tracing::error!(?damage, "the spool is damaged there");
     }
-    Ok(books)
+    Ok((books, recovered))
 }
 
 /// What the gateway's readiness shows of the store's health.

@@ -61,10 +61,12 @@ impl fmt::Display for ApiFault {
             write!(f, ": {}", self.detail)?;
         }
         for fault in &self.errors {
+            // A message of several lines (a snippet of the document) stays below its first one.
+            let message = fault.message.trim_end().replace('\n', "\n  ");
             if fault.path.is_empty() {
-                write!(f, "\n  {}", fault.message)?;
+                write!(f, "\n  {message}")?;
             } else {
-                write!(f, "\n  {}: {}", fault.path, fault.message)?;
+                write!(f, "\n  {}: {message}", fault.path)?;
             }
         }
         if self.status == StatusCode::UNAUTHORIZED {
@@ -81,9 +83,9 @@ mod tests {
     #[test]
     fn a_problem_is_printed_with_each_fault_and_its_path() {
         let body = br#"{"type":"about:blank","title":"Invalid document","status":422,"detail":"2 faults","errors":[
-            {"path":"models[0].name","message":"`open` is reserved"},{"path":"","message":"no models"}]}"#;
+            {"path":"models[0].name","message":"`open` is reserved"},{"path":"","message":"no models\n^ here"}]}"#;
         let shown = ApiFault::from_answer(StatusCode::UNPROCESSABLE_ENTITY, body).to_string();
-        assert_eq!(shown, "Invalid document: 2 faults\n  models[0].name: `open` is reserved\n  no models");
+        assert_eq!(shown, "Invalid document: 2 faults\n  models[0].name: `open` is reserved\n  no models\n  ^ here");
     }
 
     #[test]

@@ -69,6 +69,8 @@ async fn demo(folder: &Path, args: DemoArgs) -> anyhow::Result<()> {
         client: bind_or_any(args.listen, super::CLIENT_LISTEN, "client", "--listen").await?,
         admin: bind_or_any(args.admin_listen, super::ADMIN_LISTEN, "admin", "--admin-listen").await?,
         master_key: None,
+        // It is shown with the rest.
+        hand_over_master_key: |_, _| Ok(()),
     };
     let planes = Planes::start(start, &lifecycle).await?;
     // A signal in the middle of it ends the demo as orderly as one at the end.
@@ -77,8 +79,8 @@ async fn demo(folder: &Path, args: DemoArgs) -> anyhow::Result<()> {
         lifecycle.stopped().await;
     }
     lifecycle.stop(Stop::Person);
-    finish(planes, &lifecycle, Stop::Person, GRACE).await;
-    shown.unwrap_or(Ok(()))
+    let finished = finish(planes, &lifecycle, Stop::Person, GRACE).await;
+    shown.unwrap_or(Ok(())).and(finished)
 }
 
 async fn show(home: &Home, planes: &Planes, args: &DemoArgs) -> anyhow::Result<()> {

@@ -1,4 +1,8 @@
+use std::future::Future;
+
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use crate::client::{self, Client};
 use crate::exit::UsageError;
@@ -85,26 +89,33 @@ pub(crate) async fn run(client: &Client, args: KeyArgs) -> anyhow::Result<()> {
         Verb::Create(create) => change::create(client, create).await,
         Verb::Update(update) => change::update(client, update).await,
         Verb::List(list) => show::list(client, list.json).await,
-        Verb::Show(one) => show::one(&client.get(&path(&one.key)).await?, one.json),
+        Verb::Show(one) => show::one(&about(&one.key, client.get(&path(&one.key))).await?, one.json),
         Verb::Block(one) => act(client, &one, "block", "blocked").await,
         Verb::Unblock(one) => act(client, &one, "unblock", "unblocked").await,
         Verb::Delete(one) => {
-            let answer = client.delete(&path(&one.key)).await?;
+            let answer = about(&one.key, client.delete(&path(&one.key))).await?;
             done(&answer, &one, "deleted")
         }
         Verb::Rotate(rotate) => {
-            let answer = client.post(&format!("{}/rotate", path(&rotate.one.key)), &serde_json::json!({})).await?;
+            let key = &rotate.one.key;
+            let answer = about(key, client.post(&format!("{}/rotate", path(key)), &json!({}))).await?;
             show::secret(&answer, rotate.one.json, rotate.quiet, "rotated")
         }
     }
 }
 
+/// Says which key it was about: the server's answer does not repeat what was asked.
+async fn about<T>(key: &str, answer: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    answer.await.with_context(|| format!("key {key}"))
+}
+
 async fn act(client: &Client, one: &OneArgs, verb: &str, past: &str) -> anyhow::Result<()> {
-    let answer = client.post(&format!("{}/{verb}", path(&one.key)), &serde_json::json!({})).await?;
+    let answer = about(&one.key, client.post(&format!("{}/{verb}", path(&one.key)), &json!({}))).await?;
     done(&answer, one, past)
 }
 
-fn done(answer: &serde_json::Value, one: &OneArgs, past: &str) -> anyhow::Result<()> {
+fn done(answer: &Value, one: &OneArgs, past: &str) -> anyhow::Result<()> {
+    show::warn(answer)?;
     if one.json {
         return Ok(output::json(answer)?);
     }

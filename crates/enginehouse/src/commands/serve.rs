@@ -9,6 +9,7 @@ use snapshot::Secret;
 use tokio::net::TcpListener;
 
 use crate::cli::Globals;
+use crate::exit::AlreadyReported;
 use crate::home::Home;
 use crate::lifecycle::{Drained, Lifecycle, Stop};
 use crate::planes::{Planes, Start};
@@ -67,26 +68,26 @@ async fn serve(home: &Home, args: ServeArgs, master_key: Option<Secret>) -> anyh
         client: bind(args.listen, "client", "--listen").await?,
         admin: bind(args.admin_listen, "admin", "--admin-listen").await?,
         master_key,
+        hand_over_master_key: hand_over,
     };
     let planes = Planes::start(start, &lifecycle).await?;
-    if let Some(key) = &planes.made_master_key {
-        hand_over(home, key)?;
-    }
     tracing::info!(home = %home.path().display(), client = %planes.client, admin = %planes.admin, "serving");
     let stop = lifecycle.stopped().await;
-    finish(planes, &lifecycle, stop, args.grace).await;
-    Ok(())
+    finish(planes, &lifecycle, stop, args.grace).await
 }
 
-/// Lets running requests end, then the planes.
-pub(super) async fn finish(planes: Planes, lifecycle: &Lifecycle, stop: Stop, grace: Duration) {
-    match lifecycle.drain(grace).await {
-        Drained::Clean => {}
-        Drained::Overdue => tracing::warn!(?grace, "requests still ran after the grace; they are cut off"),
-        Drained::Cut => tracing::warn!("running requests are cut off"),
+/// Lets running requests end, then the planes; a second signal ends the wait, and is a failure.
+pub(super) async fn finish(planes: Planes, lifecycle: &Lifecycle, stop: Stop, grace: Duration) -> anyhow::Result<()> {
+    if lifecycle.drain(grace).await == Drained::Overdue {
+        tracing::warn!(?grace, "requests still ran after the grace; they are cut off");
     }
-    planes.end(stop == Stop::Person).await;
+    let ended = lifecycle.hard.run_until_cancelled(planes.end(stop == Stop::Person)).await;
+    if ended.is_none() {
+        tracing::warn!("ended at once; what ran is cut off, and engines may run on until the next start");
+        return Err(AlreadyReported.into());
+    }
     tracing::info!("stopped");
+    Ok(())
 }
 
 /// Binds a port before anything else happens, so that a port that is taken ends the start and nothing more.
@@ -101,7 +102,9 @@ fn hand_over(home: &Home, key: &Secret) -> anyhow::Result<()> {
         output::note(&format!("\nMaster key, shown this once:\n\n  {}\n", key.expose()));
         return Ok(());
     }
-    let path = home.write_secret("master.key", key.expose()).context("the master key cannot be kept")?;
+    let path = home.write_secret("master.key", key.expose());
+    let path =
+        path.context("the master key that was made cannot be kept; set ENGINEHOUSE_MASTER_KEY to one of your own")?;
     tracing::info!(path = %path.display(), "a master key was made; read it there, then delete the file");
     Ok(())
 }

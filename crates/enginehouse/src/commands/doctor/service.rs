@@ -22,6 +22,26 @@ pub(super) enum Service {
 struct Status {
     version: String,
     revision: u64,
+    store: Part,
+    books: Part,
+    orphans: Vec<Orphan>,
+}
+
+/// A part of the service that can be in trouble.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Part {
+    /// What is wrong.
+    message: Option<String>,
+    lagging_bytes: u64,
+}
+
+/// An engine that runs though nothing asks for it.
+#[derive(Debug, Deserialize)]
+struct Orphan {
+    id: String,
+    #[serde(default)]
+    pid: Option<u32>,
 }
 
 /// One of `GET /api/v1/models`.
@@ -68,12 +88,44 @@ impl Service {
             Self::Running { status, models } => {
                 let known: Status = view(status).unwrap_or_default();
                 let message = format!("version {} serves revision {}", known.version, known.revision);
-                let mut checks = vec![Check::ok(NAME, message)];
+                let mut checks = vec![Check::ok(NAME, message), store(&known.store), books(&known.books)];
+                checks.extend(known.orphans.iter().map(orphan));
                 checks.extend(of_models(models));
                 checks
             }
         }
     }
+}
+
+fn store(part: &Part) -> Check {
+    match &part.message {
+        None => Check::ok("store", "can be written"),
+        Some(trouble) => {
+            let advice = "make room or mend its permissions; requests are served meanwhile";
+            Check::fail("store", trouble, advice, "operations.md#store")
+        }
+    }
+}
+
+fn books(part: &Part) -> Check {
+    const NAME: &str = "books";
+    const GUIDE: &str = "operations.md#books";
+    /// Half of the spool that a gateway has by default.
+    const LAG: u64 = 64 << 20;
+    match &part.message {
+        Some(trouble) => Check::fail(NAME, trouble, "mend the store; the spool keeps the books meanwhile", GUIDE),
+        None if part.lagging_bytes > LAG => {
+            let message = format!("{} MiB wait in the spool", part.lagging_bytes >> 20);
+            Check::warn(NAME, message, "see whether the store is slow; a full spool refuses requests", GUIDE)
+        }
+        None => Check::ok(NAME, "in the store"),
+    }
+}
+
+fn orphan(orphan: &Orphan) -> Check {
+    let pid = orphan.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    let message = format!("{}{pid} runs though nothing asks for it", orphan.id);
+    Check::warn("engines", message, "wait until it has stopped, or end it", "operations.md#models")
 }
 
 fn of_models(models: &Value) -> Vec<Check> {
@@ -88,6 +140,9 @@ fn of_models(models: &Value) -> Vec<Check> {
             Check::warn(NAME, message, "see `enginehouse model list`", GUIDE)
         })
         .collect();
+    if models.is_empty() {
+        return vec![Check::info(NAME, "none yet: `enginehouse apply` brings them")];
+    }
     if checks.is_empty() {
         checks.push(Check::ok(NAME, format!("{} of {} ready", ready.len(), models.len())));
     }
@@ -116,7 +171,17 @@ mod tests {
         let checks = of_models(&models);
         assert_eq!((checks.len(), checks[0].verdict), (1, Verdict::Warn));
         assert!(checks[0].message.contains("b is not ready (0/2)"));
-        assert_eq!(of_models(&json!([]))[0].verdict, Verdict::Ok);
+        assert_eq!(of_models(&json!([]))[0].verdict, Verdict::Info);
+    }
+
+    #[test]
+    fn trouble_of_store_and_books_is_judged() {
+        let part = |message: Option<&str>, lagging_bytes| Part { message: message.map(str::to_owned), lagging_bytes };
+        assert_eq!(store(&part(None, 0)).verdict, Verdict::Ok);
+        assert_eq!(store(&part(Some("read-only"), 0)).verdict, Verdict::Fail);
+        assert_eq!(books(&part(None, 1000)).verdict, Verdict::Ok);
+        assert_eq!(books(&part(None, 100 << 20)).verdict, Verdict::Warn);
+        assert_eq!(books(&part(Some("locked"), 0)).verdict, Verdict::Fail);
     }
 
     #[tokio::test]

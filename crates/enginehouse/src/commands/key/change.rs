@@ -2,7 +2,7 @@ use ambient::Clock;
 use clap::{ArgGroup, Args};
 use serde_json::{Map, Value};
 
-use super::{not_a_secret, path, show};
+use super::{about, not_a_secret, path, show};
 use crate::client::Client;
 use crate::{output, span};
 
@@ -81,7 +81,9 @@ pub(super) async fn create(client: &Client, args: CreateArgs) -> anyhow::Result<
 
 /// Changes a key and shows it as it is now.
 pub(super) async fn update(client: &Client, args: UpdateArgs) -> anyhow::Result<()> {
-    let answer = client.patch(&path(&args.key), &args.limits.into_body()).await?;
+    let body = args.limits.into_body();
+    let answer = about(&args.key, client.patch(&path(&args.key), &body)).await?;
+    show::warn(&answer)?;
     if !args.json {
         output::note(&format!("{} is changed:", args.key));
     }

@@ -31,6 +31,13 @@ struct Key {
     expired: bool,
 }
 
+/// What did not go as it should, though the change stands: a gateway that has not heard of it yet.
+#[derive(Debug, Deserialize)]
+struct Warnings {
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
 /// A key just made or rotated.
 #[derive(Debug, Deserialize)]
 struct Fresh {
@@ -73,6 +80,7 @@ pub(super) fn one(answer: &Value, as_json: bool) -> anyhow::Result<()> {
 
 /// Prints a fresh secret: alone on standard output, what is said about it on standard error.
 pub(super) fn secret(answer: &Value, as_json: bool, quiet: bool, past: &str) -> anyhow::Result<()> {
+    warn(answer)?;
     if as_json {
         return Ok(output::json(answer)?);
     }
@@ -82,6 +90,15 @@ pub(super) fn secret(answer: &Value, as_json: bool, quiet: bool, past: &str) -> 
         output::note(&format!("Key {}{} is {past}. It is shown this once:", fresh.id, output::plain(&alias)));
     }
     Ok(output::data(&fresh.key)?)
+}
+
+/// Says what did not go as it should.
+pub(super) fn warn(answer: &Value) -> anyhow::Result<()> {
+    let Warnings { warnings } = client::view(answer)?;
+    for warning in warnings {
+        output::note(&format!("warning: {}", output::plain(&warning)));
+    }
+    Ok(())
 }
 
 // === impl Key ===

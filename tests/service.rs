@@ -1,0 +1,215 @@
+//! `serve` and `demo` as programs: how they start, what they leave, how they end.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::json;
+use support::{Engine, Finished, MASTER_KEY, Server, ServerOptions, Signal, document, fresh_address};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_key_is_made_once_and_kept_in_a_file_for_the_owner() {
+    let program = support::enginehouse!();
+    let mut server = ServerOptions::new(&program).without_master_key().start().await;
+    let path = server.home().join("master.key");
+    let key = fs::read_to_string(&path).unwrap().trim().to_owned();
+    assert!(key.starts_with("sk-") && key.len() >= 3 + 22, "128 random bits or more");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(server.log().contains(path.to_str().unwrap()), "the log names the file");
+    assert!(!server.log().contains(&key), "and not the key");
+    server.client_with(&key).get("/v1/models").await.expect(200);
+    fs::remove_file(&path).unwrap();
+    server.restart().await;
+    assert!(!path.exists(), "it is made once");
+    server.client_with(&key).get("/v1/models").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_logs_process_lists_or_world_readable_files() {
+    const CREDENTIAL: &str = "sk-credential-of-the-endpoint-4711";
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny", "--api-key", CREDENTIAL]).await;
+    let options = ServerOptions::new(&program).environment("TINY_KEY", CREDENTIAL).arguments(&["--log", "trace"]);
+    let mut server = options.start().await;
+    let mut model = document::endpoint("tiny", "chat", &engine, "tiny");
+    model["deployments"][0]["endpoint"]["credential"] = json!("os.environ/TINY_KEY");
+    let own = document::process("own", "chat", &program, &[]);
+    server.apply(&document::of(&[model, own]));
+    let key = server.create_key(&["--alias", "a"]);
+    let body =
+        json!({"model": "tiny", "messages": [{"role": "user", "content": "a prompt that nobody else may read"}]});
+    server.client_with(&key).post("/v1/chat/completions", &body).await.expect(200);
+    server.client_with("sk-mistyped-mistyped-mistyped").get("/v1/models").await.expect(401);
+    let api = server.admin().get("/api/v1/document").await.text().to_owned();
+    let listed = server.cli(&["key", "list", "--json"]).ok().to_owned();
+    let command_lines = command_lines(&server);
+    server.stop(Signal::INT).await;
+
+    let log = server.log();
+    for secret in [MASTER_KEY, &key, CREDENTIAL, "sk-mistyped-mistyped-mistyped", "a prompt that nobody else may read"]
+    {
+        assert!(!log.contains(secret), "in the log: {secret}");
+        assert!(!api.contains(secret) && !listed.contains(secret), "in an answer of the API: {secret}");
+        assert!(!command_lines.contains(secret), "in a command line: {secret}");
+        assert_eq!(files_holding(&server.home(), secret), Vec::<String>::new(), "in a file: {secret}");
+    }
+    assert_eq!(readable_by_others(&server.home()), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_stops_the_engines_and_a_service_manager_leaves_them_to_be_adopted() {
+    let program = support::enginehouse!();
+    let mut server = Server::start(&program).await;
+    server.apply(&document::of(&[document::process("own", "chat", &program, &[])]));
+    let engines = server.engine_pids();
+    assert_eq!(engines.len(), 1, "one engine runs");
+
+    assert!(server.stop(Signal::TERM).await.success());
+    assert_eq!(server.engine_pids(), engines, "left for the next start");
+    server.restart().await;
+    let body = json!({"model": "own", "messages": [{"role": "user", "content": "hi"}]});
+    support::eventually("the adopted engine to serve", || async {
+        let answer = server.client().post("/v1/chat/completions", &body).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(server.engine_pids(), engines, "adopted, not started anew");
+
+    server.kill();
+    assert_eq!(server.engine_pids(), engines, "a crash leaves them too");
+    server.restart().await;
+    assert!(server.stop(Signal::INT).await.success());
+    assert_eq!(server.engine_pids(), Vec::<u32>::new(), "stopped with the person's Ctrl-C");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_requests_end_before_the_service_does_and_a_second_signal_cuts_them() {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny", "--tokens", "30", "--inter-token-ms", "50"]).await;
+    let mut server = Server::start(&program).await;
+    server.apply(&document::chat("tiny", &engine));
+    let body = json!({"model": "tiny", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let mut stream = server.client().stream("/v1/chat/completions", &body).await;
+    stream.next_event().await.unwrap().unwrap();
+    server.signal(Signal::TERM);
+    let events = stream.events().await.unwrap();
+    assert_eq!(events.last().map(String::as_str), Some("[DONE]"), "the stream ended whole");
+    assert!(server.ended().await.success());
+
+    server.restart().await;
+    engine.http().post("/sim/faults", &json!({"tokens": 100_000})).await.expect(200);
+    let mut stream = server.client().stream("/v1/chat/completions", &body).await;
+    stream.next_event().await.unwrap().unwrap();
+    server.signal(Signal::TERM);
+    support::until("the first signal to be seen", || server.log().matches("a second signal ends at once").count() == 2)
+        .await;
+    server.signal(Signal::TERM);
+    server.ended().await;
+    assert_ne!(stream.events().await.ok().and_then(|mut events| events.pop()).as_deref(), Some("[DONE]"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_has_one_server_and_a_port_one_program() {
+    let program = support::enginehouse!();
+    let server = Server::start(&program).await;
+    let other = fresh_address();
+    let second = |client: &str| {
+        let admin = format!("{other}:7860");
+        let mut command = program.command();
+        command.arg("serve").arg("--home").arg(server.home()).args(["--listen", client, "--admin-listen", &admin]);
+        Finished::of(&mut command, None)
+    };
+    let same_home = second(&format!("{other}:4000"));
+    let pid = server.pid().to_string();
+    assert!(same_home.fails_with(1).contains(&pid), "names the process that has it: {same_home:?}");
+    let same_port = second(&server.client_address().to_string());
+    assert!(same_port.fails_with(1).contains("--listen"), "{same_port:?}");
+    server.client().get("/v1/models").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_sees_a_running_service_and_what_is_wrong_with_it() {
+    let program = support::enginehouse!();
+    let server = Server::start(&program).await;
+    server.apply(&document::of(&[document::process("own", "chat", &program, &[])]));
+    let (client, admin) = (server.client_address().to_string(), server.admin_address().to_string());
+    let flags = ["doctor", "--listen", &client, "--admin-listen", &admin, "--json"];
+    let report = server.cli(&flags).json();
+    let verdict = |name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let check =
+            checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {report}"));
+        check["verdict"].as_str().unwrap().to_owned()
+    };
+    for name in ["home", "clock", "service", "models", "port", "admin port"] {
+        assert_eq!(verdict(name), "ok", "{report}");
+    }
+    let config = server.home().join("config.json");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
+    let finished = server.cli(&flags[..5]);
+    assert_eq!(finished.status.code(), Some(1));
+    assert!(
+        finished.stdout.contains("FAIL  home") && finished.stdout.contains("docs/operations.md#home"),
+        "{finished:?}"
+    );
+}
+
+#[test]
+fn a_demo_serves_one_request_shows_its_books_and_leaves_nothing() {
+    let program = support::enginehouse!();
+    let temporary = tempfile::tempdir().unwrap();
+    let address = fresh_address();
+    let (client, admin) = (format!("{address}:4000"), format!("{address}:7860"));
+    let mut command = program.command();
+    command.args(["demo", "--once", "--listen", &client, "--admin-listen", &admin]).env("TMPDIR", temporary.path());
+    let finished = Finished::of(&mut command, None);
+    let shown = finished.ok();
+    for words in [client.as_str(), admin.as_str(), "sk-", "curl ", "answered ", "prompt + ", "cost 0.0"] {
+        assert!(shown.contains(words), "no `{words}` in:\n{shown}");
+    }
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "the home is gone");
+    assert!(!processes_mention(&client), "and so are the engines");
+}
+
+/// The command lines of the server and its engines, as anybody on the machine can read them.
+fn command_lines(server: &Server) -> String {
+    let pids = server.engine_pids().into_iter().chain([server.pid()]);
+    let lines = pids.map(|pid| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ") + "\n").collect()
+}
+
+fn processes_mention(text: &str) -> bool {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let own = std::process::id().to_string();
+    let others = entries.filter(|entry| entry.file_name().to_string_lossy() != own);
+    others
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| String::from_utf8_lossy(&line).contains(text))
+}
+
+fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            files.extend(files_below(&entry.path()));
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files
+}
+
+fn files_holding(folder: &Path, secret: &str) -> Vec<String> {
+    let holds = |path: &Path| fs::read(path).unwrap().windows(secret.len()).any(|window| window == secret.as_bytes());
+    let files = files_below(folder).into_iter().filter(|path| holds(path));
+    files.map(|path| path.display().to_string()).collect()
+}
+
+fn readable_by_others(folder: &Path) -> Vec<String> {
+    let open = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o007 != 0;
+    let files = files_below(folder).into_iter().filter(|path| open(path));
+    files.map(|path| path.display().to_string()).collect()
+}
