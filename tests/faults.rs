@@ -1,0 +1,174 @@
+//! What dies while requests run: engines, the store, the server itself. Requests go on, or say what failed.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
+use support::{Engine, Http, Server, Signal, document, eventually};
+use tokio::time::{Instant, sleep};
+
+const PATH: &str = "/v1/chat/completions";
+
+fn chat(model: &str, stream: bool) -> Value {
+    json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hello"}]})
+}
+
+/// A server with one model `m` on an engine outside, and a key.
+async fn served() -> (Engine, Server, Http) {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "m"]).await;
+    let server = Server::start(&program).await;
+    server.apply(&document::chat("m", &engine));
+    let client = server.client_with(&server.create_key(&[]));
+    (engine, server, client)
+}
+
+async fn until_readiness(server: &Server, status: &str) {
+    let http = Http::to(server.client_address());
+    eventually(&format!("readiness to say {status}"), || async {
+        let answer = http.get("/health/readiness").await;
+        (answer.expect(200).json()["status"] == status).then_some(())
+    })
+    .await;
+}
+
+async fn until_requests(server: &Server, requests: u64) {
+    eventually("the books to be drained", || async {
+        let usage = server.cli(&["usage", "--json"]).json();
+        (usage["total"]["requests"] == requests).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_store_stops_no_request_and_loses_none() {
+    let (_engine, server, client) = served().await;
+    let mut sent = 0;
+    for file in ["ledger.db", "enginehouse.db"] {
+        let url = format!("sqlite://{}", server.home().join(file).display());
+        let mut lock = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut lock).await.unwrap();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            client.post(PATH, &chat("m", sent % 2 == 0)).await.expect(200);
+            sent += 1;
+        }
+        until_readiness(&server, "degraded").await;
+        client.post(PATH, &chat("m", false)).await.expect(200);
+        sent += 1;
+        lock.close().await.unwrap();
+        until_readiness(&server, "healthy").await;
+    }
+    until_requests(&server, sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_store_stops_no_request() {
+    let (_engine, server, client) = served().await;
+    let files = std::fs::read_dir(server.home()).unwrap().map(|entry| entry.unwrap().path());
+    let databases: Vec<_> = files.filter(|path| path.to_string_lossy().contains(".db")).collect();
+    assert!(databases.len() >= 2, "{databases:?}");
+    for path in databases {
+        std::fs::remove_file(path).unwrap();
+    }
+    until_readiness(&server, "degraded").await;
+    for n in 0..20 {
+        client.post(PATH, &chat("m", n % 2 == 0)).await.expect(200);
+    }
+    let unknown = server.client_with("sk-unknown").post(PATH, &chat("m", false)).await;
+    assert_eq!(unknown.expect(401).json()["error"]["code"], "invalid_api_key");
+    let refused = server.cli(&["key", "create"]);
+    assert!(!refused.status.success(), "a key that cannot be kept must not be handed out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_killed_in_a_stream_ends_it_with_an_error_and_another_takes_over() {
+    let program = support::enginehouse!();
+    let slow = ["--model", "m", "--tokens", "4000", "--inter-token-ms", "5"];
+    let (mut first, second) = (Engine::start(&program, &slow).await, Engine::start(&program, &["--model", "m"]).await);
+    let server = Server::start(&program).await;
+    let mut model = document::endpoint("m", "chat", &first, "m");
+    server.apply(&document::of(&[model.clone()]));
+    let mut stream = server.client().stream(PATH, &chat("m", true)).await;
+    for _ in 0..10 {
+        stream.next_event().await.unwrap().unwrap();
+    }
+    let other = document::endpoint("m", "chat", &second, "m")["deployments"][0].clone();
+    model["deployments"].as_array_mut().unwrap().push(other);
+    server.apply(&document::of(&[model]));
+    stream.next_event().await.unwrap().expect("an apply does not break a stream");
+
+    first.kill();
+    let events = stream.events().await.unwrap();
+    let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+    assert_eq!(last["error"]["code"], "upstream_error", "{last}");
+    assert!(last["error"]["message"].as_str().unwrap().contains("broke off"), "{last}");
+    for n in 0..10 {
+        server.client().post(PATH, &chat("m", n % 2 == 0)).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_engine_is_noticed_and_its_client_can_leave() {
+    let (mut engine, server, client) = served().await;
+    engine.freeze();
+    let waiting = client.clone();
+    let request = tokio::spawn(async move { waiting.stream(PATH, &chat("m", true)).await });
+    sleep(Duration::from_millis(200)).await;
+    request.abort();
+    engine.thaw();
+    eventually("the engine to be idle", || async { (engine.state().await["running"] == 0).then_some(()) }).await;
+    client.post(PATH, &chat("m", true)).await.expect(200);
+    until_requests(&server, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn engines_of_ours_are_restarted_adopted_and_stopped() {
+    let program = support::enginehouse!();
+    let mut server = Server::start(&program).await;
+    server.apply(&document::of(&[document::process("own", "chat", &program, &[])]));
+    let pid = replica(&server)["pid"].as_u64().unwrap();
+    server.client().post(PATH, &chat("own", false)).await.expect(200);
+
+    kill(pid);
+    let restarted = eventually("the engine to be started again", || async {
+        let replica = replica(&server);
+        (replica["state"] == "ready" && replica["pid"] != pid).then_some(replica)
+    })
+    .await;
+    assert_eq!(restarted["restarts"], 1);
+    server.client().post(PATH, &chat("own", true)).await.expect(200);
+
+    let pid = restarted["pid"].as_u64().unwrap();
+    server.kill();
+    server.restart().await;
+    until_serves(&server).await;
+    assert_eq!(replica(&server)["pid"], pid, "adopted after a crash");
+    server.stop(Signal::TERM).await;
+    server.restart().await;
+    until_serves(&server).await;
+    assert_eq!(replica(&server)["pid"], pid, "adopted after a restart of the service");
+    server.stop(Signal::INT).await;
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "Ctrl-C stops engines too");
+}
+
+async fn until_serves(server: &Server) {
+    eventually("the model to be served", || async {
+        server.client().post(PATH, &chat("own", false)).await.status.is_success().then_some(())
+    })
+    .await;
+}
+
+fn replica(server: &Server) -> Value {
+    let models = server.cli(&["model", "list", "--json"]).json();
+    let models = models.get("models").unwrap_or(&models);
+    models[0]["deployments"][0]["replicas"][0].clone()
+}
+
+fn kill(pid: u64) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
