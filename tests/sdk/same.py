@@ -4,6 +4,9 @@ import re
 
 ID = re.compile(rb'"id":"(chatcmpl|cmpl|embd|chatcmpl-tool|resp|msg)-[^"]*"')
 CREATED = re.compile(rb'"created":\d+')
+# The engine names itself in the last chunk. That is the usage chunk, if one was asked for: then Enginehouse, which always
+# asks, keeps chunk and name from a client that did not.
+FINGERPRINT = re.compile(rb',"system_fingerprint":"[^"]*"')
 
 
 def answer(model):
@@ -22,6 +25,21 @@ def strip(value):
 def chunks(stream):
     """The chunks of an SDK stream as data, without ids and times."""
     return [answer(chunk) for chunk in stream]
+
+
+def nameless(chunks):
+    """The chunks without the engine's name for itself."""
+    return [{name: member for name, member in chunk.items() if name != "system_fingerprint"} for chunk in chunks]
+
+
+def by_choice(chunks):
+    """The chunks of each answer together: whose comes first is chance."""
+    return sorted(chunks, key=lambda chunk: chunk["choices"][0]["index"] if chunk["choices"] else 1_000_000)
+
+
+def frames(body):
+    """The events of a stream in an order that does not depend on chance."""
+    return sorted(body.split(b"\n\n"))
 
 
 def raw(body):
