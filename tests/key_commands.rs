@@ -1,7 +1,5 @@
 //! The life of a key, by the command line, as a client feels it: every change is effective when the command returns.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
 use serde_json::{Value, json};
 use support::{Engine, Server, document};
 

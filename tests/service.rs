@@ -203,7 +203,7 @@ fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 fn files_holding(folder: &Path, secret: &str) -> Vec<String> {
-    let holds = |path: &Path| fs::read(path).unwrap().windows(secret.len()).any(|window| window == secret.as_bytes());
+    let holds = |path: &Path| memchr::memmem::find(&fs::read(path).unwrap(), secret.as_bytes()).is_some();
     let files = files_below(folder).into_iter().filter(|path| holds(path));
     files.map(|path| path.display().to_string()).collect()
 }

@@ -10,7 +10,7 @@ use manager::{Environment, Manager, ManagerConfig, StoreHealth};
 use snapshot::Secret;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::home::Home;
@@ -41,6 +41,8 @@ pub(crate) struct Planes {
     /// Ends what the manager does by itself; later than the ports, because books are drained until the last request.
     end: CancellationToken,
     background: JoinHandle<()>,
+    /// The gateway's following of snapshots and its probes.
+    following: AbortHandle,
 }
 
 // === impl Planes ===
@@ -75,7 +77,7 @@ impl Planes {
             management_socket: Some(home.control_socket()),
             store_fault: store_fault(manager.store_health()),
         });
-        tokio::spawn(gateway.clone().follow(subscriber));
+        let following = tokio::spawn(gateway.clone().follow(subscriber)).abort_handle();
 
         let (tasks, soft) = (&lifecycle.tasks, &lifecycle.soft);
         tasks.spawn(gateway.serve(start.client, soft.clone()));
@@ -91,11 +93,13 @@ impl Planes {
             let (manager, end) = (manager.clone(), end.clone());
             async move { manager.run(end).await }
         });
-        Ok(Self { client, admin, made_master_key: opened.made_master_key, manager, end, background })
+        Ok(Self { client, admin, made_master_key: opened.made_master_key, manager, end, background, following })
     }
 
     /// Ends the manager, and the engines too if `stop_engines`; else they run on and are adopted by the next start.
     pub(crate) async fn end(self, stop_engines: bool) {
+        // Engines that are stopped on purpose need not be found missing.
+        self.following.abort();
         self.end.cancel();
         if self.background.await.is_err() {
             tracing::error!("the manager's work broke off; see above");

@@ -71,9 +71,15 @@ impl Gateway {
         })
     }
 
-    /// Serves from every snapshot that comes, and probes replicas, until the manager has gone.
-    pub async fn follow(self: Arc<Self>, mut subscriber: Subscriber) {
-        let probes = tokio::spawn(probe_forever(self.serving.clone()));
+    /// Serves from every snapshot that comes, and probes replicas, until the manager has gone. Dropping it ends both.
+    pub async fn follow(self: Arc<Self>, subscriber: Subscriber) {
+        tokio::select! {
+            () = self.take_over(subscriber) => {}
+            () = probe_forever(self.serving.clone()) => {}
+        }
+    }
+
+    async fn take_over(&self, mut subscriber: Subscriber) {
         while let Some(snapshot) = subscriber.next().await {
             let next = Serving::next(&self.serving.load(), &snapshot, &self.metrics);
             self.books.set_on_full(match snapshot.settings.on_full {
@@ -85,7 +91,6 @@ impl Gateway {
             self.metrics.epoch.set(i64::try_from(snapshot.epoch).unwrap_or(i64::MAX));
             subscriber.acknowledge(snapshot.epoch);
         }
-        probes.abort();
     }
 
     /// Accepts clients on `listener` until `cancel`; then returns when the requests that run have ended.

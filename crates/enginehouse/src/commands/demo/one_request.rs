@@ -24,7 +24,7 @@ pub(super) async fn serve(admin: &Client, gateway: SocketAddr, model: &str, key:
     let said = answer["choices"][0]["message"]["content"].as_str().context("the answer holds no text")?;
     let line = booked(admin, &request_id).await?;
     Ok(format!(
-        "One request, to show the books:\n\n  asked      {QUESTION}\n  answered   {}\n  ledger     {}",
+        "\nOne request, to show the books:\n\n  asked      {QUESTION}\n  answered   {}\n  ledger     {}",
         output::plain(said),
         describe(&line)
     ))
