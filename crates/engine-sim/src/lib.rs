@@ -5,7 +5,7 @@
 //! ([`Fault`]); and it keeps books of what it was asked and what it sent, to be compared with the books of whatever
 //! stands before it (`GET /sim/requests`, `GET /sim/state`).
 //!
-//! [`serve`] takes a bound listener; [`run`] binds one from [`Args`] and stops on SIGTERM or Ctrl-C.
+//! [`serve()`] takes a bound listener; [`run`] binds one from [`Args`] and stops on SIGTERM or Ctrl-C.
 
 mod answer;
 mod api;

@@ -1,6 +1,6 @@
 //! Makes what runs match what should run, again and again.
 //!
-//! One pass: observe every process, [`decide`] (pure), act, publish if anything changed. A pass depends on nothing
+//! One pass: observe every process, [`decide()`] (pure), act, publish if anything changed. A pass depends on nothing
 //! but what it sees, so a missed event or a crash of the manager costs at most one tick. What was started is
 //! recorded in the store and adopted by the next manager.
 
