@@ -7,7 +7,7 @@
 //! There is one runtime so far, [`process`]. Another joins as a variant of [`Runtime`] and of [`Handle`] (for Docker: the
 //! id of a container), with a module of its own that offers the same four functions.
 //!
-//! Beside the seam stand the pure helpers of whoever supervises: [`backoff`] and [`restarts_after`] for crash loops,
+//! Beside the seam stand the pure helpers of whoever supervises: [`backoff()`] and [`restarts_after`] for crash loops,
 //! [`failure_hint`] for what to tell people, [`log_file`] for what an engine wrote.
 
 mod backoff;

@@ -1,7 +1,7 @@
 //! Engines as local processes, each with its children in a process group of its own.
 //!
 //! A process is identified by its pid, the tick at which it started and the boot in which that was: a pid alone is
-//! given to another process sooner or later. An ended engine is left unreaped until [`stop`] clears it away. Until
+//! given to another process sooner or later. An ended engine is left unreaped until [`stop()`] clears it away. Until
 //! then its exit code can be read again and again, and the kernel gives its pid to nobody, so that the group may
 //! be signalled without ever meeting a stranger.
 //!
