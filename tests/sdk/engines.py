@@ -14,8 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests/engines/models"
 INSTALLED = pathlib.Path(os.environ.get("ENGINEHOUSE_ENGINES", pathlib.Path.home() / ".cache/enginehouse-engines"))
 
-# vLLM's worker spins: on the last core it leaves the others to the gateway and to the tests.
-CORE = str((os.cpu_count() or 1) - 1)
+# vLLM's worker spins while it generates: on a core of its own it leaves the others to the gateway and to the tests.
+# The embedding engine streams nothing; it may share.
+CORES = {"tiny": str((os.cpu_count() or 1) - 1), "tiny-embed": "0"}
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -36,12 +37,12 @@ FLAGS = {
     "tiny-embed": ["--runner", "pooling", "--max-model-len", "512", "--dtype", "float32", "--enforce-eager"],
 }  # fmt: skip
 SOURCE = {"tiny": MODELS / "tiny-chat", "tiny-embed": MODELS / "tiny-embed"}
-START_TIMEOUT = 300
+START_TIMEOUT = 600
 
 
 def command(model, source="{source}", name="{name}", port="{port}"):
     """The command that serves a model; with placeholders, as a document has it."""
-    program = ["taskset", "-c", CORE, f"{INSTALLED}/venv/bin/vllm", "serve", source]
+    program = ["taskset", "-c", CORES[model], f"{INSTALLED}/venv/bin/vllm", "serve", source]
     return [*program, "--served-model-name", name, "--host", "127.0.0.1", "--port", port, *FLAGS[model]]
 
 

@@ -1,13 +1,13 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use thiserror::Error;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -91,11 +91,41 @@ pub async fn run(mut args: Args) -> Result<(), ServeError> {
 
 async fn bind(args: &Args) -> Result<Listener, ServeError> {
     if let Some(path) = &args.uds {
-        let bound = UnixListener::bind(path);
+        let bound = bind_socket(path).await;
         return bound.map(Listener::Unix).map_err(|source| ServeError::Socket { path: path.clone(), source });
     }
     let bound = TcpListener::bind((args.host.as_str(), args.port)).await;
     bound
         .map(Listener::Tcp)
         .map_err(|source| ServeError::Bind { address: format!("{}:{}", args.host, args.port), source })
+}
+
+/// Binds a Unix socket; one that a killed server left behind is taken over.
+async fn bind_socket(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(taken) if taken.kind() == io::ErrorKind::AddrInUse => match UnixStream::connect(path).await {
+            Err(dead) if dead.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)?;
+                UnixListener::bind(path)
+            }
+            _ => Err(taken),
+        },
+        bound => bound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_socket_is_taken_over_and_a_live_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("engine.sock");
+        let live = bind_socket(&path).await.unwrap();
+        assert_eq!(bind_socket(&path).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(live);
+        assert!(path.exists(), "a listener that goes away leaves its file");
+        bind_socket(&path).await.unwrap();
+    }
 }
