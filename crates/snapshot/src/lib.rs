@@ -1,7 +1,7 @@
 //! What the manager compiles and the gateway serves from: immutable, complete, numbered.
 //!
 //! A [`Snapshot`] holds the models with the addresses of their live replicas, the key table and the
-//! settings of the gateway. [`channel`] carries it from one plane to the other with acknowledgement.
+//! settings of the gateway. [`channel()`] carries it from one plane to the other with acknowledgement.
 
 mod channel;
 mod key;
