@@ -77,7 +77,8 @@ fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings:
         match deployment::compile(&context, deployment) {
             Ok(compiled) => deployments.extend(compiled),
             Err(unusable) => {
-                warnings.push(Warning { path: format!("{path}.deployments[{index}]"), message: unusable.to_string() })
+                let path = format!("{path}.deployments[{index}]");
+                warnings.push(Warning { path, message: unusable.to_string() });
             }
         }
     }

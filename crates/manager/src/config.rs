@@ -30,7 +30,9 @@ pub struct ManagerConfig {
 
 /// Looks up environment variables; a parameter, so that tests bring their own.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 // === impl Environment ===
 

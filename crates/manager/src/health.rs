@@ -44,9 +44,10 @@ fn note(seen: &watch::Sender<StoreHealth>, health: StoreHealth) {
         if *last == health {
             return false;
         }
-        match &health.trouble {
-            Some(trouble) => tracing::warn!(%trouble, "the store cannot be written; the service goes on without it"),
-            None => tracing::info!("the store can be written again"),
+        if let Some(trouble) = &health.trouble {
+            tracing::warn!(%trouble, "the store cannot be written; the service goes on without it");
+        } else {
+            tracing::info!("the store can be written again");
         }
         *last = health;
         true

@@ -13,9 +13,13 @@ use crate::{Actor, Manager};
 
 mod check;
 mod duration;
+mod edit;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use check::UnfitField;
 pub(crate) use duration::after;
+pub(crate) use edit::{Edit, KeyEdit};
 
 /// Rows of all keys as the store holds them, for reading without it.
 #[derive(Debug)]
@@ -149,34 +153,39 @@ impl Manager {
         Ok(Issued { secret, changed })
     }
 
-    /// Changes what people decide about a key; `edit` gets it as it is.
+    /// Changes what people decide about a key.
     pub(crate) async fn update_key(
         &self,
         name: &str,
         action: &str,
         actor: Actor,
-        edit: impl FnOnce(&mut KeyFields) + Send,
+        edit: KeyEdit,
     ) -> Result<Changed, KeyError> {
         let _changing = self.inner().keys.changing.lock().await;
         let mut row = self.inner().keys.find(name)?;
         let mut fields = fields_of(&row);
-        edit(&mut fields);
+        edit.apply(&mut fields);
         check::check(&fields)?;
         set_fields(&mut row, fields);
         row.updated_at = self.config().clock.now();
         self.commit_key(KeyChange::Replace(&row), action, actor).await
     }
 
-    /// Gives a key another secret; the old one stops working.
+    /// Gives a key another secret; the old one stops working. `edit` changes more of it in the same go.
     pub(crate) async fn rotate_key(
         &self,
         name: &str,
         secret: Option<Secret>,
         actor: Actor,
+        edit: KeyEdit,
     ) -> Result<Issued, KeyError> {
         let secret = self.secret_or_new(secret)?;
         let _changing = self.inner().keys.changing.lock().await;
         let mut row = self.inner().keys.find(name)?;
+        let mut fields = fields_of(&row);
+        edit.apply(&mut fields);
+        check::check(&fields)?;
+        set_fields(&mut row, fields);
         row.hash = KeyHash::of(secret.expose());
         row.key_name = secrets::shown(&secret);
         row.updated_at = self.config().clock.now();
@@ -187,32 +196,65 @@ impl Manager {
     /// Deletes a key; the books keep its name.
     pub(crate) async fn delete_key(&self, name: &str, actor: Actor) -> Result<Changed, KeyError> {
         let _changing = self.inner().keys.changing.lock().await;
+        let row = self.deleted(name)?;
+        let behind = self.commit_keys(&[KeyChange::Replace(&row)], "key.delete", actor).await?;
+        Ok(Changed { row, behind })
+    }
+
+    /// Deletes several keys, or none if one of them is not there.
+    pub(crate) async fn delete_keys(&self, names: &[String], actor: Actor) -> Result<(), KeyError> {
+        let _changing = self.inner().keys.changing.lock().await;
+        let rows: Vec<_> = names.iter().map(|name| self.deleted(name)).collect::<Result<_, _>>()?;
+        let changes: Vec<_> = rows.iter().map(KeyChange::Replace).collect();
+        if let Err(behind) = self.commit_keys(&changes, "key.delete", actor).await? {
+            tracing::warn!(%behind, "keys deleted");
+        }
+        Ok(())
+    }
+
+    /// The key as it is once it is deleted.
+    fn deleted(&self, name: &str) -> Result<KeyRow, KeyError> {
         let mut row = self.inner().keys.find(name)?;
         row.updated_at = self.config().clock.now();
         row.deleted_at = Some(row.updated_at);
-        self.commit_key(KeyChange::Replace(&row), "key.delete", actor).await
+        Ok(row)
     }
 
-    /// Commits and publishes; call it with the table's `changing` held.
     async fn commit_key(&self, change: KeyChange<'_>, action: &str, actor: Actor) -> Result<Changed, KeyError> {
-        let (KeyChange::Add(row) | KeyChange::Replace(row)) = change.clone();
-        self.inner().keys.check_unique(row)?;
-        let entry = AuditEntry {
-            at: row.updated_at,
-            actor: actor.as_str(),
-            action,
-            subject: &row.id,
-            detail: json!({ "alias": row.alias, "key_name": row.key_name }),
-        };
-        self.store().keys().change(&[change], &[entry]).await?;
-        self.inner().keys.put(row.clone());
-        Ok(Changed { row: row.clone(), behind: self.publish_and_wait().await })
+        let row = change.row().clone();
+        self.inner().keys.check_unique(&row)?;
+        Ok(Changed { behind: self.commit_keys(&[change], action, actor).await?, row })
+    }
+
+    /// Commits and publishes; call it with the table's `changing` held. Whether the gateway has taken it over.
+    async fn commit_keys(
+        &self,
+        changes: &[KeyChange<'_>],
+        action: &str,
+        actor: Actor,
+    ) -> Result<Result<(), GatewayBehind>, store::Error> {
+        let entries: Vec<_> = changes.iter().map(|change| entry(change.row(), action, actor)).collect();
+        self.store().keys().change(changes, &entries).await?;
+        for change in changes {
+            self.inner().keys.put(change.row().clone());
+        }
+        Ok(self.publish_and_wait().await)
     }
 
     fn secret_or_new(&self, secret: Option<Secret>) -> Result<Secret, UnfitKey> {
         let secret = secret.unwrap_or_else(|| secrets::generate(&self.config().rng));
         secrets::check(&secret)?;
         Ok(secret)
+    }
+}
+
+fn entry<'a>(row: &'a KeyRow, action: &'a str, actor: Actor) -> AuditEntry<'a> {
+    AuditEntry {
+        at: row.updated_at,
+        actor: actor.as_str(),
+        action,
+        subject: &row.id,
+        detail: json!({ "alias": row.alias, "key_name": row.key_name }),
     }
 }
 

@@ -24,6 +24,8 @@ mod publish;
 mod reconciler;
 mod secrets;
 mod status;
+#[cfg(test)]
+mod testing;
 
 pub use apply::ImportError;
 pub use config::{Environment, ManagerConfig};

@@ -79,8 +79,8 @@ pub(crate) struct Inner {
     pub(crate) nudge: Notify,
     /// Asks for a look at what has to be recorded.
     pub(crate) record: Notify,
-    /// Processes that an earlier manager recorded; taken when this one runs.
-    recorded: Mutex<Vec<ReplicaRow>>,
+    /// Processes that an earlier manager recorded; none once this one runs and has adopted them.
+    recorded: Mutex<Option<Vec<ReplicaRow>>>,
     books: Mutex<Option<GatewayBooks>>,
     drain: watch::Sender<DrainStatus>,
     health: watch::Sender<StoreHealth>,
@@ -112,7 +112,7 @@ impl Manager {
             jobs: Jobs::default(),
             nudge: Notify::new(),
             record: Notify::new(),
-            recorded: Mutex::new(store.replicas().list().await?),
+            recorded: Mutex::new(Some(store.replicas().list().await?)),
             books: Mutex::new(None),
             drain: watch::Sender::new(DrainStatus::default()),
             health: watch::Sender::new(StoreHealth::default()),

@@ -78,9 +78,10 @@ impl<'s> Keys<'s> {
     pub async fn change(&self, changes: &[KeyChange<'_>], entries: &[AuditEntry<'_>]) -> Result<()> {
         let mut write = self.database.write().await?;
         for change in changes {
-            let (statement, row) = match change {
-                KeyChange::Add(row) => (INSERT, row),
-                KeyChange::Replace(row) => (UPDATE, row),
+            let row = change.row();
+            let statement = match change {
+                KeyChange::Add(_) => INSERT,
+                KeyChange::Replace(_) => UPDATE,
             };
             let done = execute(write.connection(), statement, row).await.map_err(|error| write.error(&error))?;
             if done == 0 {
@@ -91,6 +92,17 @@ impl<'s> Keys<'s> {
             audit::insert(write.connection(), entry).await.map_err(|error| write.error(&error))?;
         }
         write.commit().await
+    }
+}
+
+// === impl KeyChange ===
+
+impl<'a> KeyChange<'a> {
+    /// The key as it is afterwards.
+    pub const fn row(&self) -> &'a KeyRow {
+        match self {
+            Self::Add(row) | Self::Replace(row) => row,
+        }
     }
 }
 

@@ -78,8 +78,8 @@ pub(super) async fn usage(
     let keys = manager.inner().keys.rows();
     let by = groups(&params.by)?;
     let filter = UsageFilter {
-        from: params.from.map(|day| check_day("from", day)).transpose()?,
-        to: params.to.map(|day| check_day("to", day)).transpose()?,
+        from: params.from.map(|day| check_day("from", &day)).transpose()?,
+        to: params.to.map(|day| check_day("to", &day)).transpose()?,
         key: params.key.map(|name| key_id(&manager, &keys, name)).transpose()?,
         model: params.model,
     };
@@ -125,7 +125,7 @@ fn groups(by: &str) -> Result<UsageBy, Problem> {
     Ok(groups)
 }
 
-fn check_day(field: &'static str, day: String) -> Result<String, Problem> {
+fn check_day(field: &'static str, day: &str) -> Result<String, Problem> {
     match day.parse::<jiff::civil::Date>() {
         // Written anew: days are compared as text.
         Ok(date) => Ok(date.to_string()),

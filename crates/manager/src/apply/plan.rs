@@ -116,7 +116,7 @@ mod tests {
                 model(&engine("d", "b", 2), 1),
                 StepAction::Restart,
                 true,
-                "deployments[d].engine.command[0] changed, 2 engines restart",
+                "deployments[d].engine.command changed, 2 engines restart",
             ),
             (&base, model(&engine("d", "a", 3), 1), StepAction::Start, false, "1 engine starts"),
             (&base, model(&engine("d", "a", 1), 1), StepAction::Remove, true, "1 engine stops"),

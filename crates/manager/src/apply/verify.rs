@@ -163,6 +163,9 @@ impl Manager {
     async fn await_models(&self, pending: &Pending, atomic: bool) -> Option<String> {
         let before = self.inner().fleet.failures();
         loop {
+            if !atomic && self.current().revision != pending.revision {
+                return Some(format!("revision {} replaced it", self.current().revision));
+            }
             let now = self.inner().fleet.failures();
             let failures = |of: &BTreeMap<String, u32>, id: &str| of.get(id).copied().unwrap_or(0);
             match verdict(&self.models_named(&pending.models), |id| {
@@ -172,9 +175,6 @@ impl Manager {
                 Verdict::Ready => return None,
                 Verdict::Hopeless(why) if atomic => return Some(why),
                 Verdict::Hopeless(_) | Verdict::NotYet => {}
-            }
-            if !atomic && self.current().revision != pending.revision {
-                return Some(format!("revision {} replaced it", self.current().revision));
             }
             if self.config().clock.now() >= pending.deadline {
                 return Some("not everything was ready in time".to_owned());

@@ -33,7 +33,7 @@ impl Manager {
         self.0.running.store(true, Ordering::Relaxed);
         let books = self.0.books.lock().take();
         let Some(spent) = cancel.run_until_cancelled(self.spent(books.as_ref())).await else { return };
-        let rows = std::mem::take(&mut *self.0.recorded.lock());
+        let rows = self.0.recorded.lock().take().unwrap_or_default();
         let recorded = reconciler::adopt(&self.0.fleet, rows, self.config().clock.now());
         self.await_adopted(&cancel).await;
         self.0.outlet.release(spent);
@@ -55,10 +55,12 @@ impl Manager {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        if stop_engines {
+        let has_adopted = self.0.recorded.lock().is_none();
+        if has_adopted && stop_engines {
             self.stop_all().await;
         }
-        if let Err(error) = self.record_last().await {
+        // What was never adopted is not ours to forget.
+        if has_adopted && let Err(error) = self.record_last().await {
             tracing::warn!(%error, "cannot record which engines run; the next start looks for itself");
         }
         self.0.store.close().await;

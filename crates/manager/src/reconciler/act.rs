@@ -98,9 +98,10 @@ impl Manager {
             replica.phase = Phase::Stopping { failure: failure.clone() };
             healthy_for
         });
-        match &failure {
-            Some(reason) => tracing::warn!(replica = id, reason, "engine failed"),
-            None => tracing::info!(replica = id, "stopping engine"),
+        if let Some(reason) = &failure {
+            tracing::warn!(replica = id, reason, "engine failed");
+        } else {
+            tracing::info!(replica = id, "stopping engine");
         }
         let (manager, id) = (self.clone(), id.to_owned());
         self.spawn(async move {

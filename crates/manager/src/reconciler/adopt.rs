@@ -37,16 +37,17 @@ impl Manager {
 /// do take requests again after one health check.
 pub(crate) fn adopt(fleet: &Fleet, rows: Vec<ReplicaRow>, now: Timestamp) -> BTreeMap<String, ReplicaRow> {
     for row in &rows {
-        match process(row) {
-            Some(process) => fleet.update(&row.id, |replica| {
-                tracing::info!(replica = row.id, listener = %process.listener, "adopting engine");
-                replica.last_hash = Some(process.spec_hash.clone());
-                replica.restarts = row.restarts;
-                replica.process = Some(process);
-                replica.phase = Phase::Starting { since: now };
-            }),
-            None => tracing::warn!(replica = row.id, "the record of an engine cannot be read; it is not adopted"),
-        }
+        let Some(process) = process(row) else {
+            tracing::warn!(replica = row.id, "the record of an engine cannot be read; it is not adopted");
+            continue;
+        };
+        tracing::info!(replica = row.id, listener = %process.listener, "adopting engine");
+        fleet.update(&row.id, |replica| {
+            replica.last_hash = Some(process.spec_hash.clone());
+            replica.restarts = row.restarts;
+            replica.process = Some(process);
+            replica.phase = Phase::Starting { since: now };
+        });
     }
     rows.into_iter().map(|row| (row.id.clone(), row)).collect()
 }

@@ -113,6 +113,7 @@ impl Replica {
             Phase::Failed { reason } => Some(reason.clone()),
             Phase::Unhealthy => Some(format!("not healthy: {}", self.probe.fault())),
             Phase::Stopping { failure } => failure.clone(),
+            Phase::Starting { .. } if self.probe.is_noted() => Some(self.probe.fault().to_owned()),
             Phase::Pending | Phase::Starting { .. } | Phase::Ready { .. } => None,
         }
     }

@@ -1,1 +1,143 @@
+//! Real processes under the whole reconciler.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use snapshot::Address;
+
+use crate::testing::TestApp;
+use crate::testing::engine::{Behaviour, document};
+
+fn is(state: &str) -> impl Fn(&Value) -> bool {
+    move |replica| replica["state"] == state
+}
+
+fn alive(pid: &Value) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+fn addresses(app: &TestApp) -> Vec<Address> {
+    let snapshot = app.snapshot();
+    let replicas = snapshot.models.iter().flat_map(|m| &m.deployments).flat_map(|d| &d.replicas);
+    replicas.map(|replica| replica.address.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_is_started_published_and_stopped() {
+    let app = TestApp::new().run().await;
+    let applied = app.apply(&document(Behaviour::Healthy, "")).await;
+    assert_eq!(applied["plan"][0]["action"], "start");
+    let job = app.ended(&applied["job"]).await;
+    assert_eq!((&job["state"], &job["models"][0]["state"]), (&json!("succeeded"), &json!("ready")));
+    let replica = app.replica(is("ready")).await;
+    let address = replica["address"].as_str().unwrap().to_owned();
+    app.until(async || (addresses(&app) == [Address::Http(address.clone())]).then_some(())).await;
+
+    app.apply("version: 1").await;
+    app.until(async || (!alive(&replica["pid"])).then_some(())).await;
+    assert_eq!(addresses(&app), []);
+    app.until(async || app.manager.store().replicas().list().await.unwrap().is_empty().then_some(())).await;
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_loop_backs_off_with_its_reason() {
+    let app = TestApp::new().run().await;
+    app.apply(&document(Behaviour::Crashing, "")).await;
+    let replica = app.replica(|replica| replica["state"] == "backing_off" && replica["restarts"] == 2).await;
+    let message = replica["message"].as_str().unwrap();
+    assert!(message.starts_with("ended (exit code 3): the engine gives up (log: "), "{message}");
+    assert_eq!(addresses(&app), []);
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_dies_is_started_again() {
+    let app = TestApp::new().run().await;
+    app.apply(&document(Behaviour::Healthy, "")).await;
+    let first = app.replica(is("ready")).await;
+    let pid = i32::try_from(first["pid"].as_i64().unwrap()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    let second = app.replica(|replica| replica["state"] == "ready" && replica["pid"] != first["pid"]).await;
+    assert_eq!(second["restarts"], 1);
+    app.end(true).await;
+    assert!(!alive(&second["pid"]), "stopped with the manager");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn engines_are_adopted_by_the_next_manager_and_orphans_stopped() {
+    let app = TestApp::new().run().await;
+    app.apply(&document(Behaviour::Healthy, "")).await;
+    let before = app.replica(is("ready")).await;
+    let app = app.end(false).await.run().await;
+    assert!(alive(&before["pid"]), "engines outlive the manager");
+    let after = app.replica(is("ready")).await;
+    assert_eq!((&after["pid"], &after["address"]), (&before["pid"], &before["address"]));
+    app.until(async || (addresses(&app).len() == 1).then_some(())).await;
+
+    // A document that a one-shot command applies while nothing runs.
+    let app = app.end(false).await.offline().open().await;
+    assert_eq!(app.apply("version: 1").await["job"], Value::Null, "nothing runs that could be verified");
+    let app = app.end(false).await.run().await;
+    app.until(async || (!alive(&after["pid"])).then_some(())).await;
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_definition_replaces_the_engine() {
+    let app = TestApp::new().run().await;
+    app.apply(&document(Behaviour::Healthy, "")).await;
+    let before = app.replica(is("ready")).await;
+    let changed = app.apply(&document(Behaviour::Healthy, "env: {A: b}")).await;
+    assert_eq!((&changed["plan"][0]["action"], &changed["plan"][0]["interrupts"]), (&json!("restart"), &json!(true)));
+    let job = app.ended(&changed["job"]).await;
+    assert_eq!(job["state"], "succeeded");
+    let after = app.replica(is("ready")).await;
+    assert_ne!(before["pid"], after["pid"]);
+    assert!(!alive(&before["pid"]));
+
+    let hot = app
+        .apply(
+            &document(Behaviour::Healthy, "env: {A: b}\n      price: {input: 1}").replace("      price", "    price"),
+        )
+        .await;
+    assert_eq!((&hot["plan"][0]["action"], &hot["plan"][0]["interrupts"]), (&json!("hot"), &json!(false)));
+    app.until(async || (app.snapshot().models[0].price.input > 0).then_some(())).await;
+    assert_eq!(app.replica(is("ready")).await["pid"], after["pid"], "a price touches no engine");
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_without_its_variable_fails_and_is_named() {
+    let app = TestApp::new().run().await;
+    let applied = app.apply(&document(Behaviour::Healthy, "env: {T: os.environ/UNSET}")).await;
+    let warning = applied["warnings"][0]["message"].as_str().unwrap();
+    assert!(warning.contains("UNSET is not set"), "{warning}");
+    let replica = app.replica(is("failed")).await;
+    assert_eq!(replica["message"], "the environment variable UNSET is not set");
+    let app = app.end(true).await.variable("UNSET", "x").run().await;
+    app.replica(is("ready")).await;
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_store_keeps_no_engine_from_being_supervised() {
+    let app = TestApp::new().run().await;
+    app.apply(&document(Behaviour::Healthy, "")).await;
+    let first = app.replica(is("ready")).await;
+    let aside = app.path("aside");
+    std::fs::rename(app.path("enginehouse.db"), &aside).unwrap();
+    let mut health = app.manager.store_health();
+    tokio::time::timeout(Duration::from_secs(60), health.wait_for(|health| !health.is_well())).await.unwrap().unwrap();
+    let pid = i32::try_from(first["pid"].as_i64().unwrap()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    let second = app.replica(|replica| replica["state"] == "ready" && replica["pid"] != first["pid"]).await;
+    app.until(async || (addresses(&app).len() == 1).then_some(())).await;
+    std::fs::rename(&aside, app.path("enginehouse.db")).unwrap();
+    tokio::time::timeout(Duration::from_secs(60), health.wait_for(crate::StoreHealth::is_well)).await.unwrap().unwrap();
+    let recorded = || async { app.manager.store().replicas().list().await.unwrap()[0].handle.clone() };
+    let wanted = format!("\"pid\":{}", second["pid"]);
+    app.until(async || recorded().await.contains(&wanted).then_some(())).await;
+    app.end(true).await;
+}

@@ -3,6 +3,7 @@ use axum::{Extension, Json};
 
 use super::IssuedKeyView;
 use crate::api::Problem;
+use crate::keys::KeyEdit;
 use crate::{Actor, Manager};
 
 /// Give a key another secret
@@ -21,7 +22,7 @@ pub(in crate::api) async fn rotate(
 ) -> Result<Json<IssuedKeyView>, Problem> {
     let issued = manager.finish({
         let manager = manager.clone();
-        async move { manager.rotate_key(&key, None, actor).await }
+        async move { manager.rotate_key(&key, None, actor, KeyEdit::default()).await }
     });
     let issued = issued.await?;
     Ok(Json(IssuedKeyView::of_issued(&manager, issued).await))

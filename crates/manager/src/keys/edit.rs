@@ -1,0 +1,76 @@
+use ambient::Timestamp;
+use ledger::Nanos;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::KeyFields;
+
+/// What becomes of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Edit<T> {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It becomes this.
+    Set(T),
+}
+
+/// What becomes of the fields of a key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct KeyEdit {
+    pub(crate) alias: Edit<Option<String>>,
+    pub(crate) models: Edit<Vec<String>>,
+    pub(crate) rpm: Edit<Option<u64>>,
+    pub(crate) max_parallel: Edit<Option<u64>>,
+    pub(crate) max_budget: Edit<Option<Nanos>>,
+    pub(crate) expires_at: Edit<Option<Timestamp>>,
+    pub(crate) blocked: Edit<bool>,
+    pub(crate) metadata: Edit<Map<String, Value>>,
+}
+
+// === impl Edit ===
+
+impl<T> Edit<T> {
+    /// Translates what the field becomes.
+    pub(crate) fn try_map<U, E>(self, translate: impl FnOnce(T) -> Result<U, E>) -> Result<Edit<U>, E> {
+        match self {
+            Self::Keep => Ok(Edit::Keep),
+            Self::Set(value) => translate(value).map(Edit::Set),
+        }
+    }
+
+    fn apply(self, field: &mut T) {
+        if let Self::Set(value) = self {
+            *field = value;
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Edit<T> {
+    /// A field that is there, null included. One that is left out keeps its default.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::Set)
+    }
+}
+
+// === impl KeyEdit ===
+
+impl KeyEdit {
+    /// Blocks or unblocks.
+    pub(crate) fn blocked(blocked: bool) -> Self {
+        Self { blocked: Edit::Set(blocked), ..Self::default() }
+    }
+
+    /// Makes the changes.
+    pub(crate) fn apply(self, fields: &mut KeyFields) {
+        let Self { alias, models, rpm, max_parallel, max_budget, expires_at, blocked, metadata } = self;
+        alias.apply(&mut fields.alias);
+        models.apply(&mut fields.models);
+        rpm.apply(&mut fields.rpm);
+        max_parallel.apply(&mut fields.max_parallel);
+        max_budget.apply(&mut fields.max_budget);
+        expires_at.apply(&mut fields.expires_at);
+        blocked.apply(&mut fields.blocked);
+        metadata.apply(&mut fields.metadata);
+    }
+}

@@ -1,0 +1,236 @@
+use ambient::Timestamp;
+use axum::body::Bytes;
+use ledger::Nanos;
+use serde_json::{Map, Value};
+use snapshot::{KeyHash, Secret};
+
+use super::LiteError;
+use crate::keys::{Edit, KeyEdit, after};
+
+/// `duration` that takes an expiry away.
+const NEVER: &str = "-1";
+
+/// The fields of a request that have an effect here.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Fields {
+    /// A key as it is presented, or its hash.
+    pub(super) key: Option<String>,
+    /// What a regenerated key is to be.
+    pub(super) new_key: Option<Secret>,
+    /// What becomes of the key.
+    pub(super) edit: KeyEdit,
+}
+
+// === impl Fields ===
+
+impl Fields {
+    /// Reads a body; lengths of time are taken from `now` on.
+    pub(super) fn read(body: &Bytes, now: Timestamp) -> Result<Self, LiteError> {
+        let mut fields = Self::default();
+        for (name, value) in object(body)? {
+            fields.take(&name, value, now)?;
+        }
+        Ok(fields)
+    }
+
+    fn take(&mut self, name: &str, value: Value, now: Timestamp) -> Result<(), LiteError> {
+        let edit = &mut self.edit;
+        match name {
+            "key" => self.key = text(name, value)?,
+            "new_key" => self.new_key = text(name, value)?.map(Secret::new),
+            "key_alias" => edit.alias = Edit::Set(text(name, value)?),
+            "models" => edit.models = Edit::Set(texts(name, value)?),
+            "rpm_limit" => edit.rpm = Edit::Set(count(name, &value)?),
+            "max_parallel_requests" => edit.max_parallel = Edit::Set(count(name, &value)?),
+            "max_budget" => edit.max_budget = Edit::Set(amount(name, &value)?),
+            "duration" => edit.expires_at = expiry(text(name, value)?.as_deref(), now)?,
+            "blocked" => edit.blocked = flag(name, &value)?,
+            "metadata" => edit.metadata = Edit::Set(metadata(name, value)?),
+            _ if is_empty(name, &value) => {}
+            _ => {
+                let message = format!("{name} has no effect in this version of Enginehouse; leave it out");
+                return Err(LiteError::bad_request(Some(name), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The key that is to be changed, as the key table finds it.
+    pub(super) fn name(&self) -> Result<String, LiteError> {
+        let key = self.key.as_deref();
+        key.map(lookup).ok_or_else(|| LiteError::wrong_type("key", "missing", "Field required"))
+    }
+}
+
+/// What the key table finds a key by that is named as clients of LiteLLM do: as it is presented, or by its hash.
+pub(super) fn lookup(key: &str) -> String {
+    if key.starts_with("sk-") { KeyHash::of(key).to_string() } else { key.to_owned() }
+}
+
+/// The object in a body; an empty body is an empty one.
+pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, LiteError> {
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(LiteError::bad_request(None, "the body must be a JSON object")),
+        Err(error) => Err(LiteError::bad_request(None, format!("the body is not JSON: {error}"))),
+    }
+}
+
+/// Strings in a list.
+pub(super) fn texts(name: &str, value: Value) -> Result<Vec<String>, LiteError> {
+    match value {
+        Value::Null => Ok(Vec::new()),
+        value => serde_json::from_value(value)
+            .map_err(|_| LiteError::wrong_type(name, "list_type", "Input should be a valid list of strings")),
+    }
+}
+
+/// Whether a field that has no effect here asks for none.
+fn is_empty(name: &str, value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty() || (name == "key_type" && text == "default"),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Number(number) => name == "spend" && number.as_f64() == Some(0.0),
+        Value::Bool(true) => false,
+    }
+}
+
+fn text(name: &str, value: Value) -> Result<Option<String>, LiteError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        _ => Err(LiteError::wrong_type(name, "string_type", "Input should be a valid string")),
+    }
+}
+
+/// A whole number, also as text, as LiteLLM takes it.
+fn count(name: &str, value: &Value) -> Result<Option<u64>, LiteError> {
+    let number = match value {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let wrong = || LiteError::wrong_type(name, "int_parsing", "Input should be a valid integer that is not negative");
+    number.map(Some).ok_or_else(wrong)
+}
+
+fn amount(name: &str, value: &Value) -> Result<Option<Nanos>, LiteError> {
+    let number = match value {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match number.filter(|units: &f64| units.is_finite() && *units >= 0.0) {
+        Some(units) => Ok(Some(Nanos::from_units(units))),
+        None => {
+            Err(LiteError::wrong_type(name, "float_parsing", "Input should be a valid number that is not negative"))
+        }
+    }
+}
+
+fn flag(name: &str, value: &Value) -> Result<Edit<bool>, LiteError> {
+    match value {
+        Value::Null => Ok(Edit::Keep),
+        Value::Bool(flag) => Ok(Edit::Set(*flag)),
+        _ => Err(LiteError::wrong_type(name, "bool_type", "Input should be a valid boolean")),
+    }
+}
+
+fn metadata(name: &str, value: Value) -> Result<Map<String, Value>, LiteError> {
+    match value {
+        Value::Null => Ok(Map::new()),
+        Value::Object(fields) => Ok(fields),
+        _ => Err(LiteError::wrong_type(name, "dict_type", "Input should be a valid dictionary")),
+    }
+}
+
+fn expiry(length: Option<&str>, now: Timestamp) -> Result<Edit<Option<Timestamp>>, LiteError> {
+    match length {
+        None => Ok(Edit::Keep),
+        Some(NEVER) => Ok(Edit::Set(None)),
+        Some(length) => match after(now, length) {
+            Ok(moment) => Ok(Edit::Set(Some(moment))),
+            Err(unfit) => Err(LiteError::bad_request(Some("duration"), format!("Invalid duration format: {unfit}"))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::keys::KeyFields;
+
+    fn read(body: &Value) -> Result<Fields, LiteError> {
+        Fields::read(&body.to_string().into(), Timestamp::from_micros(0))
+    }
+
+    #[test]
+    fn what_has_an_effect_is_taken() {
+        let fields = read(&json!({
+            "key": "sk-0123456789abcdef", "key_alias": "a", "models": ["m"], "rpm_limit": "3", "max_budget": 1.5,
+            "max_parallel_requests": null, "duration": "1d", "blocked": true, "metadata": {"x": 1},
+        }));
+        let mut found = KeyFields { max_parallel: Some(9), ..KeyFields::default() };
+        let fields = fields.unwrap();
+        assert_eq!(fields.name().unwrap(), KeyHash::of("sk-0123456789abcdef").to_string());
+        fields.edit.apply(&mut found);
+        let expected = KeyFields {
+            alias: Some("a".into()),
+            models: vec!["m".into()],
+            rpm: Some(3),
+            max_parallel: None,
+            max_budget: Some(Nanos(1_500_000_000)),
+            expires_at: Some(Timestamp::from_micros(86_400_000_000)),
+            blocked: true,
+            metadata: json!({"x": 1}).as_object().unwrap().clone(),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_has_none_is_refused_by_name_unless_it_asks_for_none() {
+        for unenforced in [
+            json!({"tpm_limit": 5}),
+            json!({"tags": ["t"]}),
+            json!({"team_id": "t"}),
+            json!({"budget_duration": "1d"}),
+            json!({"soft_budget": 0}),
+        ] {
+            let name = unenforced.as_object().unwrap().keys().next().unwrap().clone();
+            let error = read(&unenforced).unwrap_err();
+            assert_eq!(error.status(), 400, "{name}");
+            assert_eq!(error.body()["error"]["param"], json!(name));
+        }
+        let nothing = json!({
+            "tpm_limit": null, "tags": [], "team_id": "", "config": {}, "auto_rotate": false, "spend": 0.0, "key_type": "default"
+        });
+        assert_eq!(read(&nothing).unwrap(), Fields::default());
+    }
+
+    #[test]
+    fn wrong_types_are_named() {
+        for wrong in [
+            json!({"rpm_limit": "abc"}),
+            json!({"rpm_limit": -1}),
+            json!({"max_budget": "x"}),
+            json!({"models": "m"}),
+            json!({"metadata": []}),
+            json!({"blocked": 1}),
+            json!({"key_alias": 1}),
+        ] {
+            let name = wrong.as_object().unwrap().keys().next().unwrap().clone();
+            let error = read(&wrong).unwrap_err();
+            assert_eq!(error.status(), 422, "{name}");
+            assert_eq!(error.body()["detail"][0]["loc"], json!(["body", name]));
+        }
+    }
+}

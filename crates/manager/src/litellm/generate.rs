@@ -1,0 +1,28 @@
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use ledger::Nanos;
+use serde_json::{Map, Value};
+use snapshot::Secret;
+
+use super::fields::Fields;
+use super::{ACTOR, LiteError, row};
+use crate::Manager;
+use crate::keys::KeyFields;
+
+/// `POST /key/generate`
+pub(super) async fn generate(
+    State(manager): State<Manager>,
+    body: Bytes,
+) -> Result<Json<Map<String, Value>>, LiteError> {
+    let mut sent = Fields::read(&body, manager.config().clock.now())?;
+    let secret = sent.key.take().map(Secret::new);
+    let mut fields = KeyFields::default();
+    sent.edit.apply(&mut fields);
+    let issued = manager.finish({
+        let manager = manager.clone();
+        async move { manager.create_key(fields, secret, ACTOR).await }
+    });
+    let issued = issued.await?;
+    Ok(Json(row::issued(&issued.changed.row, &issued.secret, Nanos::ZERO)))
+}

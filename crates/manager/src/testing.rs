@@ -1,0 +1,305 @@
+//! A manager on a throw-away home, and those who talk to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambient::{Clock, Rng};
+use axum::Router;
+use axum::body::Body;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use snapshot::{Publisher, Secret, Snapshot, Subscriber};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::{Environment, Home, Manager, ManagerConfig, Opened};
+
+pub(crate) mod engine;
+
+/// The master key of every test.
+pub(crate) const MASTER_KEY: &str = "sk-test-master-key";
+
+/// How long a test waits for what must happen: generous, since machines can be slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A manager on a home that goes when the test ends.
+pub(crate) struct TestApp {
+    pub(crate) manager: Manager,
+    gateway: Option<Gateway>,
+    running: Option<(CancellationToken, JoinHandle<()>)>,
+    home: Arc<tempfile::TempDir>,
+}
+
+/// What a gateway would serve from.
+#[derive(Clone)]
+struct Gateway(Arc<Mutex<Arc<Snapshot>>>);
+
+/// How the manager is opened.
+#[derive(Clone)]
+pub(crate) struct Builder {
+    home: Arc<tempfile::TempDir>,
+    clock: Clock,
+    variables: BTreeMap<String, String>,
+    gateway: bool,
+}
+
+/// Somebody who sends requests.
+pub(crate) struct Client {
+    router: Router,
+    token: Option<&'static str>,
+    host: &'static str,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: String,
+    pub(crate) body: Value,
+    pub(crate) text: String,
+}
+
+// === impl Builder ===
+
+impl Builder {
+    /// With a variable in the environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Without a gateway, as in a one-shot command.
+    pub(crate) fn offline(mut self) -> Self {
+        self.gateway = false;
+        self
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    /// Opens the manager; nothing runs.
+    pub(crate) async fn open(self) -> TestApp {
+        let (publisher, gateway) = self.gateway.then(Gateway::connect).unzip();
+        let variables = self.variables;
+        let config = ManagerConfig {
+            home: Home::create(self.home.path()).unwrap(),
+            clock: self.clock,
+            rng: Rng::system(),
+            env: Environment::new(move |name| variables.get(name).cloned()),
+            master_key: Some(Secret::new(MASTER_KEY)),
+            make_master_key: false,
+            publisher,
+            client_url: Some("http://127.0.0.1:4000".to_owned()),
+        };
+        let Opened { manager, .. } = Manager::open(config).await.unwrap();
+        TestApp { manager, gateway, running: None, home: self.home }
+    }
+
+    /// Opens the manager and runs it.
+    pub(crate) async fn run(self) -> TestApp {
+        let mut app = self.open().await;
+        let cancel = CancellationToken::new();
+        let (manager, token) = (app.manager.clone(), cancel.clone());
+        app.running = Some((cancel, tokio::spawn(async move { manager.run(token).await })));
+        app
+    }
+}
+
+// === impl TestApp ===
+
+impl TestApp {
+    pub(crate) fn new() -> Builder {
+        Builder {
+            home: Arc::new(tempfile::tempdir().unwrap()),
+            clock: Clock::system(),
+            variables: BTreeMap::new(),
+            gateway: true,
+        }
+    }
+
+    /// Another manager on the same home, once this one has ended.
+    pub(crate) fn again(&self) -> Builder {
+        Builder { home: self.home.clone(), ..Self::new() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Who can open the control socket.
+    pub(crate) fn owner(&self) -> Client {
+        Client { router: self.manager.router(), token: None, host: "enginehouse" }
+    }
+
+    /// A holder of the master key at the admin port.
+    pub(crate) fn master(&self) -> Client {
+        Client { token: Some(MASTER_KEY), ..self.anonymous() }
+    }
+
+    /// Anybody at the admin port.
+    pub(crate) fn anonymous(&self) -> Client {
+        let own = "127.0.0.1:7860".parse().unwrap();
+        Client { router: self.manager.admin_router(own), token: None, host: "127.0.0.1:7860" }
+    }
+
+    /// What the gateway serves from.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.gateway.as_ref().unwrap().0.lock().clone()
+    }
+
+    /// Applies a YAML document; it must be accepted.
+    pub(crate) async fn apply(&self, document: &str) -> Value {
+        self.apply_with("", document).await.ok()
+    }
+
+    /// Applies a YAML document with a query behind the path.
+    pub(crate) async fn apply_with(&self, query: &str, document: &str) -> Answer {
+        let body = json!({ "document": document, "format": "yaml", "base_dir": "/" });
+        self.owner().post(&format!("/api/v1/apply{query}"), &body).await
+    }
+
+    /// Waits until a job has ended.
+    pub(crate) async fn ended(&self, job: &Value) -> Value {
+        let path = format!("/api/v1/jobs/{}", job.as_str().unwrap());
+        self.until(async || {
+            let job = self.owner().get(&path).await.ok();
+            (job["state"] != "running").then_some(job)
+        })
+        .await
+    }
+
+    /// Waits until the first replica of the first model satisfies `is`.
+    pub(crate) async fn replica(&self, is: impl Fn(&Value) -> bool) -> Value {
+        self.until(async || {
+            let models = self.owner().get("/api/v1/models").await.ok();
+            let replica = models[0]["deployments"][0]["replicas"][0].clone();
+            is(&replica).then_some(replica)
+        })
+        .await
+    }
+
+    /// Waits until `look` finds something.
+    pub(crate) async fn until<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
+        let search = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(found) => found,
+            Err(_) => panic!("not within {PATIENCE:?}; models: {}", self.owner().get("/api/v1/models").await.body),
+        }
+    }
+
+    /// Ends the manager; engines run on unless told otherwise.
+    pub(crate) async fn end(mut self, stop_engines: bool) -> Builder {
+        if let Some((cancel, running)) = self.running.take() {
+            cancel.cancel();
+            running.await.unwrap();
+        }
+        self.manager.shutdown(stop_engines).await;
+        self.again()
+    }
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// A gateway that takes over every snapshot at once.
+    fn connect() -> (Publisher, Self) {
+        let (publisher, mut subscriber): (_, Subscriber) = snapshot::channel();
+        let served = Arc::new(Mutex::new(Arc::new(Snapshot::default())));
+        let gateway = Self(served.clone());
+        tokio::spawn(async move {
+            while let Some(snapshot) = subscriber.next().await {
+                let epoch = snapshot.epoch;
+                *served.lock() = snapshot;
+                subscriber.acknowledge(epoch);
+            }
+        });
+        (publisher, gateway)
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Presents another token.
+    pub(crate) fn with_token(self, token: &'static str) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// Names another host.
+    pub(crate) fn with_host(self, host: &'static str) -> Self {
+        Self { host, ..self }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.host);
+        if let Some(token) = self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let status = response.status();
+        let content_type = response.headers().get(header::CONTENT_TYPE).map_or("", |v| v.to_str().unwrap()).to_owned();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status, content_type, body: serde_json::from_str(&text).unwrap_or_default(), text }
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// The body of a success.
+    pub(crate) fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{} {}", self.status, self.text);
+        self.body
+    }
+
+    /// The body of a failure with this status.
+    pub(crate) fn refused(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.body
+    }
+
+    /// The problem document of a failure with this status.
+    pub(crate) fn problem(self, status: u16) -> Value {
+        assert_eq!(self.content_type, "application/problem+json", "{}", self.text);
+        assert_eq!(self.body["status"], status, "{}", self.text);
+        self.refused(status)
+    }
+}
