@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ledger::drain::{Batch, Sink};
-use ledger::{Event, GatewayId, Position};
+use ledger::{GatewayId, Position};
 use sqlx::Row as _;
 
 use crate::convert::{signed, unsigned};
@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::{Error, Result};
 
 mod aggregate;
+mod insert;
 mod logs;
 #[cfg(test)]
 mod tests;
@@ -59,10 +60,8 @@ impl Sink for Events {
 async fn take_in(connection: &mut sqlx::SqliteConnection, batch: &Batch) -> sqlx::Result<()> {
     let Batch { gateway, events, position } = batch;
     let mut sums = aggregate::Sums::default();
-    for event in events {
-        if insert(connection, *gateway, event).await? {
-            sums.add(event);
-        }
+    for event in insert::insert(connection, *gateway, events).await? {
+        sums.add(event);
     }
     sums.store(connection).await?;
     sqlx::query(
@@ -75,45 +74,6 @@ async fn take_in(connection: &mut sqlx::SqliteConnection, batch: &Batch) -> sqlx
     .execute(connection)
     .await
     .map(drop)
-}
-
-/// Whether the event was new.
-async fn insert(connection: &mut sqlx::SqliteConnection, gateway: GatewayId, event: &Event) -> sqlx::Result<bool> {
-    let (open, usage) = (&event.open, &event.usage);
-    let attempts = serde_json::to_string(&event.attempts).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let done = sqlx::query(
-        "INSERT INTO events (gateway_id, sequence, request_id, key_id, model, surface, stream, opened_at, closed_at,
-         outcome, status, prompt_tokens, cached_tokens, completion_tokens, images, audio_millis, characters, searches,
-         usage_source, price_version, cost, first_byte_micros, attempts)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-         $23) ON CONFLICT (gateway_id, sequence) DO NOTHING",
-    )
-    .bind(gateway.0.cast_signed())
-    .bind(signed(open.sequence))
-    .bind(&*open.request_id)
-    .bind(&*open.key)
-    .bind(&*open.model)
-    .bind(&*open.surface)
-    .bind(open.stream)
-    .bind(open.opened_at.as_micros())
-    .bind(event.closed_at.as_micros())
-    .bind(event.outcome.as_str())
-    .bind(i64::from(event.status))
-    .bind(bounded(usage.prompt_tokens))
-    .bind(bounded(usage.cached_tokens))
-    .bind(bounded(usage.completion_tokens))
-    .bind(bounded(usage.images))
-    .bind(bounded(usage.audio_millis))
-    .bind(bounded(usage.characters))
-    .bind(bounded(usage.searches))
-    .bind(event.usage_source.as_str())
-    .bind(signed(open.price.version))
-    .bind(bounded_cost(event.cost))
-    .bind(event.first_byte_micros.map(signed))
-    .bind(attempts)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() == 1)
 }
 
 fn bounded(number: u64) -> i64 {

@@ -38,6 +38,23 @@ async fn a_batch_that_is_committed_twice_counts_once() {
 }
 
 #[tokio::test]
+async fn a_batch_of_any_length_goes_in_once_however_much_of_it_is_known() {
+    let (_home, store) = store().await;
+    let books = store.events();
+    let events: Vec<_> = (1..=200).map(|sequence| event(sequence, "k", "m", 1, 1)).collect();
+    commit(&books, GATEWAY, &events[..1], at(1)).await;
+    commit(&books, GATEWAY, &events[100..103], at(2)).await;
+    // Known ones in the first and second statement, one that comes twice in the third, and a short last one.
+    let mut batch = events.clone();
+    batch[130] = events[129].clone();
+    commit(&books, GATEWAY, &batch, at(3)).await;
+    assert_eq!(books.spend_of("k").await.unwrap().requests, 199);
+    commit(&books, GATEWAY, &events, at(3)).await;
+    assert_eq!(books.spend_of("k").await.unwrap().requests, 200);
+    assert_eq!(books.logs(&LogsFilter { limit: 1_000, ..LogsFilter::default() }).await.unwrap().len(), 200);
+}
+
+#[tokio::test]
 async fn usage_is_grouped_and_filtered() {
     let (_home, store) = store().await;
     let books = store.events();
