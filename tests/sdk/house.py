@@ -50,10 +50,10 @@ class House:
         eventually(self.answers, 30)
 
     def answers(self):
-        """the server answers"""
+        """the server is ready to serve"""
         assert self.process.poll() is None, f"the server ended; see {self.log.name}"
         try:
-            return httpx.get(f"{self.url}/health").status_code == 200
+            return httpx.get(f"{self.url}/health/readiness").status_code == 200
         except httpx.TransportError:
             return False
 
