@@ -107,6 +107,22 @@ fn a_home_that_is_not_there_is_not_made_by_looking() {
 }
 
 #[test]
+fn the_home_is_taken_from_the_flag_the_variable_or_its_file() {
+    let offline = Offline::new();
+    offline.apply(&document::of(&[somewhere("here")]), &[]).ok();
+    let file = offline.folder.path().join("home.txt");
+    fs::write(&file, offline.home().to_str().unwrap()).unwrap();
+    let listed = |name: &str, value: &std::path::Path| {
+        Finished::of(offline.program.command().args(["model", "list", "--json"]).env(name, value), None)
+    };
+    assert_eq!(listed("ENGINEHOUSE_HOME", &offline.home()).json()[0]["name"], "here");
+    assert_eq!(listed("ENGINEHOUSE_HOME_FILE", &file).json()[0]["name"], "here");
+    let mut both = offline.program.command();
+    both.args(["model", "list"]).env("ENGINEHOUSE_HOME", "/x").env("ENGINEHOUSE_HOME_FILE", &file);
+    assert!(Finished::of(&mut both, None).fails_with(2).contains("unset one"));
+}
+
+#[test]
 fn faults_are_all_named_and_nothing_is_written() {
     let offline = Offline::new();
     offline.apply(&document::of(&[somewhere("good")]), &[]).ok();

@@ -111,6 +111,19 @@ async fn running_requests_end_before_the_service_does_and_a_second_signal_cuts_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn log_lines_are_json_if_asked() {
+    let program = support::enginehouse!();
+    let mut server = ServerOptions::new(&program).arguments(&["--log-format", "json"]).start().await;
+    server.stop(Signal::TERM).await;
+    let log = server.log();
+    assert!(log.lines().count() >= 2, "{log}");
+    for line in log.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in: {line}"));
+        assert!(entry["level"].is_string() && entry["message"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_home_has_one_server_and_a_port_one_program() {
     let program = support::enginehouse!();
     let server = Server::start(&program).await;
