@@ -2,6 +2,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -17,8 +18,9 @@ const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(5);
 /// How long our own callers wait for each other; longer than one of them can wait for a lock.
 const QUEUE: Duration = Duration::from_secs(15);
-/// How long a probe waits for one of our own writes.
-const PROBE: Duration = Duration::from_millis(100);
+/// Times that the lock is asked for before it counts as held by another program, and the pause in between.
+const PROBES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// One SQLite file: one connection that writes, a few that read.
 #[derive(Debug)]
@@ -30,7 +32,9 @@ pub(crate) struct Database {
     readers: SqlitePool,
     /// Takes a lock and gives it back, to see whether writing would work; waits for nobody.
     probe: SqlitePool,
-    /// What the last probe or write met.
+    /// Counts up when we take the write lock and when we give it back: odd while it is ours.
+    holds: AtomicU64,
+    /// What the last write met.
     last: Mutex<Option<Cause>>,
 }
 
@@ -43,9 +47,12 @@ struct FileId {
 
 /// A transaction that holds the write lock. Dropped without [`commit`](Self::commit), it leaves no trace.
 pub(crate) struct Write<'d> {
-    database: &'d Database,
     transaction: sqlx::Transaction<'static, sqlx::Sqlite>,
+    hold: Hold<'d>,
 }
+
+/// Says that the write lock is ours for as long as it lives.
+struct Hold<'d>(&'d Database);
 
 // === impl Database ===
 
@@ -68,7 +75,7 @@ impl Database {
         migrations.run(&writer).await.map_err(|error| migrate_error(name, &error))?;
         let readers = pool(READERS).connect_lazy_with(options.clone().busy_timeout(BUSY).read_only(true));
         let probe = pool(1).connect_lazy_with(options.busy_timeout(Duration::ZERO));
-        Ok(Self { name, path, file, writer, readers, probe, last: Mutex::new(None) })
+        Ok(Self { name, path, file, writer, readers, probe, holds: AtomicU64::new(0), last: Mutex::new(None) })
     }
 
     /// Connections for reading.
@@ -81,7 +88,7 @@ impl Database {
     pub(crate) async fn write(&self) -> Result<Write<'_>> {
         self.check_file()?;
         let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(&error))?;
-        Ok(Write { database: self, transaction })
+        Ok(Write { transaction, hold: Hold::take(self) })
     }
 
     /// Names the database in an error, and remembers the trouble for [`health`](Self::health).
@@ -96,19 +103,35 @@ impl Database {
         error
     }
 
-    /// Whether a write would work now; none if so. While one of our own writes is under way for long, the
-    /// answer is what the last one met.
+    /// Whether a write would work now; none if so. Takes a fraction of a second at most, whatever we are writing.
     pub(crate) async fn health(&self) -> Option<Cause> {
         if let Err(error) = self.check_file() {
-            return self.note(Some(error.cause));
+            return Some(error.cause);
         }
-        // Holding our only writing connection keeps our own writes out of the probe's way.
-        let Ok(Ok(_ours)) = tokio::time::timeout(PROBE, self.writer.acquire()).await else { return *self.last.lock() };
-        let cause = match self.probe.begin_with("BEGIN IMMEDIATE").await {
+        let before = self.holds.load(Ordering::Acquire);
+        for _ in 0..PROBES {
+            if self.holds.load(Ordering::Acquire) % 2 == 1 {
+                // The lock is ours; what the disk thinks of that, the last write knows.
+                return self.last.lock().filter(|cause| *cause != Cause::Locked);
+            }
+            match self.probe().await {
+                None => return self.note(None),
+                Some(Cause::Locked) => {}
+                Some(cause) => return Some(cause),
+            }
+            // It may be one of our own writes that is being given up.
+            tokio::time::sleep(PAUSE).await;
+        }
+        let is_foreign = self.holds.load(Ordering::Acquire) == before;
+        if is_foreign { Some(Cause::Locked) } else { *self.last.lock() }
+    }
+
+    async fn probe(&self) -> Option<Cause> {
+        let error = match self.probe.begin_with("BEGIN IMMEDIATE").await {
             Ok(transaction) => transaction.rollback().await.err(),
             Err(error) => Some(error),
         };
-        self.note(cause.map(|error| Error::from_sqlx(self.name, &error).cause))
+        error.map(|error| Error::from_sqlx(self.name, &error).cause)
     }
 
     pub(crate) const fn name(&self) -> &'static str {
@@ -146,17 +169,34 @@ impl Write<'_> {
 
     /// Names the database in an error.
     pub(crate) fn error(&self, error: &sqlx::Error) -> Error {
-        self.database.error(error)
+        self.hold.0.error(error)
     }
 
     /// Makes it last.
     pub(crate) async fn commit(self) -> Result<()> {
-        self.database.check_file()?;
-        self.transaction.commit().await.map_err(|error| self.database.error(&error))?;
+        let Self { transaction, hold } = self;
+        let database = hold.0;
+        database.check_file()?;
+        transaction.commit().await.map_err(|error| database.error(&error))?;
         // Deleted in between: the commit went to a file without a name.
-        self.database.check_file()?;
-        self.database.note(None);
+        database.check_file()?;
+        database.note(None);
         Ok(())
+    }
+}
+
+// === impl Hold ===
+
+impl<'d> Hold<'d> {
+    fn take(database: &'d Database) -> Self {
+        database.holds.fetch_add(1, Ordering::AcqRel);
+        Self(database)
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.0.holds.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -259,6 +299,35 @@ mod tests {
         std::fs::rename(&aside, &path).unwrap();
         store.settings().set("a", Some("1")).await.unwrap();
         assert!(store.health().await.is_well());
+    }
+
+    #[tokio::test]
+    async fn a_lock_is_noticed_while_a_write_of_ours_waits_for_it() {
+        let (home, store) = store().await;
+        let mut intruder = intruder(&home.path().join("ledger.db")).await;
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut intruder).await.unwrap();
+        let waiting = tokio::spawn({
+            let store = store.clone();
+            async move { drop(store.ledger.write().await) }
+        });
+        while store.ledger.writer.num_idle() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store.health().await.problems, [Problem { database: "ledger.db", cause: Cause::Locked }]);
+        assert!(!waiting.is_finished(), "noticed at once");
+        sqlx::query("ROLLBACK").execute(&mut intruder).await.unwrap();
+        waiting.await.unwrap();
+        assert!(store.health().await.is_well());
+    }
+
+    #[tokio::test]
+    async fn opening_needs_no_write_lock() {
+        let (home, store) = store().await;
+        store.close().await;
+        let mut intruder = intruder(&home.path().join("ledger.db")).await;
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut intruder).await.unwrap();
+        let store = Store::open(home.path()).await.unwrap();
+        assert_eq!(store.events().spend().await.unwrap().len(), 0);
     }
 
     #[tokio::test]
