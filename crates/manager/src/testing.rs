@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use ledger::{Books, Options, Recovered};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use snapshot::{Publisher, Secret, Snapshot, Subscriber};
@@ -39,12 +40,23 @@ pub(crate) struct TestApp {
 struct Gateway(Arc<Mutex<Arc<Snapshot>>>);
 
 /// How the manager is opened.
-#[derive(Clone)]
 pub(crate) struct Builder {
     home: Arc<tempfile::TempDir>,
     clock: Clock,
     variables: BTreeMap<String, String>,
-    gateway: bool,
+    gateway: GatewayKind,
+    books: Option<(Books, Recovered)>,
+}
+
+/// Who takes the snapshots.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GatewayKind {
+    /// One that takes over every snapshot at once.
+    Prompt,
+    /// One that takes over none.
+    Stuck,
+    /// Nobody, as in a one-shot command.
+    Absent,
 }
 
 /// Somebody who sends requests.
@@ -79,7 +91,19 @@ impl Builder {
 
     /// Without a gateway, as in a one-shot command.
     pub(crate) fn offline(mut self) -> Self {
-        self.gateway = false;
+        self.gateway = GatewayKind::Absent;
+        self
+    }
+
+    /// With a gateway that takes over nothing.
+    pub(crate) fn stuck_gateway(mut self) -> Self {
+        self.gateway = GatewayKind::Stuck;
+        self
+    }
+
+    /// With the books of a gateway, as found in the home.
+    pub(crate) fn books(mut self) -> Self {
+        self.books = Some(open_books(self.home.path()));
         self
     }
 
@@ -89,7 +113,9 @@ impl Builder {
 
     /// Opens the manager; nothing runs.
     pub(crate) async fn open(self) -> TestApp {
-        let (publisher, gateway) = self.gateway.then(Gateway::connect).unzip();
+        let gateway =
+            (self.gateway != GatewayKind::Absent).then(|| Gateway::connect(self.gateway == GatewayKind::Prompt));
+        let (publisher, gateway) = gateway.unzip();
         let variables = self.variables;
         let config = ManagerConfig {
             home: Home::create(self.home.path()).unwrap(),
@@ -102,6 +128,9 @@ impl Builder {
             client_url: Some("http://127.0.0.1:4000".to_owned()),
         };
         let Opened { manager, .. } = Manager::open(config).await.unwrap();
+        if let Some((books, recovered)) = self.books {
+            manager.attach_books(books, recovered);
+        }
         TestApp { manager, gateway, running: None, home: self.home }
     }
 
@@ -118,18 +147,19 @@ impl Builder {
 // === impl TestApp ===
 
 impl TestApp {
-    pub(crate) fn new() -> Builder {
+    pub(crate) fn on_new_home() -> Builder {
         Builder {
             home: Arc::new(tempfile::tempdir().unwrap()),
             clock: Clock::system(),
             variables: BTreeMap::new(),
-            gateway: true,
+            gateway: GatewayKind::Prompt,
+            books: None,
         }
     }
 
     /// Another manager on the same home, once this one has ended.
     pub(crate) fn again(&self) -> Builder {
-        Builder { home: self.home.clone(), ..Self::new() }
+        Builder { home: self.home.clone(), ..Self::on_new_home() }
     }
 
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
@@ -198,10 +228,10 @@ impl TestApp {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, search).await {
-            Ok(found) => found,
-            Err(_) => panic!("not within {PATIENCE:?}; models: {}", self.owner().get("/api/v1/models").await.body),
+        if let Ok(found) = tokio::time::timeout(PATIENCE, search).await {
+            return found;
         }
+        panic!("not within {PATIENCE:?}; models: {}", self.owner().get("/api/v1/models").await.body)
     }
 
     /// Ends the manager; engines run on unless told otherwise.
@@ -218,16 +248,17 @@ impl TestApp {
 // === impl Gateway ===
 
 impl Gateway {
-    /// A gateway that takes over every snapshot at once.
-    fn connect() -> (Publisher, Self) {
+    fn connect(is_prompt: bool) -> (Publisher, Self) {
         let (publisher, mut subscriber): (_, Subscriber) = snapshot::channel();
         let served = Arc::new(Mutex::new(Arc::new(Snapshot::default())));
         let gateway = Self(served.clone());
         tokio::spawn(async move {
             while let Some(snapshot) = subscriber.next().await {
-                let epoch = snapshot.epoch;
-                *served.lock() = snapshot;
-                subscriber.acknowledge(epoch);
+                if is_prompt {
+                    let epoch = snapshot.epoch;
+                    *served.lock() = snapshot;
+                    subscriber.acknowledge(epoch);
+                }
             }
         });
         (publisher, gateway)
@@ -302,4 +333,11 @@ impl Answer {
         assert_eq!(self.body["status"], status, "{}", self.text);
         self.refused(status)
     }
+}
+
+/// The books of the gateway in a home.
+pub(crate) fn open_books(home: &std::path::Path) -> (Books, Recovered) {
+    let folder = Home::create(home).unwrap().gateway_spool();
+    let options = Options { segments: 2, segment_bytes: 1 << 20, ..Options::default() };
+    Books::open(&folder, options, Clock::system(), &Rng::system()).unwrap()
 }

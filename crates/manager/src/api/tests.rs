@@ -27,7 +27,7 @@ fn the_description_is_committed() {
 
 #[tokio::test]
 async fn the_admin_port_asks_for_the_master_key_everywhere() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     for path in ["/api/v1/status", "/api/v1/keys", "/api/openapi.json", "/metrics", "/nowhere"] {
         app.anonymous().get(path).await.problem(401);
         app.anonymous().with_token("sk-wrong-0123456789").get(path).await.problem(401);
@@ -40,14 +40,14 @@ async fn the_admin_port_asks_for_the_master_key_everywhere() {
 
 #[tokio::test]
 async fn the_admin_port_refuses_foreign_host_names() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.master().with_host("evil.example:7860").get("/api/v1/status").await.problem(421);
     app.master().with_host("localhost:7860").get("/api/v1/status").await.ok();
 }
 
 #[tokio::test]
 async fn the_control_socket_asks_for_nothing() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     let status = app.owner().get("/api/v1/status").await.ok();
     assert_eq!((&status["store"]["state"], &status["models"]), (&json!("ok"), &json!(0)));
     app.owner().get("/metrics").await.problem(404);
@@ -55,14 +55,14 @@ async fn the_control_socket_asks_for_nothing() {
 
 #[tokio::test]
 async fn litellm_paths_are_on_the_control_socket_only() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.owner().get("/key/list").await.ok();
     app.master().get("/key/list").await.problem(404);
 }
 
 #[tokio::test]
 async fn bodies_are_bounded_and_read_strictly() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     let large = json!({ "document": " ".repeat(17 << 20) });
     app.owner().post("/api/v1/apply", &large).await.problem(413);
     let unknown = app.owner().post("/api/v1/keys", &json!({ "tpm": 5 })).await.problem(422);
@@ -73,7 +73,7 @@ async fn bodies_are_bounded_and_read_strictly() {
 
 #[tokio::test]
 async fn what_was_applied_can_be_looked_at() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.apply(DOCUMENT).await;
     app.apply(&DOCUMENT.replace("0.1", "0.2")).await;
 
@@ -105,7 +105,7 @@ async fn what_was_applied_can_be_looked_at() {
 
 #[tokio::test]
 async fn a_locked_store_is_503_and_shows_in_the_status() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     std::fs::rename(app.path("enginehouse.db"), app.path("aside")).unwrap();
     let problem = app.owner().post("/api/v1/keys", &json!({})).await.problem(503);
     assert_eq!(problem["title"], "Store unavailable");
@@ -118,7 +118,7 @@ async fn a_locked_store_is_503_and_shows_in_the_status() {
 
 #[tokio::test]
 async fn changes_are_audited_with_who_made_them() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.apply(DOCUMENT).await;
     let key = app.master().post("/api/v1/keys", &json!({ "alias": "a" })).await.ok();
     let rows = app.manager.store().audit().list(10).await.unwrap();

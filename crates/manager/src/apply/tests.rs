@@ -21,7 +21,7 @@ fn config(app: &TestApp) -> Value {
 
 #[tokio::test]
 async fn a_document_is_committed_projected_and_published() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let applied = app.apply(ENDPOINT).await;
     assert_eq!((&applied["revision"], &applied["changed"]), (&json!(1), &json!(true)));
     let change = &applied["changes"][0];
@@ -49,7 +49,7 @@ async fn a_document_is_committed_projected_and_published() {
 
 #[tokio::test]
 async fn the_same_document_again_changes_nothing() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.apply(ENDPOINT).await;
     let again = app.apply(ENDPOINT).await;
     assert_eq!((&again["revision"], &again["changed"]), (&json!(1), &json!(false)));
@@ -59,7 +59,7 @@ async fn the_same_document_again_changes_nothing() {
 
 #[tokio::test]
 async fn a_dry_run_writes_nothing() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     let dry = app.apply_with("?dry_run=true", ENDPOINT).await.ok();
     assert_eq!((&dry["revision"], &dry["changed"], &dry["job"]), (&json!(0), &json!(true), &Value::Null));
     assert_eq!(dry["plan"][0]["model"], "m");
@@ -68,7 +68,7 @@ async fn a_dry_run_writes_nothing() {
 
 #[tokio::test]
 async fn every_fault_is_named_and_nothing_is_written() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.apply(ENDPOINT).await;
     let faulty = "
 version: 1
@@ -95,7 +95,7 @@ models:
 
 #[tokio::test]
 async fn a_disk_that_cannot_be_written_refuses_the_whole() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     // A folder in the way of the temporary file.
     std::fs::create_dir(app.path("config.json.new")).unwrap();
     app.apply_with("", ENDPOINT).await.problem(500);
@@ -106,7 +106,7 @@ async fn a_disk_that_cannot_be_written_refuses_the_whole() {
 
 #[tokio::test]
 async fn a_store_that_cannot_be_written_refuses_the_whole() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     std::fs::rename(app.path("enginehouse.db"), app.path("aside")).unwrap();
     app.apply_with("", ENDPOINT).await.problem(503);
     std::fs::rename(app.path("aside"), app.path("enginehouse.db")).unwrap();
@@ -117,7 +117,7 @@ async fn a_store_that_cannot_be_written_refuses_the_whole() {
 
 #[tokio::test]
 async fn an_empty_store_imports_the_projection_once() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.apply(ENDPOINT).await;
     let before = app.manager.current().document.clone();
     let builder = app.end(false).await;
@@ -136,7 +136,7 @@ async fn an_empty_store_imports_the_projection_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_atomic_apply_that_cannot_work_is_rolled_back() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     app.apply(ENDPOINT).await;
     let before = app.manager.current().document.clone();
     let broken = document(Behaviour::Unhealthy, "");
@@ -162,7 +162,7 @@ async fn an_atomic_apply_that_cannot_work_is_rolled_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_atomic_apply_of_a_crash_loop_is_given_up_early() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let applied = app.apply_with("?atomic=true&timeout_seconds=86400", &document(Behaviour::Crashing, "")).await.ok();
     let job = app.ended(&applied["job"]).await;
     assert_eq!(job["state"], "rolled_back");
@@ -173,7 +173,7 @@ async fn an_atomic_apply_of_a_crash_loop_is_given_up_early() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_atomic_apply_that_works_stands() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let applied = app.apply_with("?atomic=true", &document(Behaviour::Healthy, "")).await.ok();
     assert_eq!(app.ended(&applied["job"]).await["state"], "succeeded");
     assert_eq!(app.manager.current().revision, 1);
@@ -183,7 +183,7 @@ async fn an_atomic_apply_that_works_stands() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manager_that_dies_leaves_the_verification_to_the_next() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     app.apply(ENDPOINT).await;
     app.apply_with("?atomic=true&timeout_seconds=3", &document(Behaviour::Unhealthy, "")).await.ok();
     let app = app.end(false).await.run().await;
@@ -195,7 +195,7 @@ async fn a_manager_that_dies_leaves_the_verification_to_the_next() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_of_a_revision_that_was_replaced_ends() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let first = app.apply(&document(Behaviour::Unhealthy, "")).await;
     app.apply(ENDPOINT).await;
     let job = tokio::time::timeout(Duration::from_secs(60), app.ended(&first["job"])).await.unwrap();

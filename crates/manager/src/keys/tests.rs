@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use ambient::{Clock, Timestamp};
 use ledger::drain::{Batch, Sink as _};
-use ledger::{Event, GatewayId, Nanos, Open, Outcome, Position, Price, Usage, UsageSource};
+use ledger::{Event, GatewayId, Nanos, NewRequest, Open, Outcome, Position, Price, Settlement, Usage, UsageSource};
 use serde_json::json;
 use snapshot::KeyHash;
 
-use crate::testing::TestApp;
+use crate::testing::{TestApp, open_books};
 
 fn event(key: &str, sequence: u64, cost: i64) -> Event {
     let open = Open {
@@ -36,7 +36,7 @@ fn event(key: &str, sequence: u64, cost: i64) -> Event {
 
 #[tokio::test]
 async fn a_key_lives_from_creation_to_deletion_and_the_gateway_knows() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let fields = json!({
         "alias": "notebook", "models": ["a"], "rpm": 60, "max_parallel": 4, "max_budget": 5.0, "duration": "30d",
         "metadata": {"owner": "x"},
@@ -86,7 +86,7 @@ async fn a_key_lives_from_creation_to_deletion_and_the_gateway_knows() {
 
 #[tokio::test]
 async fn keys_outlive_the_manager_and_count_on_from_what_was_spent() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let id = app.owner().post("/api/v1/keys", &json!({ "alias": "a" })).await.ok()["id"].as_str().unwrap().to_owned();
     let batch = Batch {
         gateway: GatewayId(7),
@@ -119,7 +119,7 @@ async fn keys_outlive_the_manager_and_count_on_from_what_was_spent() {
 
 #[tokio::test]
 async fn what_no_key_can_be_is_refused_and_nothing_changes() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.owner().post("/api/v1/keys", &json!({ "alias": "taken", "key": "sk-0123456789abcdef" })).await.ok();
     let cases = [
         (json!({ "alias": "taken" }), 409),
@@ -144,11 +144,73 @@ async fn what_no_key_can_be_is_refused_and_nothing_changes() {
 #[tokio::test]
 async fn an_expiry_passes() {
     let (clock, hand) = Clock::manual(Timestamp::from_micros(1_795_188_362_000_000));
-    let app = TestApp::new().clock(clock).open().await;
+    let app = TestApp::on_new_home().clock(clock).open().await;
     let made = app.owner().post("/api/v1/keys", &json!({ "alias": "a", "duration": "1h" })).await.ok();
     assert_eq!((&made["expires_at"], &made["expired"]), (&json!("2026-11-20T16:26:02Z"), &json!(false)));
     hand.advance(Duration::from_secs(3_600));
     assert_eq!(app.owner().get("/api/v1/keys/a").await.ok()["expired"], true);
     let patched = app.owner().patch("/api/v1/keys/a", &json!({ "expires_at": null })).await.ok();
     assert_eq!((&patched["expires_at"], &patched["expired"]), (&json!(null), &json!(false)));
+}
+
+/// A request of `key` that cost 7, entered and settled in the books.
+fn spend(books: &ledger::Books, key: &str) {
+    let request = NewRequest {
+        request_id: "r".into(),
+        key: key.into(),
+        model: "m".into(),
+        surface: "chat/completions".into(),
+        stream: false,
+        price: Price { request: 7, ..Price::default() },
+        prompt_tokens_estimate: 0,
+        reserved: Nanos(7),
+    };
+    let settlement = Settlement {
+        outcome: Outcome::Completed,
+        status: 200,
+        usage: Usage::default(),
+        usage_source: UsageSource::Engine,
+    };
+    assert_eq!(books.admit(request).unwrap().settle(settlement), Nanos(7));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_spooled_and_not_drained_counts_and_is_drained() {
+    let app = TestApp::on_new_home().open().await;
+    let id = app.owner().post("/api/v1/keys", &json!({ "alias": "a" })).await.ok()["id"].as_str().unwrap().to_owned();
+    let builder = app.end(false).await;
+    let (books, _) = open_books(builder.path());
+    spend(&books, &id);
+    drop(books);
+
+    let app = builder.books().run().await;
+    let spent = app.until(async || app.snapshot().keys.first().map(|key| key.spent)).await;
+    assert_eq!(spent, Nanos(7));
+    let drained = async || app.owner().get("/api/v1/keys/a").await.ok()["spend_nanos"] == 7;
+    app.until(async || drained().await.then_some(())).await;
+    app.end(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_one_shot_command_shows_all_that_was_used() {
+    let builder = TestApp::on_new_home();
+    let (books, _) = open_books(builder.path());
+    spend(&books, "master");
+    drop(books);
+    let app = builder.offline().open().await;
+    let usage = app.owner().get("/api/v1/usage?by=key").await.ok();
+    assert_eq!((&usage["rows"][0]["key"], &usage["total"]["cost_nanos"]), (&json!("master"), &json!(7)));
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_take_over_is_named_and_the_change_stands() {
+    let app = TestApp::on_new_home().stuck_gateway().run().await;
+    // Nothing is handed over before the manager runs.
+    app.until(async || app.manager.publish().map(drop)).await;
+    let made = app.owner().post("/api/v1/keys", &json!({ "alias": "a" })).await.ok();
+    assert!(made["warnings"][0].as_str().unwrap().contains("has not taken over"), "{made}");
+    let applied = app.apply("{version: 1, models: [{name: m, type: chat}]}").await;
+    assert!(applied["warnings"].to_string().contains("has not taken over"), "{applied}");
+    assert_eq!(app.manager.current().revision, 1);
+    app.end(false).await;
 }

@@ -9,7 +9,7 @@ async fn generate(app: &TestApp, body: Value) -> Value {
 
 #[tokio::test]
 async fn a_generated_key_has_litellms_shape() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let body = json!({
         "key_alias": "k-alias-1", "models": ["mock"], "duration": "30d", "max_budget": 1.5, "rpm_limit": 3,
         "max_parallel_requests": 7, "metadata": {"owner": "x"}, "tpm_limit": null, "tags": [],
@@ -31,7 +31,7 @@ async fn a_generated_key_has_litellms_shape() {
 
 #[tokio::test]
 async fn keys_are_found_by_themselves_and_by_their_hash() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     let key = "sk-custom-key-000000001";
     generate(&app, json!({ "key": key, "key_alias": "a" })).await;
     let hash = KeyHash::of(key).to_string();
@@ -49,7 +49,7 @@ async fn keys_are_found_by_themselves_and_by_their_hash() {
 
 #[tokio::test]
 async fn keys_are_listed_in_pages_newest_first() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     let mut hashes = Vec::new();
     for alias in ["a", "b", "c"] {
         hashes.insert(0, generate(&app, json!({ "key_alias": alias })).await["token"].clone());
@@ -65,7 +65,7 @@ async fn keys_are_listed_in_pages_newest_first() {
 
 #[tokio::test]
 async fn keys_are_updated_blocked_regenerated_and_deleted() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let key = "sk-custom-key-000000001";
     generate(&app, json!({ "key": key, "rpm_limit": 3, "max_budget": 1.0 })).await;
     let updated =
@@ -95,7 +95,7 @@ async fn keys_are_updated_blocked_regenerated_and_deleted() {
 
 #[tokio::test]
 async fn failures_have_litellms_envelope() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     generate(&app, json!({ "key_alias": "taken" })).await;
     let error = |status: u16, kind: &str, param: Value, answer: Value| {
         let error = &answer["error"];
@@ -122,7 +122,7 @@ async fn failures_have_litellms_envelope() {
 
 #[tokio::test]
 async fn models_are_described_with_their_prices() {
-    let app = TestApp::new().open().await;
+    let app = TestApp::on_new_home().open().await;
     app.apply(
         "{version: 1, models: [{name: m, type: embedding, price: {input: 0.15, output: 0.6},
           deployments: [{endpoint: {url: 'http://x/v1', model: up, credential: os.environ/TOKEN}}]}]}",
@@ -176,7 +176,7 @@ mod spend {
 
     #[tokio::test]
     async fn spend_is_listed_summed_and_totalled() {
-        let app = TestApp::new().open().await;
+        let app = TestApp::on_new_home().open().await;
         let key = "sk-custom-key-000000001";
         generate(&app, json!({ "key": key, "key_alias": "a" })).await;
         let id = app.manager.inner().keys.rows()[0].id.clone();

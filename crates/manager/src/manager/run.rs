@@ -96,9 +96,19 @@ impl Manager {
         Ok(spent)
     }
 
+    /// Takes in what a gateway left in its books, for a one-shot command: it shows all that was used.
+    pub(super) async fn drain_leftovers(&self) {
+        if let Err(error) = self.new_drain().catch_up().await {
+            tracing::warn!(%error, "what the gateway used last is not in the store yet");
+        }
+    }
+
+    fn new_drain(&self) -> Drain<Events> {
+        Drain::new(&self.config().home.gateway_spool(), self.0.store.events(), self.config().clock.clone())
+    }
+
     async fn drain(&self, books: Option<GatewayBooks>, cancel: &CancellationToken) {
-        let mut drain: Drain<Events> =
-            Drain::new(&self.config().home.gateway_spool(), self.0.store.events(), self.config().clock.clone());
+        let mut drain = self.new_drain();
         if let Some(GatewayBooks { books, .. }) = books {
             drain = drain.on_commit(move |gateway, position| {
                 if gateway == books.gateway() {

@@ -25,7 +25,7 @@ fn addresses(app: &TestApp) -> Vec<Address> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_is_started_published_and_stopped() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let applied = app.apply(&document(Behaviour::Healthy, "")).await;
     assert_eq!(applied["plan"][0]["action"], "start");
     let job = app.ended(&applied["job"]).await;
@@ -43,7 +43,7 @@ async fn an_engine_is_started_published_and_stopped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_loop_backs_off_with_its_reason() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     app.apply(&document(Behaviour::Crashing, "")).await;
     let replica = app.replica(|replica| replica["state"] == "backing_off" && replica["restarts"] == 2).await;
     let message = replica["message"].as_str().unwrap();
@@ -54,7 +54,7 @@ async fn a_crash_loop_backs_off_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_that_dies_is_started_again() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     app.apply(&document(Behaviour::Healthy, "")).await;
     let first = app.replica(is("ready")).await;
     let pid = i32::try_from(first["pid"].as_i64().unwrap()).unwrap();
@@ -67,7 +67,7 @@ async fn an_engine_that_dies_is_started_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn engines_are_adopted_by_the_next_manager_and_orphans_stopped() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     app.apply(&document(Behaviour::Healthy, "")).await;
     let before = app.replica(is("ready")).await;
     let app = app.end(false).await.run().await;
@@ -86,7 +86,7 @@ async fn engines_are_adopted_by_the_next_manager_and_orphans_stopped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_definition_replaces_the_engine() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     app.apply(&document(Behaviour::Healthy, "")).await;
     let before = app.replica(is("ready")).await;
     let changed = app.apply(&document(Behaviour::Healthy, "env: {A: b}")).await;
@@ -110,7 +110,7 @@ async fn a_changed_definition_replaces_the_engine() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_without_its_variable_fails_and_is_named() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     let applied = app.apply(&document(Behaviour::Healthy, "env: {T: os.environ/UNSET}")).await;
     let warning = applied["warnings"][0]["message"].as_str().unwrap();
     assert!(warning.contains("UNSET is not set"), "{warning}");
@@ -123,7 +123,7 @@ async fn an_engine_without_its_variable_fails_and_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_store_keeps_no_engine_from_being_supervised() {
-    let app = TestApp::new().run().await;
+    let app = TestApp::on_new_home().run().await;
     app.apply(&document(Behaviour::Healthy, "")).await;
     let first = app.replica(is("ready")).await;
     let aside = app.path("aside");

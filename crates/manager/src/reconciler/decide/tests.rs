@@ -66,8 +66,8 @@ fn ready() -> Phase {
     Phase::Ready { since: at(0) }
 }
 
-fn stop(failure: &str) -> Option<Action> {
-    Some(Action::Stop { failure: Some(failure.to_owned()) })
+fn stop(failure: &str) -> Action {
+    Action::Stop { failure: Some(failure.to_owned()) }
 }
 
 const STOP: Option<Action> = Some(Action::Stop { failure: None });
@@ -95,7 +95,7 @@ fn a_start_becomes_ready_only_with_a_passed_check_and_is_given_up_after_its_time
     let wanted = || Some(desired());
     assert_eq!(decided(wanted(), Some(running(starting(NOW)))), None);
     assert_eq!(decided(wanted(), Some(checked(starting(NOW - 59), false, 9))), None);
-    let overdue = stop("not healthy within 60 s of its start (no answer)");
+    let overdue = Some(stop("not healthy within 60 s of its start (no answer)"));
     assert_eq!(decided(wanted(), Some(checked(starting(NOW - 60), false, 9))), overdue);
     let enter = Some(Action::Enter(Phase::Ready { since: at(NOW) }));
     assert_eq!(decided(wanted(), Some(checked(starting(NOW - 60), true, 1))), enter, "just in time");
@@ -108,7 +108,7 @@ fn failed_checks_in_a_row_make_unhealthy_then_hopeless() {
     assert_eq!(decided(wanted(), Some(checked(ready(), false, 2))), None);
     assert_eq!(decided(wanted(), Some(checked(ready(), false, 3))), Some(Action::Enter(Phase::Unhealthy)));
     assert_eq!(decided(wanted(), Some(checked(Phase::Unhealthy, false, 19))), None);
-    let hopeless = stop("20 health checks in a row failed: no answer");
+    let hopeless = Some(stop("20 health checks in a row failed: no answer"));
     assert_eq!(decided(wanted(), Some(checked(Phase::Unhealthy, false, 20))), hopeless);
     let back = Some(Action::Enter(Phase::Ready { since: at(NOW) }));
     assert_eq!(decided(wanted(), Some(checked(Phase::Unhealthy, true, 1))), back);
@@ -122,7 +122,7 @@ fn failed_checks_in_a_row_make_unhealthy_then_hopeless() {
 fn what_ended_is_cleared_away_and_started_again_after_its_pause() {
     for phase in [starting(NOW), ready(), Phase::Unhealthy] {
         let ended = Replica { ended: Some("exit code 3".into()), ..running(phase) };
-        assert_eq!(decided(Some(desired()), Some(ended)), stop("exit code 3"));
+        assert_eq!(decided(Some(desired()), Some(ended)), Some(stop("exit code 3")));
     }
     let pause = |until| down(Phase::BackingOff { until: at(until), reason: "r".into() });
     assert_eq!(decided(Some(desired()), Some(pause(NOW + 1))), None);
