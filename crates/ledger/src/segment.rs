@@ -55,7 +55,10 @@ impl SegmentFile {
             allocate(&file, bytes)?;
             file.sync_all()?;
         }
-        Ok((Self::new(file, &path)?, found))
+        let made = Self::new(file, &path)?;
+        #[cfg(test)]
+        made.faults.synced();
+        Ok((made, found))
     }
 
     /// Opens the file of a slot for reading only.

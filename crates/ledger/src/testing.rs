@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ambient::{Clock, Rng, Timestamp};
 use parking_lot::Mutex;
+use proptest::test_runner::Config as ProptestConfig;
 use tempfile::TempDir;
 
 use crate::drain::{Batch, Sink};
@@ -53,6 +54,10 @@ impl TestSink {
 
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
         self.0.lock().fault = fault;
+    }
+
+    pub(crate) fn set_position(&self, gateway: GatewayId, position: Position) {
+        self.0.lock().positions.insert(gateway, position);
     }
 
     /// The events by sequence, where there is only one gateway.
@@ -139,6 +144,11 @@ pub(crate) fn completed(tokens: u64) -> Settlement {
         usage: Usage { completion_tokens: tokens, ..Usage::default() },
         usage_source: UsageSource::Engine,
     }
+}
+
+/// A quarter of the usual number of cases (`PROPTEST_CASES`), for tests that do much in each.
+pub(crate) fn histories() -> ProptestConfig {
+    ProptestConfig::with_cases(ProptestConfig::default().cases / 4)
 }
 
 /// A throw-away directory in memory where the machine has that: property tests force much to the disk.

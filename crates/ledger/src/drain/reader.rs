@@ -234,6 +234,14 @@ impl Reader {
         Ok(lag)
     }
 
+    /// Makes every sync fail from now on, or work again.
+    #[cfg(test)]
+    pub(super) fn set_broken(&self, broken: bool) {
+        for file in self.files.values() {
+            file.faults.set_broken(broken);
+        }
+    }
+
     fn map(&self, gateway: GatewayId) -> io::Result<Map> {
         let mut map = Map::new();
         for (slot, file) in &self.files {

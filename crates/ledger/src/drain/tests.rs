@@ -240,3 +240,40 @@ async fn a_call_that_is_dropped_half_way_loses_nothing() {
     drain.catch_up().await.unwrap();
     assert_eq!((count(&sink), sink.spent()), (30, Nanos(60)));
 }
+
+#[tokio::test]
+async fn a_position_where_no_record_begins_is_not_believed() {
+    let (home, books, sink) = start();
+    settle(&books, 100);
+    for offset in [1025, 5000, 1 << 40] {
+        let wrong = Position { segment: books.tail().segment, offset };
+        let sink = TestSink::default();
+        sink.set_position(books.gateway(), wrong);
+        let released = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let told = released.clone();
+        let mut drain = drain(home.path(), &sink).on_commit(move |_, position| told.lock().push(position));
+        drain.catch_up().await.unwrap();
+        assert_eq!(count(&sink), 100, "all is read anew");
+        assert!(!released.lock().contains(&wrong), "{wrong}");
+    }
+    assert_eq!(count(&sink), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_forced_to_the_disk_is_not_committed_but_read_again() {
+    let home = tempdir().unwrap();
+    let dir = home.path().join("spool");
+    let (books, _) = open(&dir);
+    let sink = TestSink::default();
+    let mut drain = drain(&dir, &sink);
+    settle(&books, 2);
+    drain.catch_up().await.unwrap();
+    std::fs::remove_dir_all(&dir).unwrap(); // So that the drain keeps the files that are broken.
+    settle(&books, 3);
+    drain.reader.as_ref().unwrap().set_broken(true);
+    assert!(matches!(drain.catch_up().await, Err(DrainError::Read(_))));
+    assert_eq!(count(&sink), 2);
+    drain.reader.as_ref().unwrap().set_broken(false);
+    drain.catch_up().await.unwrap();
+    assert_eq!(count(&sink), 5);
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::testing::{crash_image, fast_dir, open_with, small, spent_after};
+use crate::testing::{crash_image, fast_dir, histories, open_with, small, spent_after};
 use crate::{Entry, Event, Options, Position, Recovered, UsageSource};
 
 #[derive(Clone, Debug)]
@@ -240,6 +240,7 @@ fn tear(dir: &Path, tail: Position, garbage: u8) {
 }
 
 proptest! {
+    #![proptest_config(histories())]
 
     #[test]
     fn every_admitted_request_ends_in_exactly_one_event(steps in prop::collection::vec(step(), 1..150)) {

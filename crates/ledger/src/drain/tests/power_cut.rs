@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::segment::{self, faults};
-use crate::testing::{fast_dir, open_with, small, spent_after};
+use crate::testing::{crash_image, fast_dir, histories, open_with, small, spent_after};
 use crate::{DamageKind, Entry, Event, Options, Position, Recovered};
 
 const SECTOR: usize = 512;
@@ -159,7 +159,94 @@ impl World {
     }
 }
 
+/// What surely is on disk, and nothing else.
+fn safe_image(from: &Path, to: &Path) {
+    for slot in 0..3 {
+        fs::copy(faults::durable(&segment::path(from, slot)), segment::path(to, slot)).unwrap();
+    }
+}
+
+#[test]
+fn a_segment_is_let_go_only_when_what_replaces_it_is_safe() {
+    let (home, after) = (fast_dir(), fast_dir());
+    let (books, recovered) = open_with(home.path(), options());
+    let running: Vec<Entry> = (0..3).map(|_| books.admit(request(&"i".repeat(250))).unwrap()).collect();
+    // Restating all of them goes over the end of a segment.
+    while books.tail().segment == recovered.end.segment || books.tail().offset < 15 * 1024 + 256 {
+        settle(&books, 1);
+    }
+    let before = books.tail().segment;
+    books.release(books.tail());
+    books.sync().unwrap();
+    assert!(books.tail().segment > before);
+    let still = books.hold_keeper();
+    safe_image(home.path(), after.path());
+    drop(still);
+    let (_, again) = open_with(after.path(), options());
+    assert!(again.oldest.segment > recovered.oldest.segment, "it was let go");
+    assert_eq!(again.interrupted, running.len());
+}
+
+#[test]
+fn what_recovery_closed_is_safe_when_the_books_are_open() {
+    let (home, crash, after) = (fast_dir(), fast_dir(), fast_dir());
+    let (books, _) = open_with(home.path(), options());
+    let _running = books.admit(request("x")).unwrap();
+    crash_image(home.path(), crash.path());
+    let (books, recovered) = open_with(crash.path(), options());
+    assert_eq!(recovered.interrupted, 1);
+    let still = books.hold_keeper();
+    safe_image(crash.path(), after.path());
+    drop(still);
+    assert_eq!(open_with(after.path(), options()).1.interrupted, 0);
+}
+
+#[test]
+fn records_whose_header_was_lost_stay_lost() {
+    let (home, cut, after) = (fast_dir(), fast_dir(), fast_dir());
+    let (books, _) = open_with(home.path(), options());
+    // Until every segment is in its second life and the next one has just begun.
+    while books.tail().segment < 6 {
+        settle(&books, 1);
+        books.release(books.tail());
+        books.sync().unwrap();
+    }
+    let still = books.hold_keeper();
+    while books.tail().segment == 6 {
+        settle(&books, 1);
+    }
+    settle(&books, 5);
+    crash_image(home.path(), cut.path());
+    let lost = (0..3).find(|slot| header_of(home.path(), *slot) == 7).unwrap();
+    let safe = fs::read(faults::durable(&segment::path(home.path(), lost))).unwrap();
+    let mut bytes = fs::read(segment::path(home.path(), lost)).unwrap();
+    bytes[..SECTOR].copy_from_slice(&safe[..SECTOR]);
+    fs::write(segment::path(cut.path(), lost), bytes).unwrap();
+    drop(still);
+
+    let (books, recovered) = open_with(cut.path(), options());
+    assert_eq!((recovered.end.segment, recovered.damage.len()), (6, 0), "the power was cut before the header was safe");
+    while books.tail().segment == 6 {
+        settle(&books, 1);
+    }
+    assert_eq!(header_of(cut.path(), lost), 7);
+    let still = books.hold_keeper();
+    crash_image(cut.path(), after.path());
+    drop(still);
+    let (_, recovered) = open_with(after.path(), options());
+    assert!(recovered.damage.is_empty(), "no record of the life that was lost came back: {:?}", recovered.damage);
+}
+
+/// Ordinal in the header of a segment.
+fn header_of(dir: &Path, slot: usize) -> u64 {
+    match segment::SegmentFile::open(dir, slot).unwrap().header().unwrap() {
+        crate::header::Block::Valid(header) => header.seal.segment,
+        _ => 0,
+    }
+}
+
 proptest! {
+    #![proptest_config(histories())]
 
     #[test]
     fn what_was_safe_survives_and_nothing_counts_twice(steps in prop::collection::vec(step(), 1..120)) {
