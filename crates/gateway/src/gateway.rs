@@ -123,7 +123,7 @@ impl Gateway {
 
     /// Answers one request.
     pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
-        let id = request_id(request.headers(), &self.rng);
+        let id = request_id(request.headers(), self.clock.now(), &self.rng);
         let is_head = request.method() == http::Method::HEAD;
         let mut response = self.dispatch(&id, request).await.unwrap_or_else(|cause| {
             self.metrics.rejected(cause.code());

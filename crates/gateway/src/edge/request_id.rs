@@ -1,17 +1,19 @@
 use std::sync::Arc;
 
-use ambient::Rng;
+use ambient::{Rng, Timestamp};
 use http::HeaderMap;
 
 /// Characters that a client's own id may have.
 const MAX_LENGTH: usize = 128;
 
 /// The request's id: the client's own `x-request-id` if it is short and plain, else a new one.
-pub(crate) fn request_id(headers: &HeaderMap, rng: &Rng) -> Arc<str> {
+///
+/// New ones begin with the time: ids that grow go to the end of an index, where random ones touch all of it.
+pub(crate) fn request_id(headers: &HeaderMap, now: Timestamp, rng: &Rng) -> Arc<str> {
     let own = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     match own.filter(|id| is_plain(id)) {
         Some(id) => id.into(),
-        None => format!("req_{}", hex::encode(rng.bytes::<16>())).into(),
+        None => format!("req_{:014x}{}", now.as_micros(), hex::encode(rng.bytes::<9>())).into(),
     }
 }
 
@@ -30,11 +32,11 @@ mod tests {
         let of = |id: &str| {
             let mut headers = HeaderMap::new();
             headers.insert("x-request-id", id.parse().unwrap());
-            request_id(&headers, &Rng::seeded(1)).to_string()
+            request_id(&headers, Timestamp::from_micros(7), &Rng::seeded(1)).to_string()
         };
         assert_eq!(of("abc-1.2_3"), "abc-1.2_3");
         for id in ["", "a b", "a\"b", &"x".repeat(129)] {
-            assert!(of(id).starts_with("req_"), "{id}");
+            assert!(of(id).starts_with("req_00000000000007"), "{id}");
         }
     }
 }

@@ -24,7 +24,7 @@ CREATE TABLE events (
     first_byte_micros BIGINT,
     attempts          TEXT    NOT NULL,     -- JSON array
     PRIMARY KEY (gateway_id, sequence)
-);
+) WITHOUT ROWID;
 
 CREATE INDEX events_closed_at ON events (closed_at);
 CREATE INDEX events_key       ON events (key_id, closed_at);
