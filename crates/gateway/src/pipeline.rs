@@ -179,8 +179,10 @@ fn respond(
         }
         Answered::Whole { status, headers, body, answer } => {
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
-            let edits = edits.map(|span| Edit { span, text: json_string(&model.model.name) });
-            let body = splice(&body, edits.into_iter().collect()).concat();
+            let body = match edits {
+                Some(span) => splice(&body, vec![Edit { span, text: json_string(&model.model.name) }]).concat().into(),
+                None => body,
+            };
             // Without a count that can be believed, four bytes of answer make a token, as they do of a prompt.
             let tokens = answer.usage.map_or(body.len() as u64 / 4, |usage| usage.completion_tokens);
             account.relayed(body.len(), tokens);

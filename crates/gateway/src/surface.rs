@@ -65,7 +65,8 @@ impl Surface {
 // === impl Api ===
 
 impl Api {
-    const ALL: [Self; 3] = [Self::ChatCompletions, Self::Completions, Self::Embeddings];
+    /// All of them, in the order of their declaration.
+    pub(crate) const ALL: [Self; 3] = [Self::ChatCompletions, Self::Completions, Self::Embeddings];
 
     fn at(bare: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|api| api.path() == bare)

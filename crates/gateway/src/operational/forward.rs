@@ -23,11 +23,12 @@ pub(crate) async fn forward(
     let (body, _permit) =
         receive(&head.headers, body, &gateway.buffers, MAX_BYTES, serving.settings.max_buffered_bytes).await?;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut onward = Request::builder().method(head.method).uri(path.strip_prefix("/v1").unwrap_or(path));
+    let mut onward = Request::new(Segments::new(vec![body]));
+    *onward.method_mut() = head.method;
+    *onward.uri_mut() = manager.uri(path.strip_prefix("/v1").unwrap_or(path));
     if let Some(value) = head.headers.get(CONTENT_TYPE) {
-        onward = onward.header(CONTENT_TYPE, value);
+        onward.headers_mut().insert(CONTENT_TYPE, value.clone());
     }
-    let onward = onward.body(Segments::new(vec![body])).map_err(|_| Cause::ManagerAway)?;
     let (head, body) = manager.send(onward).await.map_err(|_| Cause::ManagerAway)?.into_parts();
     let mut response = Response::new(Body::Forwarded(body));
     *response.status_mut() = head.status;

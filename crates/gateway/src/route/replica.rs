@@ -2,10 +2,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use http::Uri;
 use parking_lot::Mutex;
 use snapshot::Replica;
 use tokio::time::Instant;
 
+use crate::surface::Api;
 use crate::upstream::Client;
 
 /// Probes in a row that must fail before a replica counts as down.
@@ -16,6 +18,8 @@ const PROBES_TO_DOWN: u32 = 2;
 pub(crate) struct ReplicaState {
     pub(crate) replica: Replica,
     pub(crate) client: Client,
+    /// Where each API is, in the order of [`Api::ALL`].
+    uris: [Uri; Api::ALL.len()],
     in_flight: AtomicU32,
     /// Requests that failed since one succeeded.
     failures: AtomicU32,
@@ -33,8 +37,10 @@ pub(crate) struct Busy(Arc<ReplicaState>);
 
 impl ReplicaState {
     pub(crate) fn new(replica: Replica, connect_timeout: Duration) -> Self {
+        let client = Client::new(&replica.address, connect_timeout);
         Self {
-            client: Client::new(&replica.address, connect_timeout),
+            uris: Api::ALL.map(|api| client.uri(&format!("{}{}", replica.base_path, api.path()))),
+            client,
             replica,
             in_flight: AtomicU32::new(0),
             failures: AtomicU32::new(0),
@@ -42,6 +48,11 @@ impl ReplicaState {
             failed_probes: AtomicU32::new(0),
             is_down: AtomicBool::new(false),
         }
+    }
+
+    /// Where `api` is.
+    pub(crate) fn uri(&self, api: Api) -> Uri {
+        self.uris[api as usize].clone()
     }
 
     /// Requests that it works on now.

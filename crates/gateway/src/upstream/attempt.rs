@@ -21,7 +21,7 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 const MAX_ERROR_CHARS: usize = 300;
 
 /// Headers of an answer that end here: about the connection to the engine, or the engine's own business.
-const DROPPED: [HeaderName; 11] = [
+static DROPPED: [HeaderName; 11] = [
     CONNECTION,
     CONTENT_LENGTH,
     DATE,
@@ -48,9 +48,9 @@ pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max_bytes: usize) -> Re
 }
 
 async fn exchange(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answered, Fault> {
-    let (mut head, body) = pick.replica.client.send(out.to(pick)?).await?.into_parts();
+    let (mut head, body) = pick.replica.client.send(out.to(pick)).await?.into_parts();
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    for name in DROPPED {
+    for name in &DROPPED {
         head.headers.remove(name);
     }
     match head.status {

@@ -58,21 +58,24 @@ impl Client {
         Self::new(&Address::Unix(path.to_owned()), connect_timeout)
     }
 
-    /// Sends `request`, whose URI is a path, and waits for the head of the answer.
-    pub(crate) async fn send(&self, mut request: Request<Segments>) -> Result<Response<Incoming>, Fault> {
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    /// The address of `path` there; the root if it is no path.
+    pub(crate) fn uri(&self, path: &str) -> Uri {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path);
-        *request.uri_mut() = Uri::from_parts(parts).map_err(|error| Fault::Connect(error.to_string()))?;
+        parts.path_and_query = Some(path.parse().unwrap_or_else(|_| PathAndQuery::from_static("/")));
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    /// Sends `request`, whose URI is one of [`uri`](Self::uri)'s, and waits for the head of the answer.
+    pub(crate) async fn send(&self, request: Request<Segments>) -> Result<Response<Incoming>, Fault> {
         self.pool.request(request).await.map_err(|error| Fault::of_client(&error))
     }
 
     /// The status that `path` answers with.
     pub(crate) async fn get(&self, path: &str) -> Result<StatusCode, Fault> {
-        let request = Request::get(path).body(Segments::new(Vec::new()));
-        let request = request.map_err(|error| Fault::Connect(error.to_string()))?;
+        let mut request = Request::new(Segments::new(Vec::new()));
+        *request.uri_mut() = self.uri(path);
         Ok(self.send(request).await?.status())
     }
 }

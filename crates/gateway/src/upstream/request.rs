@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName};
-use http::{HeaderMap, HeaderValue, Request};
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use wire::{Edit, Peek, json_string, splice};
 
-use super::Fault;
 use super::segments::Segments;
 use crate::edge::BufferPermit;
 use crate::route::Pick;
@@ -23,31 +22,33 @@ pub(crate) struct Outbound {
 }
 
 /// Headers that end here: about this connection, or secrets between the client and us.
-const DROPPED: [&str; 22] = [
-    "host",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "expect",
-    "content-length",
+static DROPPED: [HeaderName; 22] = [
+    header::HOST,
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::EXPECT,
+    header::CONTENT_LENGTH,
     // Compressed answers could not be metered.
-    "accept-encoding",
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "x-litellm-api-key",
-    "cookie",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-real-ip",
+    header::ACCEPT_ENCODING,
+    header::AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-litellm-api-key"),
+    header::COOKIE,
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-real-ip"),
 ];
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 // === impl Outbound ===
 
@@ -62,19 +63,19 @@ impl Outbound {
     ) -> Self {
         // Headers that `Connection` names are about this connection too.
         let named: Vec<HeaderName> = headers
-            .get_all("connection")
+            .get_all(header::CONNECTION)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(',').filter_map(|name| name.trim().parse().ok()))
             .collect();
-        for name in DROPPED {
+        for name in &DROPPED {
             headers.remove(name);
         }
         for name in named {
             headers.remove(name);
         }
         if let Ok(id) = HeaderValue::from_str(request_id) {
-            headers.insert("x-request-id", id);
+            headers.insert(REQUEST_ID, id);
         }
         Self { api, peek, body, headers, _permit: permit }
     }
@@ -86,16 +87,16 @@ impl Outbound {
     }
 
     /// The request for one replica.
-    pub(super) fn to(&self, pick: &Pick) -> Result<Request<Segments>, Fault> {
+    pub(super) fn to(&self, pick: &Pick) -> Request<Segments> {
         let deployment = &pick.deployment.deployment;
-        let body = Segments::new(splice(&self.body, self.edits(&deployment.upstream_model)));
-        let path = format!("{}{}", pick.replica.replica.base_path, self.api.path());
-        let mut request = Request::post(path).body(body).map_err(|error| Fault::Connect(error.to_string()))?;
+        let mut request = Request::new(Segments::new(splice(&self.body, self.edits(&deployment.upstream_model))));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = pick.replica.uri(self.api);
         *request.headers_mut() = self.headers.clone();
         if let Some(value) = &pick.deployment.authorization {
-            request.headers_mut().insert(AUTHORIZATION, value.clone());
+            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
         }
-        Ok(request)
+        request
     }
 
     /// What must change in the body: the model's name there, and usage in streams.
