@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use gateway::{Gateway, GatewayConfig};
 use ledger::{Books, Recovered};
 use manager::{Environment, Manager, ManagerConfig, StoreHealth};
-use snapshot::Secret;
+use snapshot::{Publisher, Secret};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -53,17 +53,8 @@ impl Planes {
         let (client, admin) = (start.client.local_addr()?, start.admin.local_addr()?);
         let home = manager::Home::create(start.home.path())?;
         let (publisher, subscriber) = snapshot::channel();
-        let opened = Manager::open(ManagerConfig {
-            home: home.clone(),
-            clock: Clock::system(),
-            rng: Rng::system(),
-            env: Environment::new(|name| std::env::var(name).ok()),
-            master_key: start.master_key,
-            make_master_key: true,
-            publisher: Some(publisher),
-            client_url: Some(format!("http://{client}")),
-        })
-        .await?;
+        let client_url = Some(format!("http://{client}"));
+        let opened = Manager::open(manager_config(home.clone(), start.master_key, publisher, client_url)).await?;
         if let Some(key) = &opened.made_master_key {
             (start.hand_over_master_key)(&start.home, key)?;
         }
@@ -105,6 +96,24 @@ impl Planes {
             tracing::error!("the manager's work broke off; see above");
         }
         self.manager.shutdown(stop_engines).await;
+    }
+}
+
+fn manager_config(
+    home: manager::Home,
+    master_key: Option<Secret>,
+    publisher: Publisher,
+    client_url: Option<String>,
+) -> ManagerConfig {
+    ManagerConfig {
+        home,
+        clock: Clock::system(),
+        rng: Rng::system(),
+        env: Environment::new(|name| std::env::var(name).ok()),
+        master_key,
+        make_master_key: true,
+        publisher: Some(publisher),
+        client_url,
     }
 }
 
