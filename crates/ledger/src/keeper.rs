@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::books::{Condition, Shared};
 use crate::spool::Dirty;
 
-/// Requests restated under one hold of the lock, so that no admission waits for all of them.
-const CHECKPOINTS_AT_ONCE: usize = 64;
+/// Records written under one hold of the lock, so that no admission waits for all of them.
+const RECORDS_AT_ONCE: usize = 64;
 
 /// What the keeper is asked to do between its rounds.
 #[derive(Debug, Default)]
@@ -82,14 +82,15 @@ fn recover(shared: &Shared) -> io::Result<()> {
         state = shared.state.lock();
         state.failure = None;
     }
-    state.flush();
+    while state.flush(RECORDS_AT_ONCE) {
+        MutexGuard::bump(&mut state);
+    }
     Ok(())
 }
 
 fn restate(shared: &Shared, now: Instant) {
-    let Some(before) = now.checked_sub(shared.options.checkpoint_after) else { return };
-    let stale = shared.state.lock().stale(before);
-    for chunk in stale.chunks(CHECKPOINTS_AT_ONCE) {
+    let stale = shared.state.lock().stale(now, shared.options.checkpoint_after);
+    for chunk in stale.chunks(RECORDS_AT_ONCE) {
         let mut state = shared.state.lock();
         for sequence in chunk {
             state.checkpoint(*sequence, now);

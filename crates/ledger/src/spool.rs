@@ -149,6 +149,11 @@ impl Spool {
         rest.saturating_sub(MAX_FRAME) + free.sum::<u64>()
     }
 
+    /// Whether less than half of the spool can still be written.
+    pub(crate) fn is_half_full(&self) -> bool {
+        2 * self.usable() < self.slots.iter().map(Slot::whole).sum()
+    }
+
     /// Where the next record goes, at least.
     pub(crate) fn end(&self) -> Position {
         self.active().map_or_else(Position::default, |slot| Position {
@@ -258,6 +263,12 @@ impl Slot {
         let size = u32::try_from(bytes).map_err(io::Error::other)?;
         self.dirty = true;
         self.file.write_at(&self.seal.filler(size, offset), offset)
+    }
+
+    /// Says that the records end at `tail`, which may be before what was noted.
+    pub(crate) fn set_tail(&mut self, tail: u64) {
+        self.dirty |= tail < self.tail;
+        self.tail = tail;
     }
 
     pub(crate) fn new(file: SegmentFile, seal: Seal, tail: u64) -> Self {

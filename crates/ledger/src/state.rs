@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -17,6 +18,8 @@ pub(crate) const CLOSE_GROWTH: u64 = 1528;
 pub(crate) const CHECKPOINT_GROWTH: u64 = 40;
 /// What the longest request needs: open, checkpoint and close.
 const LARGEST_REQUEST: u64 = 3 * 1024 + CHECKPOINT_GROWTH + CLOSE_GROWTH;
+/// How much more seldom requests are restated while the drain is behind: restating must not fill the spool.
+const PATIENCE: u32 = 10;
 
 const _: () = assert!(CLOSE_GROWTH.is_multiple_of(ALIGN) && CHECKPOINT_GROWTH.is_multiple_of(ALIGN));
 
@@ -199,10 +202,20 @@ impl State {
         true
     }
 
-    /// Running requests whose newest record is from before `before`.
-    pub(crate) fn stale(&self, before: Instant) -> Vec<u64> {
-        let stale = self.flights.iter().filter(|(_, flight)| flight.stated_at <= before);
+    /// Running requests whose newest record is older than `age` and that are to be restated. While half of the spool
+    /// waits to be drained, that is done more seldom, except where it lets go of a segment.
+    pub(crate) fn stale(&self, now: Instant, age: Duration) -> Vec<u64> {
+        let patience = if self.spool.is_half_full() { age * PATIENCE } else { age };
+        let is_stale = |running: &InFlight| {
+            let age = if running.recorded.is_some_and(|recorded| self.is_drained(recorded)) { age } else { patience };
+            now.saturating_duration_since(running.stated_at) >= age
+        };
+        let stale = self.flights.iter().filter(|(_, running)| is_stale(running));
         stale.map(|(sequence, _)| *sequence).collect()
+    }
+
+    fn is_drained(&self, recorded: Recorded) -> bool {
+        self.spool.segment(recorded.slot) < self.released.segment
     }
 
     /// Restates a running request, as room allows. The room promised to checkpoints is used only where that lets go
@@ -226,34 +239,35 @@ impl State {
 
     fn can_restate(&self, before: Option<Recorded>) -> bool {
         let needed = match before {
-            Some(recorded) if self.spool.segment(recorded.slot) < self.released.segment => {
-                self.promised.closes + recorded.promise.checkpoints
-            }
+            Some(recorded) if self.is_drained(recorded) => self.promised.closes + recorded.promise.checkpoints,
             Some(recorded) => self.promised.bytes() + recorded.promise.checkpoints,
             None => self.promised.bytes() + LARGEST_REQUEST,
         };
         self.spool.usable() >= needed
     }
 
-    /// Writes what waits in memory, as room allows. Says whether nothing waits any more.
-    pub(crate) fn flush(&mut self) -> bool {
-        while let Some((recorded, event)) = self.owed.pop_front() {
-            let record = Record::Close(event);
-            if !self.record_close(&record, Some(recorded)) {
-                let Record::Close(event) = record else { break };
-                self.owed.push_front((recorded, event));
-                return false;
+    /// Writes at most `count` of the events that wait in memory, as room allows. Says whether more can be written.
+    pub(crate) fn flush(&mut self, count: usize) -> bool {
+        (0..count).all(|_| self.flush_one())
+    }
+
+    fn flush_one(&mut self) -> bool {
+        let (recorded, event) = match self.owed.pop_front() {
+            Some((recorded, event)) => (Some(recorded), event),
+            None => match self.unrecorded.pop_front() {
+                Some(event) => (None, event),
+                None => return false,
+            },
+        };
+        let record = Record::Close(event);
+        let written = self.record_close(&record, recorded);
+        if !written && let Record::Close(event) = record {
+            match recorded {
+                Some(recorded) => self.owed.push_front((recorded, event)),
+                None => self.unrecorded.push_front(event),
             }
         }
-        while let Some(event) = self.unrecorded.pop_front() {
-            let record = Record::Close(event);
-            if !self.record_close(&record, None) {
-                let Record::Close(event) = record else { break };
-                self.unrecorded.push_front(event);
-                return false;
-            }
-        }
-        true
+        written
     }
 
     fn keep(&mut self, slot: usize, promise: Promise) -> Recorded {

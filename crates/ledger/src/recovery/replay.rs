@@ -39,7 +39,7 @@ impl Replay {
             if tail < place.tail {
                 report.add(slot, tail, place.tail - tail, DamageKind::Tail);
             }
-            place.tail = tail;
+            place.set_tail(tail);
             for (offset, bytes) in gaps {
                 place.fill(offset, bytes).map_err(|source| io_error("repair", &path, source))?;
             }

@@ -3,11 +3,11 @@
 use super::*;
 use crate::Entry;
 
-/// Admits until the books refuse.
-fn fill(books: &Books) -> Vec<Entry> {
+/// Admits until the books refuse, with names of this length.
+fn fill(books: &Books, length: usize) -> Vec<Entry> {
     let mut entries = Vec::new();
     loop {
-        match books.admit(request(&"x".repeat(200))) {
+        match books.admit(request(&"x".repeat(length))) {
             Ok(entry) => entries.push(entry),
             Err(refusal) => {
                 assert_eq!(refusal, Unavailable::Exhausted);
@@ -37,27 +37,30 @@ fn drain_all(books: &Books) {
 
 #[test]
 fn an_exhausted_spool_refuses_but_every_close_is_written() {
-    let home = tempdir().unwrap();
-    let (books, _) = open(home.path());
-    let entries = fill(&books);
-    assert!(entries.len() > 5);
-    assert_eq!(books.health().condition, Condition::Exhausted);
-    for _ in 0..50 {
-        books.sync().unwrap(); // Checkpoints must not eat what is promised to closes.
+    // Records of every size, so that segments end with every kind of waste.
+    for length in (0..256).step_by(8) {
+        let home = tempdir().unwrap();
+        let (books, _) = open(home.path());
+        let entries = fill(&books, length);
+        assert!(entries.len() > 5);
+        assert_eq!(books.health().condition, Condition::Exhausted);
+        for _ in 0..20 {
+            books.sync().unwrap(); // Checkpoints must not eat what is promised to closes.
+        }
+        let settled = settle_all(entries);
+        assert_eq!(books.health().waiting, 0, "with names of {length}");
+        drop(books);
+        let (_, recovered) = open(home.path());
+        assert_eq!(recovered.interrupted, 0);
+        assert_eq!(spent_after(&recovered, Position::default()), Nanos(i64::try_from(settled * 2).unwrap()));
     }
-    let settled = settle_all(entries);
-    assert_eq!(books.health().waiting, 0);
-    drop(books);
-    let (_, recovered) = open(home.path());
-    assert_eq!(recovered.interrupted, 0);
-    assert_eq!(spent_after(&recovered, Position::default()), Nanos(i64::try_from(settled * 2).unwrap()));
 }
 
 #[test]
 fn a_full_spool_that_crashes_still_has_room_for_the_interrupted() {
     let (home, copy) = (tempdir().unwrap(), tempdir().unwrap());
     let (books, _) = open(home.path());
-    let entries = fill(&books);
+    let entries = fill(&books, 200);
     for _ in 0..50 {
         books.sync().unwrap();
     }
@@ -80,7 +83,7 @@ fn draining_makes_room_again() {
     drain_all(&books);
     assert_eq!(books.health().condition, Condition::Sound);
     assert!(books.health().room > room / 2);
-    settle_all(fill(&books));
+    settle_all(fill(&books, 200));
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn segments_are_used_again_under_a_request_that_runs_on_and_on() {
     long.progress().relayed(1000, 7);
     let mut settled = 0;
     while books.tail().segment < recovered.end.segment + 40 {
-        settled += settle_all(fill(&books));
+        settled += settle_all(fill(&books, 200));
         drain_all(&books);
     }
     assert!(settled > 100);
@@ -121,15 +124,39 @@ fn a_segment_is_kept_while_a_running_request_needs_it() {
 #[test]
 fn a_drained_segment_is_let_go_although_the_spool_is_full() {
     let home = tempdir().unwrap();
-    let (books, _) = open(home.path());
-    let _long = books.admit(request("in the first segment")).unwrap();
+    let options = Options { checkpoint_after: std::time::Duration::from_secs(3600), ..small() };
+    let (books, recovered) = open_with(home.path(), options);
+    let restate = |sequence| books.0.state().checkpoint(sequence, Instant::now());
+    let long = books.admit(request("in the first segment")).unwrap();
+    while books.tail().segment == recovered.end.segment {
+        drop(books.admit(request("x")).unwrap());
+    }
+    let other = books.admit(request("in another segment")).unwrap();
     while books.admit(request("x")).is_ok() {}
     for _ in 0..100 {
-        books.sync().unwrap(); // Restated until no room is left that is not promised.
+        restate(other.open().sequence); // Until no room is left that is not promised.
     }
-    assert_eq!(books.health().condition, Condition::Exhausted);
     drain_all(&books);
-    assert_eq!(books.health().condition, Condition::Sound, "the long one was restated in room kept for that");
+    assert_eq!(books.health().condition, Condition::Exhausted);
+    restate(long.open().sequence); // In room that was promised for this.
+    books.sync().unwrap();
+    assert_eq!(books.health().condition, Condition::Sound);
+}
+
+#[test]
+fn restating_is_put_off_while_half_of_the_spool_waits_to_be_drained() {
+    let home = tempdir().unwrap();
+    let second = std::time::Duration::from_secs(1);
+    let (books, _) = open_with(home.path(), Options { checkpoint_after: second, ..small() });
+    let _long = books.admit(request("long")).unwrap();
+    let later = |seconds: u32| books.0.state().stale(Instant::now() + second * seconds, second).len();
+    assert_eq!((later(0), later(1)), (0, 1));
+    while !books.0.state().spool.is_half_full() {
+        drop(books.admit(request("x")).unwrap());
+    }
+    assert_eq!((later(1), later(10)), (0, 1));
+    books.release(books.tail());
+    assert_eq!(later(1), 1, "it keeps a drained segment");
 }
 
 #[test]
@@ -146,7 +173,7 @@ fn a_position_past_the_end_frees_nothing() {
 fn what_was_free_is_free_after_a_crash() {
     let (home, copy) = (tempdir().unwrap(), tempdir().unwrap());
     let (books, _) = open(home.path());
-    settle_all(fill(&books));
+    settle_all(fill(&books, 200));
     drain_all(&books);
     let room = books.health().room;
     crash_image(home.path(), copy.path());

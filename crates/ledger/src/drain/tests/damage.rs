@@ -68,6 +68,20 @@ async fn garbage_between_records_costs_only_those_it_hit() {
 }
 
 #[tokio::test]
+async fn what_lies_behind_the_last_record_is_wiped() {
+    let (home, books, _) = start();
+    settle(&books, 3);
+    let tail = books.tail().offset;
+    drop(books);
+    damage(&home, 0, tail + 200, &[0xa5; 700]);
+    let (books, recovered) = open(home.path());
+    assert!(recovered.damage.is_empty(), "nothing was lost");
+    assert_eq!(books.tail().offset, tail);
+    let bytes = fs::read(segment(&home, 0)).unwrap();
+    assert!(bytes[usize::try_from(tail).unwrap()..].iter().all(|byte| *byte == 0));
+}
+
+#[tokio::test]
 async fn a_zeroed_stretch_is_stepped_over() {
     let (home, _, next) = written().await;
     damage(&home, 1, 3000, &[0; 5000]);
