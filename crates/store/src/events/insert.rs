@@ -67,8 +67,8 @@ async fn are_all_new(connection: &mut SqliteConnection, gateway: GatewayId, chun
     if sequences.len() < chunk.len() {
         return Ok(false);
     }
-    let places: Vec<_> = (2..chunk.len() + 2).map(|n| format!("${n}")).collect();
-    let sql = format!("SELECT COUNT(*) FROM events WHERE gateway_id = $1 AND sequence IN ({})", places.join(", "));
+    let places = vec!["?"; chunk.len()].join(", ");
+    let sql = format!("SELECT COUNT(*) FROM events WHERE gateway_id = ? AND sequence IN ({places})");
     let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(gateway.0.cast_signed());
     for sequence in sequences {
         query = query.bind(sequence);
@@ -89,17 +89,15 @@ async fn execute(
 }
 
 /// `INSERT` of so many rows. Two lengths only, so that both stay prepared.
+///
+/// The places have no numbers: a numbered one has a name, and `SQLite` looks names up one after the other, each time a
+/// row is bound; with this many that took more time than all else together.
 fn statement(rows: usize) -> String {
-    let row = |row: usize| {
-        let first = row * COLUMNS.len() + 1;
-        let places: Vec<_> = (first..first + COLUMNS.len()).map(|n| format!("${n}")).collect();
-        format!("({})", places.join(", "))
-    };
-    let rows: Vec<_> = (0..rows).map(row).collect();
+    let row = format!("({})", ["?"; COLUMNS.len()].join(", "));
     format!(
         "INSERT INTO events ({}) VALUES {} ON CONFLICT (gateway_id, sequence) DO NOTHING",
         COLUMNS.join(", "),
-        rows.join(", ")
+        vec![row; rows].join(", ")
     )
 }
 
