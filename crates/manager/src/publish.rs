@@ -1,11 +1,11 @@
 use std::collections::HashMap;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use ledger::Nanos;
 use parking_lot::Mutex;
 use snapshot::{KeyHash, Publisher};
 use spec::Warning;
+use tokio::sync::SetOnce;
 
 use crate::Manager;
 use crate::compiler::{self, Compiled, Inputs};
@@ -21,7 +21,7 @@ pub(crate) struct Outlet {
     master_key: Option<KeyHash>,
     /// What the books held for each key at start; set once all that earlier gateways spooled is in them. Nothing
     /// is published before: a budget must never seem less used than it is.
-    spent: OnceLock<HashMap<String, Nanos>>,
+    spent: SetOnce<HashMap<String, Nanos>>,
     /// Held from reading the state to handing it over, so that an older state never overtakes a newer one.
     order: Mutex<Vec<Warning>>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct GatewayBehind;
 
 impl Outlet {
     pub(crate) fn new(publisher: Option<Publisher>, master_key: Option<KeyHash>) -> Self {
-        Self { publisher, master_key, spent: OnceLock::new(), order: Mutex::new(Vec::new()) }
+        Self { publisher, master_key, spent: SetOnce::new(), order: Mutex::new(Vec::new()) }
     }
 
     /// Whether anybody takes snapshots.
@@ -83,7 +83,17 @@ impl Manager {
 
     /// Publishes, and waits until the gateway serves from it, for at most a second.
     pub(crate) async fn publish_and_wait(&self) -> Result<(), GatewayBehind> {
-        let (Some(epoch), Some(publisher)) = (self.publish(), &self.inner().outlet.publisher) else { return Ok(()) };
-        publisher.acknowledged(epoch, ACKNOWLEDGE).await.map_err(|_| GatewayBehind)
+        let outlet = &self.inner().outlet;
+        let Some(publisher) = &outlet.publisher else { return Ok(()) };
+        let taken_over = async {
+            // A manager that has just started does not let anything out yet.
+            outlet.spent.wait().await;
+            let epoch = self.publish().unwrap_or_default();
+            publisher.acknowledged(epoch, ACKNOWLEDGE).await
+        };
+        match tokio::time::timeout(ACKNOWLEDGE, taken_over).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(GatewayBehind),
+        }
     }
 }

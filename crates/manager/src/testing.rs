@@ -44,19 +44,9 @@ pub(crate) struct Builder {
     home: Arc<tempfile::TempDir>,
     clock: Clock,
     variables: BTreeMap<String, String>,
-    gateway: GatewayKind,
+    /// Whether the gateway takes over snapshots at once, or never.
+    prompt_gateway: bool,
     books: Option<(Books, Recovered)>,
-}
-
-/// Who takes the snapshots.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum GatewayKind {
-    /// One that takes over every snapshot at once.
-    Prompt,
-    /// One that takes over none.
-    Stuck,
-    /// Nobody, as in a one-shot command.
-    Absent,
 }
 
 /// Somebody who sends requests.
@@ -89,15 +79,9 @@ impl Builder {
         self
     }
 
-    /// Without a gateway, as in a one-shot command.
-    pub(crate) fn offline(mut self) -> Self {
-        self.gateway = GatewayKind::Absent;
-        self
-    }
-
     /// With a gateway that takes over nothing.
     pub(crate) fn stuck_gateway(mut self) -> Self {
-        self.gateway = GatewayKind::Stuck;
+        self.prompt_gateway = false;
         self
     }
 
@@ -111,10 +95,12 @@ impl Builder {
         self.home.path()
     }
 
-    /// Opens the manager; nothing runs.
+    /// Opens the manager without a gateway, as a one-shot command does.
     pub(crate) async fn open(self) -> TestApp {
-        let gateway =
-            (self.gateway != GatewayKind::Absent).then(|| Gateway::connect(self.gateway == GatewayKind::Prompt));
+        self.open_with(None).await
+    }
+
+    async fn open_with(self, gateway: Option<(Publisher, Gateway)>) -> TestApp {
         let (publisher, gateway) = gateway.unzip();
         let variables = self.variables;
         let config = ManagerConfig {
@@ -134,9 +120,10 @@ impl Builder {
         TestApp { manager, gateway, running: None, home: self.home }
     }
 
-    /// Opens the manager and runs it.
+    /// Opens the manager with a gateway and runs it.
     pub(crate) async fn run(self) -> TestApp {
-        let mut app = self.open().await;
+        let gateway = Gateway::connect(self.prompt_gateway);
+        let mut app = self.open_with(Some(gateway)).await;
         let cancel = CancellationToken::new();
         let (manager, token) = (app.manager.clone(), cancel.clone());
         app.running = Some((cancel, tokio::spawn(async move { manager.run(token).await })));
@@ -152,7 +139,7 @@ impl TestApp {
             home: Arc::new(tempfile::tempdir().unwrap()),
             clock: Clock::system(),
             variables: BTreeMap::new(),
-            gateway: GatewayKind::Prompt,
+            prompt_gateway: true,
             books: None,
         }
     }

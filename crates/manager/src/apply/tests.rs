@@ -140,7 +140,7 @@ async fn an_atomic_apply_that_cannot_work_is_rolled_back() {
     app.apply(ENDPOINT).await;
     let before = app.manager.current().document.clone();
     let broken = document(Behaviour::Unhealthy, "");
-    let applied = app.apply_with("?atomic=true&timeout_seconds=2", &broken).await.ok();
+    let applied = app.apply_with("?atomic=true&timeout_seconds=5", &broken).await.ok();
     assert_eq!(applied["revision"], 2);
     app.apply_with("", ENDPOINT).await.problem(409);
     app.apply_with("?dry_run=true", ENDPOINT).await.ok();
@@ -185,7 +185,7 @@ async fn an_atomic_apply_that_works_stands() {
 async fn a_manager_that_dies_leaves_the_verification_to_the_next() {
     let app = TestApp::on_new_home().run().await;
     app.apply(ENDPOINT).await;
-    app.apply_with("?atomic=true&timeout_seconds=3", &document(Behaviour::Unhealthy, "")).await.ok();
+    app.apply_with("?atomic=true&timeout_seconds=6", &document(Behaviour::Unhealthy, "")).await.ok();
     let app = app.end(false).await.run().await;
     assert_eq!(app.manager.current().revision, 2);
     app.until(async || (app.manager.current().revision == 3).then_some(())).await;

@@ -197,7 +197,7 @@ async fn a_one_shot_command_shows_all_that_was_used() {
     let (books, _) = open_books(builder.path());
     spend(&books, "master");
     drop(books);
-    let app = builder.offline().open().await;
+    let app = builder.open().await;
     let usage = app.owner().get("/api/v1/usage?by=key").await.ok();
     assert_eq!((&usage["rows"][0]["key"], &usage["total"]["cost_nanos"]), (&json!("master"), &json!(7)));
 }
@@ -205,8 +205,6 @@ async fn a_one_shot_command_shows_all_that_was_used() {
 #[tokio::test]
 async fn a_gateway_that_does_not_take_over_is_named_and_the_change_stands() {
     let app = TestApp::on_new_home().stuck_gateway().run().await;
-    // Nothing is handed over before the manager runs.
-    app.until(async || app.manager.publish().map(drop)).await;
     let made = app.owner().post("/api/v1/keys", &json!({ "alias": "a" })).await.ok();
     assert!(made["warnings"][0].as_str().unwrap().contains("has not taken over"), "{made}");
     let applied = app.apply("{version: 1, models: [{name: m, type: chat}]}").await;

@@ -77,7 +77,7 @@ async fn engines_are_adopted_by_the_next_manager_and_orphans_stopped() {
     app.until(async || (addresses(&app).len() == 1).then_some(())).await;
 
     // A document that a one-shot command applies while nothing runs.
-    let app = app.end(false).await.offline().open().await;
+    let app = app.end(false).await.open().await;
     assert_eq!(app.apply("version: 1").await["job"], Value::Null, "nothing runs that could be verified");
     let app = app.end(false).await.run().await;
     app.until(async || (!alive(&after["pid"])).then_some(())).await;
