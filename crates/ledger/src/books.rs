@@ -81,7 +81,8 @@ pub(crate) struct Shared {
 // === impl Books ===
 
 impl Books {
-    /// Opens the books in `dir`, makes them if there are none, and closes what a crash left open.
+    /// Opens the books in `dir`, makes them if there are none, and closes what a crash left open. Blocks: it reads the
+    /// spool and forces it to the disk.
     pub fn open(dir: &Path, options: Options, clock: Clock, rng: &Rng) -> Result<(Self, Recovered), OpenError> {
         let (state, recovered) = recovery::open(dir, &options, &clock, rng)?;
         let shared = Arc::new(Shared {

@@ -3,6 +3,11 @@
 //! Admission appends an *open* record to the spool, settlement a *close*; long requests are restated by
 //! *checkpoints*. Recovery turns an open without a close into one event `interrupted`. The drain carries
 //! closed events to a [`Sink`](drain::Sink) exactly once. This crate knows no HTTP and no database.
+//!
+//! From the bottom up: `frame` (how a record lies in a segment), `header` (how a segment begins), `segment` (one
+//! preallocated file), `scan` (walking over damage), `spool` (the segments of one writer), `state` (requests in flight
+//! and the room promised to them), `keeper` (the thread that syncs, restates and reuses), `recovery` (opening), `books`
+//! and `entry` (what the gateway sees), `drain` (what the manager runs).
 
 pub mod drain;
 

@@ -141,12 +141,12 @@ impl Spool {
         self.used.back().copied()
     }
 
-    /// Bytes that can surely still be written, whatever the sizes of the records: less at most one record's worth of
-    /// waste at the end of every segment.
+    /// Bytes that can surely still be written, whatever the sizes of the records: going on to a free segment leaves less
+    /// than one record's worth of waste in the one before.
     pub(crate) fn usable(&self) -> u64 {
         let rest = self.active().map_or(0, |slot| self.slots[slot].remaining());
         let free = self.free.iter().map(|slot| self.slots[*slot].whole().saturating_sub(MAX_FRAME));
-        rest.saturating_sub(MAX_FRAME) + free.sum::<u64>()
+        rest + free.sum::<u64>()
     }
 
     /// Whether less than half of the spool can still be written.
