@@ -157,6 +157,24 @@ fn an_offline_home_takes_documents_and_keys_and_serves_them_later() {
     assert!(unchanged.ok().contains("Nothing changed"), "{unchanged:?}");
 }
 
+#[test]
+fn waiting_where_nothing_runs_is_refused_and_nothing_is_written() {
+    let offline = Offline::new();
+    offline.apply(&document::of(&[somewhere("kept")]), &[]).ok();
+    let other = document::of(&[somewhere("other")]);
+    std::thread::scope(|scope| {
+        for flag in ["--wait", "--atomic"] {
+            let (offline, other) = (&offline, &other);
+            scope.spawn(move || {
+                let refused = offline.apply(other, &[flag]);
+                let said = refused.fails_with(1);
+                assert!(said.contains("enginehouse serve") && said.contains("leave out --wait"), "{said}");
+            });
+        }
+    });
+    assert_eq!(offline.run(&["model", "list", "--json"]).json()[0]["name"], "kept");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_made_offline_is_served() {
     let program = support::enginehouse!();

@@ -134,12 +134,75 @@ async fn a_home_has_one_server_and_a_port_one_program() {
         command.arg("serve").arg("--home").arg(server.home()).args(["--listen", client, "--admin-listen", &admin]);
         Finished::of(&mut command, None)
     };
+    let began = tokio::time::Instant::now();
     let same_home = second(&format!("{other}:4000"));
     let pid = server.pid().to_string();
     assert!(same_home.fails_with(1).contains(&pid), "names the process that has it: {same_home:?}");
+    assert!(began.elapsed().as_secs() < 10, "a service is not waited for");
     let same_port = second(&server.client_address().to_string());
     assert!(same_port.fails_with(1).contains("--listen"), "{same_port:?}");
     server.client().get("/v1/models").await.expect(200);
+}
+
+/// Whoever takes the home first: commands come before, while and after the server does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_and_commands_that_start_together_all_succeed() {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny"]).await;
+    let document = document::chat("tiny", &engine);
+    for round in 0..5 {
+        let options = ServerOptions::new(&program);
+        let home = options.home();
+        let apply = |flags: &[&str]| {
+            let mut command = program.command();
+            command.arg("--home").arg(&home).args(["apply", "-f", "-"]).args(flags);
+            let document = document.to_string();
+            std::thread::spawn(move || Finished::of(&mut command, Some(&document)))
+        };
+        let before = apply(&[]);
+        let mut server = options.spawn();
+        let (beside, waiting) = (apply(&[]), apply(&["--wait"]));
+        server.wait_ready().await;
+        for command in [before, beside, waiting] {
+            command.join().unwrap().ok();
+        }
+        let body = json!({"model": "tiny", "messages": [{"role": "user", "content": "hi"}]});
+        let answer = server.client().post("/v1/chat/completions", &body).await;
+        assert_eq!(answer.status, 200, "in round {round}");
+    }
+}
+
+#[test]
+fn a_server_waits_for_a_command_that_has_the_home() {
+    use std::io::Read as _;
+    let program = support::enginehouse!();
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    fs::create_dir(&home).unwrap();
+    // This test is the command: it holds the lock as one does.
+    let lock = fs::File::create(home.join("lock")).unwrap();
+    lock.lock().unwrap();
+    fs::write(home.join("lock"), format!("{} command\n", std::process::id())).unwrap();
+    let address = fresh_address();
+    let mut command = program.command();
+    command.arg("serve").arg("--home").arg(&home).stderr(std::process::Stdio::piped());
+    command.args(["--listen", &format!("{address}:4000"), "--admin-listen", &format!("{address}:7860")]);
+    let mut server = command.spawn().unwrap();
+    let mut said = String::new();
+    let mut buffer = [0; 4096];
+    let stderr = server.stderr.as_mut().unwrap();
+    let mut read_until = |words: &str| {
+        while !said.contains(words) {
+            let read = stderr.read(&mut buffer).unwrap();
+            assert_ne!(read, 0, "it ended without `{words}`: {said}");
+            said.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+    };
+    read_until("waiting for its end");
+    drop(lock);
+    read_until("serving");
+    server.kill().unwrap();
+    server.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

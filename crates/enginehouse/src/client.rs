@@ -1,5 +1,7 @@
 //! The admin API as the commands use it, wherever the service is: on this home, elsewhere, or not running at all.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,6 +11,7 @@ use serde_json::Value;
 
 use crate::cli::Globals;
 use crate::home::Home;
+use crate::output;
 
 mod fault;
 mod local;
@@ -22,6 +25,9 @@ pub(crate) use fault::{ApiFault, Unreachable};
 /// Bytes that one answer may have.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
+/// How long a command that needs a server waits for one that may be about to start.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
 /// What stays as it is in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -34,13 +40,15 @@ pub(crate) struct Client {
     transport: Transport,
 }
 
-/// What a command does with a home that is not there.
+/// What a command does where nothing runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absent {
-    /// It is made: the command has something to put into it.
+    /// It works on the home itself, and makes it if it is not there: it has something to put into it.
     Make,
-    /// It is an error: there is nothing to show.
+    /// It works on the home itself; one that is not there is an error: there is nothing to show.
     Refuse,
+    /// It waits a moment for a server that may be about to start, then fails: without one it makes no sense.
+    Await,
 }
 
 #[derive(Debug)]
@@ -78,9 +86,22 @@ impl Client {
         if local.is_served().await? {
             return Ok(Transport::Local(local));
         }
-        if absent == Absent::Refuse && !home.exists() {
-            let path = home.path().display();
-            anyhow::bail!("there is no home at {path}: start with `enginehouse serve`, or name another with --home");
+        let path = home.path().display();
+        match absent {
+            Absent::Await => {
+                output::note("Nothing runs on this home yet: waiting for a server ...");
+                if local.comes_up(ANSWERS_WITHIN).await? {
+                    return Ok(Transport::Local(local));
+                }
+                anyhow::bail!(
+                    "nothing runs on the home {path}, so nothing can become ready; nothing was written: start \
+                     `enginehouse serve` first, or leave out --wait and --atomic to commit for the next start"
+                )
+            }
+            Absent::Refuse if !home.exists() => {
+                anyhow::bail!("there is no home at {path}: start with `enginehouse serve`, or name another with --home")
+            }
+            Absent::Make | Absent::Refuse => {}
         }
         match offline::Offline::open(home, &local).await? {
             Some(offline) => Ok(Transport::Offline(Box::new(offline))),

@@ -28,7 +28,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Apply(args) => {
             let submission = apply::prepare(&args)?;
-            with_client(globals, Absent::Make, async |client| apply::run(client, args, submission).await)
+            let absent = if args.waits() { Absent::Await } else { Absent::Make };
+            with_client(globals, absent, async |client| apply::run(client, args, submission).await)
         }
         Command::Serve(args) => serve::run(globals, args),
         Command::Demo(args) => demo::run(globals, args),

@@ -1,20 +1,27 @@
 //! The two planes in one process, wired: what `serve` and `demo` have in common.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ambient::{Clock, Rng};
 use anyhow::Context as _;
 use gateway::{Gateway, GatewayConfig};
 use ledger::{Books, Recovered};
-use manager::{Environment, Manager, ManagerConfig, StoreHealth};
-use snapshot::{Publisher, Secret};
+use manager::{Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened, StoreHealth};
+use snapshot::{Publisher, Secret, Subscriber};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::home::Home;
 use crate::lifecycle::Lifecycle;
+
+/// How long a start waits for a command that works on the home.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two tries.
+const POLL: Duration = Duration::from_millis(50);
 
 /// What the planes are started with. Ports are bound already.
 #[derive(Debug)]
@@ -52,9 +59,7 @@ impl Planes {
     pub(crate) async fn start(start: Start, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
         let (client, admin) = (start.client.local_addr()?, start.admin.local_addr()?);
         let home = manager::Home::create(start.home.path())?;
-        let (publisher, subscriber) = snapshot::channel();
-        let client_url = Some(format!("http://{client}"));
-        let opened = Manager::open(manager_config(home.clone(), start.master_key, publisher, client_url)).await?;
+        let (opened, subscriber) = open_manager(&home, start.master_key.as_ref(), client, &lifecycle.soft).await?;
         if let Some(key) = &opened.made_master_key {
             (start.hand_over_master_key)(&start.home, key)?;
         }
@@ -99,21 +104,47 @@ impl Planes {
     }
 }
 
+/// Opens the manager; a command that works on the home just now is waited for, another service is not.
+async fn open_manager(
+    home: &manager::Home,
+    master_key: Option<&Secret>,
+    client: SocketAddr,
+    soft: &CancellationToken,
+) -> Result<(Opened, Subscriber), OpenError> {
+    let give_up = Instant::now() + PATIENCE;
+    let mut waits = false;
+    loop {
+        let (publisher, subscriber) = snapshot::channel();
+        match Manager::open(manager_config(home, master_key, publisher, client)).await {
+            Err(OpenError::Home(HomeError::InUse { holder: Holder::Command | Holder::Unknown, pid, .. }))
+                if Instant::now() < give_up && !soft.is_cancelled() =>
+            {
+                if !waits {
+                    tracing::info!(pid, "a command works on this home; waiting for its end");
+                    waits = true;
+                }
+                sleep(POLL).await;
+            }
+            opened => return Ok((opened?, subscriber)),
+        }
+    }
+}
+
 fn manager_config(
-    home: manager::Home,
-    master_key: Option<Secret>,
+    home: &manager::Home,
+    master_key: Option<&Secret>,
     publisher: Publisher,
-    client_url: Option<String>,
+    client: SocketAddr,
 ) -> ManagerConfig {
     ManagerConfig {
-        home,
+        home: home.clone(),
         clock: Clock::system(),
         rng: Rng::system(),
         env: Environment::new(|name| std::env::var(name).ok()),
-        master_key,
+        master_key: master_key.cloned(),
         make_master_key: true,
         publisher: Some(publisher),
-        client_url,
+        client_url: Some(format!("http://{client}")),
     }
 }
 

@@ -1,20 +1,18 @@
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+mod lock;
+
+pub use lock::{Holder, HomeLock};
+
+use lock::LockError;
 
 /// `$ENGINEHOUSE_HOME`: the folder with all state, and where in it everything lies.
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
-
-/// Keeps other managers away from a home for as long as it lives.
-#[derive(Debug)]
-pub struct HomeLock {
-    _file: File,
-}
 
 /// The home cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +26,12 @@ pub enum HomeError {
         source: io::Error,
     },
     /// Another manager runs on it.
-    #[error("another manager (pid {pid}) uses this home ({}); stop it, or choose another home", home.display())]
+    #[error("another manager ({holder}, pid {pid}) uses this home ({}); stop it, or choose another home", home.display())]
     InUse {
         /// The home.
         home: PathBuf,
+        /// What it is: a command is gone in a moment, a service stays.
+        holder: Holder,
         /// Its process id, as it wrote it down; `unknown` if it did not.
         pid: String,
     },
@@ -85,21 +85,12 @@ impl Home {
     }
 
     /// Keeps other managers away until the lock is dropped.
-    pub fn lock(&self) -> Result<HomeLock, HomeError> {
+    pub fn lock(&self, holder: Holder) -> Result<HomeLock, HomeError> {
         let path = self.0.join("lock");
-        let io_error = |source: io::Error| HomeError::Io { path: path.clone(), source };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(io_error)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(HomeError::InUse { home: self.0.clone(), pid: read_pid(&mut file) });
-            }
-            Err(error) => return Err(io_error(error.into())),
-        }
-        write_pid(&mut file).map_err(io_error)?;
-        Ok(HomeLock { _file: file })
+        HomeLock::take(&path, holder).map_err(|error| match error {
+            LockError::Io(source) => HomeError::Io { path, source },
+            LockError::Held { holder, pid } => HomeError::InUse { home: self.0.clone(), holder, pid },
+        })
     }
 
     /// Binds [`control_socket`](Self::control_socket) for the owner only. Call it with the lock held: a socket
@@ -128,19 +119,6 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn read_pid(file: &mut File) -> String {
-    let mut text = String::new();
-    let read = file.take(20).read_to_string(&mut text);
-    let pid = text.trim();
-    if read.is_err() || pid.is_empty() { "unknown".to_owned() } else { pid.to_owned() }
-}
-
-fn write_pid(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt as _;
@@ -164,10 +142,10 @@ mod tests {
     fn a_home_is_used_by_one_manager_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::create(folder.path()).unwrap();
-        let lock = home.lock().unwrap();
-        let message = home.lock().unwrap_err().to_string();
-        assert!(message.contains(&format!("another manager (pid {})", std::process::id())), "{message}");
+        let lock = home.lock(Holder::Serve).unwrap();
+        let message = home.lock(Holder::Command).unwrap_err().to_string();
+        assert!(message.contains(&format!("another manager (serve, pid {})", std::process::id())), "{message}");
         drop(lock);
-        home.lock().unwrap();
+        home.lock(Holder::Command).unwrap();
     }
 }

@@ -31,7 +31,7 @@ pub use apply::ImportError;
 pub use config::{Environment, ManagerConfig};
 pub use current::UnreadableRevision;
 pub use health::StoreHealth;
-pub use home::{Home, HomeError, HomeLock};
+pub use home::{Holder, Home, HomeError, HomeLock};
 pub use manager::{Manager, OpenError, Opened};
 pub use master_key::MasterKeyError;
 pub use secrets::UnfitKey;

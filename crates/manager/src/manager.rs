@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::apply::Verification;
 use crate::current::{Current, UnreadableRevision};
-use crate::home::HomeLock;
+use crate::home::{Holder, HomeLock};
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
 use crate::publish::Outlet;
@@ -98,7 +98,9 @@ impl Manager {
     /// Takes the home for itself and reads what is stored. Nothing runs yet: a one-shot command can use
     /// [`router`](Self::router) right away; a service calls [`run`](Self::run).
     pub async fn open(mut config: ManagerConfig) -> Result<Opened, OpenError> {
-        let lock = config.home.lock()?;
+        // One without a gateway serves a single command.
+        let holder = if config.publisher.is_some() { Holder::Serve } else { Holder::Command };
+        let lock = config.home.lock(holder)?;
         let store = Store::open(config.home.path()).await?;
         let master =
             master_key::settle(&store, &config.rng, config.master_key.as_ref(), config.make_master_key).await?;

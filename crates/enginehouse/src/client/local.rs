@@ -1,12 +1,17 @@
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::{HeaderValue, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
 
 use super::{Answer, ApiRequest, MAX_ANSWER_BYTES, Unreachable};
+
+/// Between two looks for a server that may be about to start.
+const POLL: Duration = Duration::from_millis(100);
 
 /// A server that runs on this home, by its control socket. File permissions are the authentication.
 #[derive(Debug)]
@@ -29,6 +34,18 @@ impl Local {
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(false),
             Err(e) => Err(self.unreachable(&e)),
         }
+    }
+
+    /// Whether a server listens within `patience`.
+    pub(super) async fn comes_up(&self, patience: Duration) -> Result<bool, Unreachable> {
+        let give_up = Instant::now() + patience;
+        while Instant::now() < give_up {
+            sleep(POLL).await;
+            if self.is_served().await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Sends one request over a connection of its own.

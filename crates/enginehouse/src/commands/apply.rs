@@ -60,6 +60,15 @@ pub(crate) struct Submission {
     base_dir: PathBuf,
 }
 
+// === impl ApplyArgs ===
+
+impl ApplyArgs {
+    /// Whether the command ends only once the models are ready: it makes no sense where nothing runs.
+    pub(super) const fn waits(&self) -> bool {
+        self.wait || self.atomic
+    }
+}
+
 /// Reads the document; done first, so that a file that cannot be read is said before anything is touched.
 pub(crate) fn prepare(args: &ApplyArgs) -> anyhow::Result<Submission> {
     read(&args.file)
@@ -76,7 +85,7 @@ pub(crate) async fn run(client: &Client, args: ApplyArgs, submission: Submission
         output::note("Nothing runs on this home: the models start with `enginehouse serve`.");
     }
     let job = match &applied.job {
-        Some(job) if args.wait || args.atomic => Some(follow::job(client, job, args.timeout).await?),
+        Some(job) if args.waits() => Some(follow::job(client, job, args.timeout).await?),
         _ => None,
     };
     if args.json {
@@ -96,7 +105,7 @@ fn path(args: &ApplyArgs) -> String {
     if args.atomic {
         pairs.push(("atomic", "true".to_owned()));
     }
-    if args.atomic || args.wait {
+    if args.waits() {
         pairs.push(("timeout_seconds", args.timeout.as_secs().to_string()));
     }
     format!("/api/v1/apply{}", client::query(pairs))

@@ -191,7 +191,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
         assert!(matches!(Service::find(&home).await, Service::Absent { locked: false }));
-        let held = manager::Home::create(folder.path()).unwrap().lock().unwrap();
+        let held = manager::Home::create(folder.path()).unwrap().lock(manager::Holder::Serve).unwrap();
         assert!(matches!(Service::find(&home).await, Service::Absent { locked: true }));
         drop(held);
         assert!(matches!(Service::find(&home).await, Service::Absent { locked: false }));
