@@ -4,8 +4,10 @@ mod body;
 mod connections;
 mod receive;
 mod request_id;
+mod socket;
 
 pub(crate) use body::Body;
 pub(crate) use connections::accept_forever;
 pub(crate) use receive::{BodyFault, BufferPermit, Buffers, receive};
 pub(crate) use request_id::request_id;
+pub(crate) use socket::Peer;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::authenticate::{Caller, authenticate};
-use crate::edge::{Body, Buffers, accept_forever, request_id};
+use crate::edge::{Body, Buffers, Peer, accept_forever, request_id};
 use crate::metrics::Metrics;
 use crate::operational::{forward, health, list_models, liveness, metrics_page, one_model, readiness};
 use crate::pipeline::mediate;
@@ -50,6 +50,11 @@ pub struct Gateway {
     metrics: Metrics,
     store_fault: watch::Receiver<Option<String>>,
 }
+
+/// The client left before it was answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the client has gone")]
+pub(crate) struct ClientGone;
 
 /// Time to reach the manager's socket on the same machine.
 const MANAGER_BOUND: Duration = Duration::from_secs(1);
@@ -121,12 +126,23 @@ impl Gateway {
         store.into_iter().chain(books).collect()
     }
 
-    /// Answers one request.
-    pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers one request, unless the client leaves first: then the connection ends, and everything that the request
+    /// holds is dropped.
+    pub(crate) async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Result<Response<Body>, ClientGone> {
+        tokio::select! {
+            biased;
+            response = self.answer(request, &peer) => Ok(response),
+            () = peer.clone().gone() => Err(ClientGone),
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let id = request_id(request.headers(), self.clock.now(), &self.rng);
         let is_head = request.method() == http::Method::HEAD;
-        let mut response = self.dispatch(&id, request).await.unwrap_or_else(|cause| {
-            self.metrics.rejected(cause.code());
+        let mut response = self.dispatch(&id, request, peer).await.unwrap_or_else(|cause| {
+            if cause.is_refusal() {
+                self.metrics.rejected(cause.code());
+            }
             let response = cause.rescue();
             log_refusal(&id, response.status(), &cause);
             response
@@ -140,9 +156,9 @@ impl Gateway {
         response
     }
 
-    async fn dispatch(&self, id: &Arc<str>, request: Request<Incoming>) -> Result<Response<Body>, Cause> {
+    async fn dispatch(&self, id: &Arc<str>, request: Request<Incoming>, peer: &Peer) -> Result<Response<Body>, Cause> {
         match Surface::of(request.method(), request.uri().path()) {
-            Surface::Mediated(api) => mediate(self, api, id, request).await,
+            Surface::Mediated(api) => mediate(self, api, id, request, peer).await,
             Surface::Models => {
                 let serving = self.serving()?;
                 let caller = self.caller(&serving, &request)?;
@@ -195,7 +211,7 @@ fn log_refusal(request_id: &str, status: StatusCode, cause: &Cause) {
     if status < 500 {
         tracing::debug!(request_id, status, code, "{cause}");
     } else {
-        tracing::warn!(request_id, status, code, "{cause}");
+        tracing::warn!(request_id, status, code, "request failed: {cause}");
     }
 }
 

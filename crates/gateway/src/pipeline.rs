@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use ledger::NewRequest;
@@ -13,11 +14,11 @@ use wire::{Edit, Peek, json_string, splice};
 
 use crate::admit::{Limit, Rejection, admit, reservation};
 use crate::authenticate::{Caller, authenticate};
-use crate::edge::{Body, receive};
+use crate::edge::{Body, BufferPermit, Peer, receive};
 use crate::gateway::Gateway;
 use crate::meter::{Account, Relay, Source};
 use crate::rescue::Cause;
-use crate::route::{Pick, choose};
+use crate::route::{Patience, Pick, choose};
 use crate::serving::{ModelState, Serving};
 use crate::surface::Api;
 use crate::upstream::{Answered, Fault, Outbound, attempt};
@@ -31,19 +32,27 @@ pub(crate) async fn mediate(
     api: Api,
     request_id: &Arc<str>,
     request: Request<Incoming>,
+    peer: &Peer,
 ) -> Result<Response<Body>, Cause> {
-    let serving = gateway.serving()?;
     let (head, body) = request.into_parts();
-
-    let caller = authenticate(&serving, &head.headers, gateway.clock.now())?;
-    let Settings { max_body_bytes, max_buffered_bytes, .. } = serving.settings;
-    let (body, permit) = receive(&head.headers, body, &gateway.buffers, max_body_bytes, max_buffered_bytes).await?;
+    let (body, permit) = receive_known(gateway, &head.headers, body).await?;
     let peek = Peek::parse(&body)?;
-    let model = find_model(&serving, &caller, api, &peek)?;
 
+    // A body can take its time. What was changed meanwhile holds: a key that was blocked is blocked.
+    let serving = gateway.serving()?;
+    let caller = authenticate(&serving, &head.headers, gateway.clock.now())?;
+    let model = find_model(&serving, &caller, api, &peek)?;
     let account = open_account(gateway, &caller, &model, api, request_id, &peek, body.len())?;
     let outbound = Outbound::new(api, peek, body, head.headers, request_id, permit);
-    answer(gateway, &serving.settings, model, &outbound, account).await
+    answer(gateway, &serving.settings, model, &outbound, account, peer).await
+}
+
+/// The body, if a valid key asks: strangers get no memory.
+async fn receive_known(gateway: &Gateway, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, BufferPermit), Cause> {
+    let serving = gateway.serving()?;
+    authenticate(&serving, headers, gateway.clock.now())?;
+    let Settings { max_body_bytes, max_buffered_bytes, .. } = serving.settings;
+    Ok(receive(headers, body, &gateway.buffers, max_body_bytes, max_buffered_bytes).await?)
 }
 
 /// The model that the body names, if the caller may use it.
@@ -105,6 +114,7 @@ async fn answer(
     model: Arc<ModelState>,
     outbound: &Outbound,
     mut account: Account,
+    peer: &Peer,
 ) -> Result<Response<Body>, Cause> {
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut last = None;
@@ -122,11 +132,11 @@ async fn answer(
         account.attempted(&pick, result.as_ref().map(|answered| answered.status().as_u16()), began);
         match result {
             Ok(answered) => {
-                pick.replica.succeeded();
-                return Ok(respond(model, pick, outbound, answered, account));
+                let patience = Patience::of(settings);
+                return Ok(respond(model, pick, patience, outbound, answered, account, peer));
             }
             Err(fault) => {
-                pick.replica.failed(settings.allowed_fails, settings.cooldown, Instant::now());
+                pick.replica.failed(Patience::of(settings), Instant::now());
                 tried.push(pick.replica.replica.id.clone());
                 let is_retryable = fault.is_retryable();
                 last = Some(upstream_cause(&model, &pick, fault));
@@ -166,18 +176,22 @@ fn upstream_cause(model: &ModelState, pick: &Pick, fault: Fault) -> Cause {
 fn respond(
     model: Arc<ModelState>,
     pick: Pick,
+    patience: Patience,
     outbound: &Outbound,
     answered: Answered,
     mut account: Account,
+    peer: &Peer,
 ) -> Response<Body> {
     let deployment = &pick.deployment.deployment;
     account.answering(answered.status().as_u16());
     match answered {
         Answered::Refused { status, headers, body } => {
+            pick.replica.succeeded();
             account.failed(status.as_u16());
             build(status, headers, Body::full(openai_shaped(status, body)))
         }
         Answered::Whole { status, headers, body, answer } => {
+            pick.replica.succeeded();
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
             let body = match edits {
                 Some(span) => splice(&body, vec![Edit { span, text: json_string(&model.model.name) }]).concat().into(),
@@ -192,7 +206,9 @@ fn respond(
         Answered::Stream { status, headers, first, rest } => {
             let bounds = (deployment.timeouts.between_bytes, deployment.timeouts.total);
             let upstream_model = deployment.upstream_model.clone();
-            let source = Source { model, deployment: deployment.id.clone(), replica: pick.replica, _busy: pick.busy };
+            let deployment = deployment.id.clone();
+            let source =
+                Source { model, deployment, replica: pick.replica, patience, _busy: pick.busy, peer: peer.clone() };
             let relay = Relay::new((first, rest), source, &upstream_model, outbound.hides_usage(), account, bounds);
             build(status, headers, Body::Relay(Box::new(relay)))
         }
@@ -207,7 +223,7 @@ fn build(status: http::StatusCode, headers: HeaderMap, body: Body) -> Response<B
 }
 
 /// An engine's refusal as it is where SDKs can read it, else in OpenAI's shape.
-fn openai_shaped(status: http::StatusCode, body: bytes::Bytes) -> bytes::Bytes {
+fn openai_shaped(status: http::StatusCode, body: Bytes) -> Bytes {
     if wire::ErrorBody::is_openai(&body) {
         return body;
     }

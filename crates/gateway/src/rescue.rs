@@ -70,7 +70,7 @@ impl Cause {
     /// The response that the client gets.
     pub(crate) fn rescue(&self) -> Response<Body> {
         let (status, kind, param, code) = self.class();
-        let error = ErrorBody { message: self.to_string(), kind, param, code };
+        let error = ErrorBody { message: self.message(), kind, param, code };
         let mut response = Response::new(Body::full(error.to_json()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -87,7 +87,23 @@ impl Cause {
     /// The event that ends a stream which cannot go on.
     pub(crate) fn to_event(&self) -> bytes::Bytes {
         let (_, kind, param, code) = self.class();
-        ErrorBody { message: self.to_string(), kind, param, code }.to_event()
+        ErrorBody { message: self.message(), kind, param, code }.to_event()
+    }
+
+    /// Whether the request was refused before it was admitted; what comes later is in the books.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Upstream { .. } | Self::NoReplica(_))
+    }
+
+    /// What the client reads: what happened, and what the engine said about it.
+    fn message(&self) -> String {
+        match self {
+            Self::Upstream { fault, .. } => match fault.words() {
+                Some(words) => format!("{self} It said: {words}"),
+                None => self.to_string(),
+            },
+            _ => self.to_string(),
+        }
     }
 
     /// The status that the client gets.

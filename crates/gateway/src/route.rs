@@ -8,4 +8,4 @@ mod replica;
 pub(crate) use choose::{Pick, choose};
 pub(crate) use deployment::DeploymentState;
 pub(crate) use probe::probe_forever;
-pub(crate) use replica::{Busy, ReplicaState};
+pub(crate) use replica::{Busy, Patience, ReplicaState};

@@ -40,6 +40,13 @@ impl Chunk {
         EMPTY.iter().all(|finder| finder.find(data).is_none()) || OTHER.iter().any(|finder| finder.find(data).is_some())
     }
 
+    /// Whether the chunk tells why an answer ended.
+    pub fn finishes(data: &[u8]) -> bool {
+        static FINISH: LazyLock<[Finder<'static>; 2]> =
+            LazyLock::new(|| [r#""finish_reason":""#, r#""finish_reason": ""#].map(Finder::new));
+        FINISH.iter().any(|finder| finder.find(data).is_some())
+    }
+
     /// Reads the fields out of `data`; none if it is not a JSON object, which is then passed on as it is.
     pub fn parse(data: &[u8]) -> Option<Self> {
         let mut chunk = Self::default();

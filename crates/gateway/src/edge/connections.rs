@@ -1,4 +1,3 @@
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::Peer;
 use crate::gateway::Gateway;
 
 /// Client connections at once; further ones wait in the kernel's queue.
@@ -53,15 +53,17 @@ pub(crate) async fn accept_forever(gateway: Arc<Gateway>, listener: TcpListener,
 fn serve(gateway: Arc<Gateway>, stream: TcpStream, graceful: &GracefulShutdown, place: impl Send + 'static) {
     // A delayed small write would cost up to 40 ms per request.
     let _ = stream.set_nodelay(true);
+    let peer = Peer::new(stream);
+    let socket = peer.socket();
     let service = service_fn(move |request| {
-        let gateway = gateway.clone();
-        async move { Ok::<_, Infallible>(gateway.respond(request).await) }
+        let (gateway, peer) = (gateway.clone(), peer.clone());
+        async move { gateway.respond(request, peer).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_BOUND)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(socket), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         // A connection that breaks is the client's business, and its requests are settled by Drop.

@@ -7,10 +7,13 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Time that a client may take between two pieces of its body.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// Time that a whole body may take.
+const TOTAL: Duration = Duration::from_secs(600);
 
 /// Why a body did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +22,7 @@ pub(crate) enum BodyFault {
     TooLarge(usize),
     #[error("The service holds as many request bodies as it can. Try again shortly.")]
     Overloaded,
-    #[error("The request body did not go on within {0:?}.")]
+    #[error("The request body was not there within {0:?}.")]
     Slow(Duration),
     #[error("The request body ended before it was complete.")]
     Broken,
@@ -51,7 +54,11 @@ pub(crate) async fn receive(
     let mut permit = BufferPermit { buffers: buffers.clone(), bytes: 0 };
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
+    let ends = Instant::now() + TOTAL;
     while let Some(frame) = timeout(IDLE, body.frame()).await.map_err(|_| BodyFault::Slow(IDLE))? {
+        if Instant::now() > ends {
+            return Err(BodyFault::Slow(TOTAL));
+        }
         let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
         if permit.bytes + data.len() > max {
             return Err(BodyFault::TooLarge(max));

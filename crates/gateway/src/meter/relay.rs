@@ -1,3 +1,4 @@
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,15 +11,15 @@ use tokio::time::{Instant, Sleep};
 
 use super::Account;
 use super::rewrite::Rewrite;
+use crate::edge::Peer;
 use crate::rescue::Cause;
-use crate::route::{Busy, ReplicaState};
+use crate::route::{Busy, Patience, ReplicaState};
 use crate::serving::ModelState;
 use crate::upstream::Fault;
 
 /// An engine's stream on its way to the client: frame by frame, settled before its last byte goes out.
 ///
 /// It is polled by the client's connection and owns the engine's, so a client that goes away drops both.
-#[derive(Debug)]
 pub(crate) struct Relay {
     /// The first bytes, which came before the client was answered.
     first: Option<Bytes>,
@@ -27,6 +28,8 @@ pub(crate) struct Relay {
     account: Account,
     watch: Watch,
     source: Source,
+    /// Ends when the client does.
+    gone: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_ended: bool,
 }
 
@@ -38,6 +41,9 @@ pub(crate) struct Source {
     pub(crate) replica: Arc<ReplicaState>,
     /// Counts the request on the replica as long as the stream lives.
     pub(crate) _busy: Busy,
+    pub(crate) patience: Patience,
+    /// Who it goes to.
+    pub(crate) peer: Peer,
 }
 
 /// Watches over the time of a stream. The timer is set anew only when it fires, not at every frame.
@@ -52,6 +58,12 @@ struct Watch {
 
 // === impl Relay ===
 
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Relay({})", self.source.deployment)
+    }
+}
+
 impl Relay {
     /// Relays `first` and then `rest`. `upstream_model` is the engine's name for the model.
     pub(crate) fn new(
@@ -63,12 +75,15 @@ impl Relay {
         (between, total): (Duration, Duration),
     ) -> Self {
         let public = &*source.model.model.name;
+        let watch = Watch::new(between, total);
+        source.peer.set_deadline(Some(watch.ends));
         Self {
+            gone: Box::pin(source.peer.clone().gone()),
             first: Some(first),
             rest,
             rewrite: Rewrite::new((public != upstream_model).then_some(public), hides_usage),
             account,
-            watch: Watch::new(between, total),
+            watch,
             source,
             is_ended: false,
         }
@@ -81,6 +96,10 @@ impl Relay {
                 return Poll::Ready(None);
             }
             let frame = match self.next_frame(cx) {
+                Poll::Pending if self.gone.as_mut().poll(cx).is_ready() => {
+                    // Nobody is left to be told; dropping the account books it.
+                    return Poll::Ready(None);
+                }
                 Poll::Pending => match self.watch.poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(fault) => return Poll::Ready(Some(self.break_off(fault))),
@@ -110,7 +129,7 @@ impl Relay {
         self.watch.saw_bytes();
         let passed = self.rewrite.push(data);
         self.account.relayed(passed.bytes.len(), passed.tokens);
-        if self.rewrite.is_done {
+        if self.rewrite.is_done() {
             // Before the client can know that the answer is complete.
             self.settle();
         }
@@ -119,28 +138,27 @@ impl Relay {
 
     /// The engine ended the stream in good order.
     fn end(&mut self) -> Bytes {
-        if !self.rewrite.is_done && self.rewrite.is_torn() {
-            return self.break_off(Fault::Cut);
-        }
+        let Some(rest) = self.rewrite.finish() else { return self.break_off(Fault::Cut) };
         self.settle();
         self.is_ended = true;
-        Bytes::new()
+        rest
     }
 
     /// The engine's connection broke. After `[DONE]` nothing is missing.
     fn cut(&mut self) -> Bytes {
-        if self.rewrite.is_done {
+        if self.rewrite.is_done() {
             self.is_ended = true;
             return Bytes::new();
         }
-        self.source.replica.failed_once();
         self.break_off(Fault::Cut)
     }
 
     fn settle(&mut self) {
         if self.rewrite.has_error {
+            self.source.failed();
             self.account.broke_off(self.rewrite.usage);
         } else {
+            self.source.replica.succeeded();
             self.account.completed(self.rewrite.usage);
         }
     }
@@ -153,10 +171,27 @@ impl Relay {
             "a stream from deployment `{}` broke off: it {fault}",
             self.source.deployment
         );
+        if !matches!(fault, Fault::Total(_)) {
+            self.source.failed();
+        }
         self.account.broke_off(self.rewrite.usage);
         self.is_ended = true;
         let model = self.source.model.model.name.clone();
         Cause::Upstream { model, deployment: self.source.deployment.clone(), fault }.to_event()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.source.peer.set_deadline(None);
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn failed(&self) {
+        self.replica.failed(self.patience, Instant::now());
     }
 }
 

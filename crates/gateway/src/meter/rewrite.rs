@@ -12,10 +12,21 @@ pub(super) struct Rewrite {
     hides_usage: bool,
     /// The newest usage that the engine reported.
     pub(super) usage: Option<Usage>,
-    /// Whether `[DONE]` came.
-    pub(super) is_done: bool,
+    /// How far the answer is.
+    stage: Stage,
     /// Whether the engine reported an error in band.
     pub(super) has_error: bool,
+}
+
+/// How far an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// More has to come.
+    Open,
+    /// A chunk told why the answer ended.
+    Finished,
+    /// `[DONE]` came.
+    Done,
 }
 
 /// What goes on to the client of one frame.
@@ -37,7 +48,7 @@ impl Rewrite {
             public_model: public_model.map(json_string),
             hides_usage,
             usage: None,
-            is_done: false,
+            stage: Stage::Open,
             has_error: false,
         }
     }
@@ -62,19 +73,33 @@ impl Rewrite {
         Passed { bytes, tokens }
     }
 
-    /// The start of an event that the engine never ended.
-    pub(super) fn is_torn(&self) -> bool {
-        self.splitter.is_inside_event()
+    /// Whether `[DONE]` came.
+    pub(super) fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// The engine has ended the stream: what was held back of its last event, or none if the answer was cut. A
+    /// stream without `[DONE]` must at least have told why it ended.
+    pub(super) fn finish(&mut self) -> Option<Bytes> {
+        let rest = self.splitter.finish().unwrap_or_default();
+        if data(&rest).is_some_and(|payload| payload.as_ref() == DONE) {
+            self.stage = Stage::Done;
+        }
+        let has_ended = self.is_done() || (rest.is_empty() && (self.stage == Stage::Finished || self.has_error));
+        has_ended.then_some(rest)
     }
 
     /// One event as it goes on; none if it is kept from the client.
     fn event(&mut self, event: &Bytes, tokens: &mut u64) -> Option<Bytes> {
         let Some(payload) = data(event) else { return Some(event.clone()) };
         if payload.as_ref() == DONE {
-            self.is_done = true;
+            self.stage = Stage::Done;
             return Some(event.clone());
         }
         *tokens += u64::from(Chunk::has_content(&payload));
+        if Chunk::finishes(&payload) {
+            self.stage = self.stage.max(Stage::Finished);
+        }
         if self.public_model.is_none() && !Chunk::may_matter(&payload) {
             return Some(event.clone());
         }
@@ -157,7 +182,8 @@ mod tests {
     fn nothing_changes_that_need_not() {
         let mut rewrite = Rewrite::new(None, false);
         assert_eq!(run(&mut rewrite, &[STREAM]), (STREAM.to_owned(), 1));
-        assert!(rewrite.is_done && !rewrite.has_error && !rewrite.is_torn());
+        assert!(rewrite.is_done() && !rewrite.has_error);
+        assert_eq!(rewrite.finish().unwrap(), "");
         assert_eq!(rewrite.usage.unwrap().prompt_tokens, 2);
     }
 
@@ -166,6 +192,21 @@ mod tests {
         let frame = Bytes::from_static(STREAM.as_bytes());
         let passed = Rewrite::new(None, false).push(&frame);
         assert_eq!(passed.bytes.as_ptr(), frame.as_ptr());
+    }
+
+    #[test]
+    fn a_stream_that_just_ends_was_cut() {
+        let ends = |stream: &str| {
+            let mut rewrite = Rewrite::new(None, false);
+            run(&mut rewrite, &[stream]);
+            rewrite.finish().map(|rest| std::str::from_utf8(&rest).unwrap().to_owned())
+        };
+        let content = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":null}]}\n\n";
+        let finish = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+        assert_eq!(ends(content), None);
+        assert_eq!(ends(&format!("{content}{finish}")).as_deref(), Some(""));
+        assert_eq!(ends(&format!("{content}data: [DONE]\n")).as_deref(), Some("data: [DONE]\n"));
+        assert_eq!(ends(&format!("{content}{finish}data: {{")), None);
     }
 
     #[test]

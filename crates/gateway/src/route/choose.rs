@@ -23,6 +23,16 @@ type Candidate<'a> = (&'a Arc<DeploymentState>, &'a Arc<ReplicaState>);
 /// Replicas whose active probes fail are out. Those that are cooling down after failures are taken only where
 /// nothing else is left: a lone replica that fails now and then still serves.
 pub(crate) fn choose(model: &ModelState, tried: &[Arc<str>], rng: &Rng, now: Instant) -> Option<Pick> {
+    loop {
+        let (deployment, replica) = candidate(model, tried, rng, now)?;
+        // Another request may take a deployment's last one of this minute meanwhile; then it is no candidate any more.
+        if deployment.take(now) {
+            return Some(Pick { deployment: deployment.clone(), busy: replica.begin(), replica: replica.clone() });
+        }
+    }
+}
+
+fn candidate<'a>(model: &'a ModelState, tried: &[Arc<str>], rng: &Rng, now: Instant) -> Option<Candidate<'a>> {
     let up: Vec<Candidate<'_>> = model
         .deployments
         .iter()
@@ -33,15 +43,10 @@ pub(crate) fn choose(model: &ModelState, tried: &[Arc<str>], rng: &Rng, now: Ins
     let fresh = |(_, replica): &Candidate<'_>| !tried.contains(&replica.replica.id);
     let rested = |(_, replica): &Candidate<'_>| !replica.is_cooling(now);
     let candidates = narrow(narrow(up, rested), fresh);
-    let (deployment, replica) = match model.model.strategy {
+    match model.model.strategy {
         Strategy::LeastBusy => least_busy(&candidates, rng),
         Strategy::SimpleShuffle => simple_shuffle(&candidates, rng),
-    }?;
-    deployment.take(now).then(|| Pick {
-        deployment: deployment.clone(),
-        busy: replica.begin(),
-        replica: replica.clone(),
-    })
+    }
 }
 
 /// Those that `keep` wants, or all if it wants none.

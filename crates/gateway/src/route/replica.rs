@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Uri;
 use parking_lot::Mutex;
-use snapshot::Replica;
+use snapshot::{Replica, Settings};
 use tokio::time::Instant;
 
 use crate::surface::Api;
@@ -27,6 +27,15 @@ pub(crate) struct ReplicaState {
     cooling_until: Mutex<Option<Instant>>,
     failed_probes: AtomicU32,
     is_down: AtomicBool,
+}
+
+/// What is borne of a failing replica.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Failures in a row after which it is left alone.
+    pub(crate) allowed_fails: u32,
+    /// For how long.
+    pub(crate) cooldown: Duration,
 }
 
 /// Counts one request of a replica for as long as it is held.
@@ -83,17 +92,12 @@ impl ReplicaState {
         }
     }
 
-    /// A request failed by the replica's fault; past `allowed` in a row it is left alone for `cooldown`.
-    pub(crate) fn failed(&self, allowed: u32, cooldown: Duration, now: Instant) {
+    /// A request failed by the replica's fault; after too many in a row it is left alone for a while.
+    pub(crate) fn failed(&self, patience: Patience, now: Instant) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if failures >= allowed.max(1) {
-            *self.cooling_until.lock() = Some(now + cooldown);
+        if failures >= patience.allowed_fails.max(1) {
+            *self.cooling_until.lock() = Some(now + patience.cooldown);
         }
-    }
-
-    /// A stream broke off: a mark against the replica, but nothing was asked of another one yet.
-    pub(crate) fn failed_once(&self) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An active probe ended. A refused connection counts at once, anything else when it repeats.
@@ -110,6 +114,14 @@ impl ReplicaState {
         if (was_refused || failed >= PROBES_TO_DOWN) && !self.is_down.swap(true, Ordering::Relaxed) {
             tracing::warn!(replica = %self.replica.id, "replica `{}` does not answer its health check", self.replica.id);
         }
+    }
+}
+
+// === impl Patience ===
+
+impl Patience {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { allowed_fails: settings.allowed_fails, cooldown: settings.cooldown }
     }
 }
 

@@ -7,6 +7,7 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use snapshot::Secret;
 use tokio::time::timeout;
 use wire::sse::{self, Splitter};
 use wire::{Answer, Chunk, ErrorBody};
@@ -57,7 +58,7 @@ async fn exchange(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answe
         status if status.is_success() && is_event_stream(&head.headers) => begun(head, body).await,
         status if status.is_success() => whole(head, body, max_bytes).await,
         status => {
-            let body = error_body(body).await;
+            let body = scrub(error_body(body).await, pick);
             if is_client_s_fault(status) {
                 return Ok(Answered::Refused { status, headers: head.headers, body });
             }
@@ -118,6 +119,15 @@ async fn error_body(mut rest: Incoming) -> Bytes {
         }
     }
     body.freeze()
+}
+
+/// An engine's error without the credential that we presented, which some repeat.
+fn scrub(body: Bytes, pick: &Pick) -> Bytes {
+    let credential = pick.deployment.deployment.credential.as_ref().map(Secret::expose).filter(|text| !text.is_empty());
+    match (credential, std::str::from_utf8(&body)) {
+        (Some(credential), Ok(text)) if text.contains(credential) => text.replace(credential, "***").into(),
+        _ => body,
+    }
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

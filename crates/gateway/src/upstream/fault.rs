@@ -3,6 +3,9 @@ use std::time::Duration;
 use hyper_util::client::legacy;
 
 /// Why an attempt at a replica failed.
+///
+/// Shown, it does not repeat what the engine said: that can hold parts of a prompt or of a credential, which do not
+/// belong into logs. [`words`](Fault::words) has it, for the client alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     /// No connection.
@@ -24,7 +27,7 @@ pub(crate) enum Fault {
     #[error("broke off in the middle of its answer")]
     Cut,
     /// The engine answered with an error that is not the client's.
-    #[error("answered with status {status}{}", detail(message.as_ref()))]
+    #[error("answered with status {status}")]
     Status {
         /// What it answered with.
         status: u16,
@@ -34,7 +37,7 @@ pub(crate) enum Fault {
         retry_after: Option<u32>,
     },
     /// The engine reports an error as first event of a stream.
-    #[error("reported an error{}", detail(message.as_ref()))]
+    #[error("reported an error")]
     ErrorEvent {
         /// Its own words, cut to a readable length.
         message: Option<String>,
@@ -52,6 +55,16 @@ pub(crate) enum Fault {
 impl Fault {
     pub(super) fn of_client(error: &legacy::Error) -> Self {
         if error.is_connect() { Self::Connect(root_cause(error)) } else { Self::Reset }
+    }
+
+    /// What the engine said, where the client may read it. An engine that refuses our credential, or knows no such
+    /// path or model, talks to us and not to the client.
+    pub(crate) fn words(&self) -> Option<&str> {
+        match self {
+            Self::Status { status: 401 | 403 | 404 | 405, .. } => None,
+            Self::Status { message, .. } | Self::ErrorEvent { message } => message.as_deref(),
+            _ => None,
+        }
     }
 
     /// One word for the books and for metrics.
@@ -89,10 +102,6 @@ impl Fault {
     pub(crate) const fn is_connect(&self) -> bool {
         matches!(self, Self::Connect(_))
     }
-}
-
-fn detail(message: Option<&String>) -> String {
-    message.map(|text| format!(": {text}")).unwrap_or_default()
 }
 
 /// The innermost cause, which is the one that people can act on.

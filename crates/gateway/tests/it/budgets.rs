@@ -4,29 +4,19 @@ use std::sync::Arc;
 
 use ledger::Nanos;
 
+use crate::limits::storm;
 use crate::support::{Engine, TestGateway};
 
 const CHAT: &str = r#"{"model":"m","max_tokens":8,"messages":[{"role":"user","content":"x"}]}"#;
 const PATH: &str = "/v1/chat/completions";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_budget_holds_under_500_at_once() {
+async fn ten_thousand_requests_against_a_budget() {
     let engine = Engine::chat(8, 0).await;
     let budget = Nanos(20_000);
     let gateway = Arc::new(TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].max_budget = Some(budget)).await);
-    for _ in 0..4 {
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..500 {
-            let gateway = gateway.clone();
-            tasks.spawn(async move { gateway.post(PATH, CHAT).await });
-        }
-        while let Some(answer) = tasks.join_next().await {
-            let answer = answer.unwrap();
-            if answer.status != 200 {
-                assert_eq!(answer.error().3, "insufficient_quota");
-            }
-        }
-    }
+    let (served, rejected, other) = storm(&gateway, 10_000).await;
+    assert_eq!((served + rejected, other), (10_000, 0));
     gateway.settled().await;
     let events = gateway.events().await;
     let spent: Nanos = events.iter().map(|event| event.cost).sum();
@@ -34,6 +24,11 @@ async fn a_budget_holds_under_500_at_once() {
     let dearest = events.iter().map(|event| event.cost).max().unwrap();
     assert!(spent < budget + dearest, "{spent} of {budget}, one request costs {dearest}");
     assert!(spent.0 > budget.0 - 200, "the budget can be used up: {spent} of {budget}");
+    assert_eq!(events.len(), served);
+    let refused = gateway.post(PATH, CHAT).await;
+    assert!(refused.status == 200 || refused.error().3 == "insufficient_quota");
+    gateway.publish(|snapshot| snapshot.keys[0].max_budget = Some(Nanos(budget.0 * 2))).await;
+    assert_eq!(gateway.post(PATH, CHAT).await.status, 200, "no reservation leaked");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ const CHAT: &str = r#"{"model":"m","max_tokens":4,"messages":[{"role":"user","co
 const PATH: &str = "/v1/chat/completions";
 
 /// Sends `total` requests, 500 at once; how many were answered with 200, 429 and anything else.
-async fn storm(gateway: &Arc<TestGateway>, total: usize) -> (usize, usize, usize) {
+pub(crate) async fn storm(gateway: &Arc<TestGateway>, total: usize) -> (usize, usize, usize) {
     let room = Arc::new(Semaphore::new(500));
     let counts = Arc::new([const { AtomicUsize::new(0) }; 3]);
     let mut tasks = tokio::task::JoinSet::new();

@@ -5,6 +5,7 @@
 mod budgets;
 mod disconnect;
 mod faults;
+mod hostile;
 mod limits;
 mod pass_through;
 mod refusals;

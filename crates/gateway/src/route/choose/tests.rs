@@ -6,6 +6,7 @@ use snapshot::{Address, Deployment, Model, ModelType, Replica, Snapshot, Timeout
 
 use super::*;
 use crate::metrics::Metrics;
+use crate::route::Patience;
 use crate::serving::Serving;
 
 fn model(strategy: Strategy, deployments: &[(&str, u32, usize)]) -> Arc<ModelState> {
@@ -73,7 +74,7 @@ async fn tried_and_cooling_replicas_come_last_and_dead_ones_never() {
     assert_eq!(id(choose(&model, &["a/0".into()], &rng, now).unwrap()), "a/1");
 
     let replicas = &model.deployments[0].replicas;
-    replicas[1].failed(1, Duration::from_secs(5), now);
+    replicas[1].failed(Patience { allowed_fails: 1, cooldown: Duration::from_secs(5) }, now);
     assert_eq!(id(choose(&model, &["a/0".into()], &rng, now).unwrap()), "a/0", "rather again than a cooling one");
     assert_eq!(id(choose(&model, &["a/0".into()], &rng, now + Duration::from_secs(5)).unwrap()), "a/1");
 
