@@ -68,7 +68,8 @@ fn wrong_usage_is_two_and_says_what_would_be_right() {
 fn every_command_explains_itself() {
     let program = support::enginehouse!();
     assert!(program.run(["--version"]).ok().starts_with("enginehouse "));
-    for command in ["serve", "demo", "apply", "schema", "model", "key", "usage", "doctor", "completions"] {
+    for command in ["serve", "demo", "apply", "schema", "model", "key", "usage", "doctor", "completions", "engine-sim"]
+    {
         let finished = program.run([command, "--help"]);
         assert!(finished.ok().contains("enginehouse "), "no example in the help of {command}");
     }

@@ -77,8 +77,14 @@ async fn a_person_stops_the_engines_and_a_service_manager_leaves_them_to_be_adop
     .await;
     assert_eq!(server.engine_pids(), engines, "adopted, not started anew");
 
+    assert!(server.stop(Signal::HUP).await.success());
+    assert_eq!(server.engine_pids(), engines, "a terminal that is closed leaves them too");
+    server.restart().await;
     server.kill();
     assert_eq!(server.engine_pids(), engines, "a crash leaves them too");
+    let listed = server.cli(&["model", "list"]);
+    assert!(listed.ok().contains("0/1") && !listed.stdout.contains("/v1"), "no address is made up: {listed:?}");
+    assert!(listed.stderr.contains("Nothing runs on this home"), "{listed:?}");
     server.restart().await;
     assert!(server.stop(Signal::INT).await.success());
     assert_eq!(server.engine_pids(), Vec::<u32>::new(), "stopped with the person's Ctrl-C");
@@ -245,6 +251,10 @@ fn a_demo_serves_one_request_shows_its_books_and_leaves_nothing() {
     for words in [client.as_str(), admin.as_str(), "sk-", "curl ", "answered ", "prompt + ", "cost 0.0"] {
         assert!(shown.contains(words), "no `{words}` in:\n{shown}");
     }
+    let line = |name: &str| format!("  commands     {name} --home {}", temporary.path().display());
+    assert!(shown.contains(&line(&program.path().display().to_string())), "a command that can be typed:\n{shown}");
+    let named = Finished::of(command.env("PATH", program.path().parent().unwrap()), None);
+    assert!(named.ok().contains(&line("enginehouse")), "{named:?}");
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "the home is gone");
     assert!(!processes_mention(&client), "and so are the engines");
 }

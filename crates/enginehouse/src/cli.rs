@@ -79,8 +79,8 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
-    /// Run a simulated engine, for the demo and for tests
-    #[command(hide = true)]
+    /// Run a simulated engine: made-up answers, no model and no GPU; for trying things out and for tests
+    #[command(after_help = "Example:\n  enginehouse engine-sim --port 8000 --model tiny")]
     EngineSim(engine_sim::Args),
 }
 
@@ -98,7 +98,7 @@ mod tests {
         while let Some(command) = commands.pop() {
             commands.extend(command.get_subcommands().cloned());
             let has_example = command.get_after_help().is_some_and(|help| help.to_string().contains("enginehouse "));
-            if !has_example && !command.is_hide_set() {
+            if !has_example {
                 without.push(command.get_name().to_owned());
             }
         }

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) enum Stop {
     /// A person at a terminal (SIGINT): engines stop too.
     Person,
-    /// A service manager (SIGTERM), often to restart us: engines run on and are adopted.
+    /// A service manager (SIGTERM), often to restart us, or a terminal that was closed (SIGHUP): engines run on and
+    /// are adopted.
     Service,
 }
 
@@ -40,14 +41,22 @@ pub(crate) struct Lifecycle {
     stop: Arc<OnceLock<Stop>>,
 }
 
+/// The signals that end the program.
+#[derive(Debug)]
+struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+    /// None where they are ignored.
+    hangups: Option<Signal>,
+}
+
 // === impl Lifecycle ===
 
 impl Lifecycle {
-    /// Listens for SIGINT and SIGTERM from now on.
+    /// Listens for SIGINT, SIGTERM and SIGHUP from now on.
     pub(crate) fn install() -> io::Result<Self> {
         let lifecycle = Self::default();
-        let (interrupts, terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::spawn(lifecycle.clone().listen(interrupts, terminations));
+        tokio::spawn(lifecycle.clone().listen(Signals::catch()?));
         Ok(lifecycle)
     }
 
@@ -73,20 +82,51 @@ impl Lifecycle {
         }
     }
 
-    async fn listen(self, mut interrupts: Signal, mut terminations: Signal) {
-        let first = tokio::select! {
-            _ = interrupts.recv() => Stop::Person,
-            _ = terminations.recv() => Stop::Service,
-        };
+    async fn listen(self, mut signals: Signals) {
+        let first = signals.next().await;
         tracing::info!(stop = ?first, "stopping; a second signal ends at once");
         self.stop(first);
-        tokio::select! {
-            _ = interrupts.recv() => {}
-            _ = terminations.recv() => {}
-        }
+        signals.next().await;
         tracing::warn!("second signal: ending at once");
         self.hard.cancel();
     }
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        let process = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let hangups = if ignores_hangups(&process) { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupts: signal(SignalKind::interrupt())?,
+            terminations: signal(SignalKind::terminate())?,
+            hangups,
+        })
+    }
+
+    async fn next(&mut self) -> Stop {
+        let hangup = async {
+            match &mut self.hangups {
+                Some(hangups) => drop(hangups.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupts.recv() => Stop::Person,
+            _ = self.terminations.recv() => Stop::Service,
+            () = hangup => Stop::Service,
+        }
+    }
+}
+
+/// Whether whoever started us said that we outlive the terminal (`nohup`); from the text of `/proc/self/status`.
+fn ignores_hangups(process: &str) -> bool {
+    /// SIGHUP is signal 1, and so the lowest bit.
+    const HANGUP: u64 = 1;
+    let mask = process.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & HANGUP != 0)
 }
 
 #[cfg(test)]
@@ -102,6 +142,13 @@ mod tests {
         let slow = Lifecycle::default();
         slow.tasks.spawn(std::future::pending::<()>());
         assert_eq!(slow.drain(Duration::from_secs(30)).await, Drained::Overdue);
+    }
+
+    #[test]
+    fn hangups_are_left_to_nohup() {
+        assert!(ignores_hangups("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n"));
+        assert!(!ignores_hangups("SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n"));
+        assert!(!ignores_hangups(""));
     }
 
     #[tokio::test(start_paused = true)]

@@ -127,6 +127,7 @@ fn document() -> anyhow::Result<Value> {
 
 fn introduction(home: &Home, planes: &Planes, key: &str) -> String {
     let (client, admin, home) = (planes.client, planes.admin, home.path().display());
+    let program = this_program();
     let [(chat, ..), (embed, ..)] = MODELS;
     let master = planes.made_master_key.as_ref().map_or("-", |key| key.expose());
     format!(
@@ -135,7 +136,7 @@ fn introduction(home: &Home, planes: &Planes, key: &str) -> String {
   key          {key}
   admin API    http://{admin}/api/v1
   master key   {master}
-  commands     enginehouse --home {home} usage
+  commands     {program} --home {home} usage
 
 Try it:
 
@@ -144,6 +145,16 @@ Try it:
     -d '{{\"model\": \"{chat}\", \"stream\": true, \"messages\": [{{\"role\": \"user\", \"content\": \"Say hello.\"}}]}}'
 "
     )
+}
+
+/// How this program is called from a shell: by its name where that finds it, else by its path.
+fn this_program() -> String {
+    const NAME: &str = "enginehouse";
+    let Ok(program) = std::env::current_exe() else { return NAME.to_owned() };
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(NAME)).find(|path| path.is_file());
+    let is_found = found.and_then(|path| path.canonicalize().ok()).is_some_and(|path| path == program);
+    if is_found { NAME.to_owned() } else { program.display().to_string() }
 }
 
 /// The address that was asked for, else the usual one, else, as the demo must not need anything, any free port.

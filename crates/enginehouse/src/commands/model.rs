@@ -74,7 +74,10 @@ async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {
         output::note("No models yet: write a document and run `enginehouse apply -f FILE`.");
         return Ok(());
     }
-    output::table(&table(&models))?;
+    output::table(&table(&models, client.is_offline()))?;
+    if client.is_offline() {
+        output::note("Nothing runs on this home: the models start with `enginehouse serve`.");
+    }
     let faults = faults(&models);
     if !faults.is_empty() {
         output::note(&faults);
@@ -82,9 +85,11 @@ async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn table(models: &[Model]) -> Table {
-    let mut table =
-        Table::new(&[Column::text("MODEL"), Column::text("TYPE"), Column::text("READY"), Column::text("URL")]);
+/// Where nothing runs, there is no address to show.
+fn table(models: &[Model], offline: bool) -> Table {
+    let url = if offline { None } else { Some(Column::text("URL")) };
+    let columns = [Column::text("MODEL"), Column::text("TYPE"), Column::text("READY")].into_iter().chain(url);
+    let mut table = Table::new(&columns.collect::<Vec<_>>());
     for model in models {
         let ready = format!("{}/{}", model.ready, model.replicas);
         table.push(vec![model.name.clone(), model.kind.clone(), ready, model.url.clone().unwrap_or_default()]);

@@ -55,7 +55,7 @@ struct Limits {
     /// Models that it may use, separated by commas; `all` for every model
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Option<Vec<String>>,
-    /// Requests a minute; `none` for no limit
+    /// Requests in a window of 60 s, which starts with its first request; `none` for no limit
     #[arg(long, value_name = "COUNT", value_parser = count)]
     rpm: Option<Setting>,
     /// Requests at once; `none` for no limit
