@@ -11,6 +11,8 @@ use crate::raw::walk;
 pub struct Chunk {
     /// Where the value of `model` stands.
     pub model: Option<Range<usize>>,
+    /// Where the value of `system_fingerprint` stands.
+    pub fingerprint: Option<Range<usize>>,
     /// What was used so far, where the engine says so.
     pub usage: Option<Usage>,
     /// Whether `choices` is there and empty: the chunk exists for its usage only.
@@ -50,9 +52,10 @@ impl Chunk {
     /// Reads the fields out of `data`; none if it is not a JSON object, which is then passed on as it is.
     pub fn parse(data: &[u8]) -> Option<Self> {
         let mut chunk = Self::default();
-        walk(data, &["model", "usage", "choices", "error"], |name, member| {
+        walk(data, &["model", "usage", "choices", "error", "system_fingerprint"], |name, member| {
             match name {
                 "model" if member.text.starts_with('"') => chunk.model = Some(member.span()),
+                "system_fingerprint" if member.text.starts_with('"') => chunk.fingerprint = Some(member.span()),
                 "usage" => chunk.usage = Usage::read(member.text),
                 "choices" => chunk.is_usage_only = member.text.trim_matches(['[', ']', ' ']).is_empty(),
                 "error" => chunk.is_error = !member.is_null(),

@@ -177,7 +177,8 @@ impl Relay {
         self.account.broke_off(self.rewrite.usage);
         self.is_ended = true;
         let model = self.source.model.model.name.clone();
-        Cause::Upstream { model, deployment: self.source.deployment.clone(), fault }.to_event()
+        let event = Cause::Upstream { model, deployment: self.source.deployment.clone(), fault }.to_event();
+        [self.rewrite.take_held(), event].concat().into()
     }
 }
 

@@ -1,4 +1,5 @@
 use bytes::{Bytes, BytesMut};
+use memchr::memrchr;
 use wire::sse::{Piece, Splitter, data};
 use wire::{Chunk, Usage, json_string};
 
@@ -16,6 +17,19 @@ pub(super) struct Rewrite {
     stage: Stage,
     /// Whether the engine reported an error in band.
     pub(super) has_error: bool,
+    /// The chunk that told why the answer ended, while our own usage chunk is still to come: vLLM names itself in
+    /// whichever comes last, and the client shall see what it would have seen without us.
+    held: Option<Bytes>,
+}
+
+/// What one event is to the client.
+enum Seen {
+    /// It goes on.
+    Event(Bytes),
+    /// It tells why the answer ended.
+    Finish(Bytes),
+    /// It was asked for on our own account; the engine's name in it, as JSON.
+    OurUsage(Option<Bytes>),
 }
 
 /// How far an answer is.
@@ -50,6 +64,7 @@ impl Rewrite {
             usage: None,
             stage: Stage::Open,
             has_error: false,
+            held: None,
         }
     }
 
@@ -60,12 +75,12 @@ impl Rewrite {
         let starts_fresh = !splitter.is_inside_event();
         let (mut tokens, mut is_altered, mut pieces) = (0, false, Pieces::default());
         splitter.push(frame.clone(), |piece| match piece {
-            Piece::Part(bytes) => pieces.add(bytes),
-            Piece::Event(event) => {
-                let passed = self.event(&event, &mut tokens);
-                is_altered |= passed.as_ref() != Some(&event);
-                pieces.extend(passed);
+            Piece::Part(bytes) => {
+                is_altered |= self.held.is_some();
+                pieces.extend(self.held.take());
+                pieces.add(bytes);
             }
+            Piece::Event(event) => is_altered |= self.event(&event, &mut tokens, &mut pieces),
         });
         self.splitter = splitter;
         // Untouched events of one frame are contiguous in it: pass them on as the one slice they are.
@@ -86,38 +101,77 @@ impl Rewrite {
             self.stage = Stage::Done;
         }
         let has_ended = self.is_done() || (rest.is_empty() && (self.stage == Stage::Finished || self.has_error));
-        has_ended.then_some(rest)
+        has_ended.then(|| [self.take_held(), rest].concat().into())
     }
 
-    /// One event as it goes on; none if it is kept from the client.
-    fn event(&mut self, event: &Bytes, tokens: &mut u64) -> Option<Bytes> {
-        let Some(payload) = data(event) else { return Some(event.clone()) };
+    /// What is still held back for the client, before the stream ends in another way.
+    pub(super) fn take_held(&mut self) -> Bytes {
+        self.held.take().unwrap_or_default()
+    }
+
+    /// Adds what goes on of one event; whether that is anything but the event itself.
+    fn event(&mut self, event: &Bytes, tokens: &mut u64, pieces: &mut Pieces) -> bool {
+        let seen = self.see(event, tokens);
+        let released = match (self.held.take(), &seen) {
+            (Some(held), Seen::OurUsage(Some(name))) => Some(named(&held, name)),
+            (held, _) => held,
+        };
+        let is_altered = released.is_some();
+        pieces.extend(released);
+        match seen {
+            Seen::OurUsage(_) => true,
+            Seen::Finish(bytes) if self.hides_usage => {
+                self.held = Some(bytes);
+                true
+            }
+            Seen::Event(bytes) | Seen::Finish(bytes) => {
+                let is_same = bytes == *event;
+                pieces.add(bytes);
+                is_altered || !is_same
+            }
+        }
+    }
+
+    /// Reads one event, and gives it the public name.
+    fn see(&mut self, event: &Bytes, tokens: &mut u64) -> Seen {
+        let Some(payload) = data(event) else { return Seen::Event(event.clone()) };
         if payload.as_ref() == DONE {
             self.stage = Stage::Done;
-            return Some(event.clone());
+            return Seen::Event(event.clone());
         }
         *tokens += u64::from(Chunk::has_content(&payload));
-        if Chunk::finishes(&payload) {
+        let kind = if Chunk::finishes(&payload) {
             self.stage = self.stage.max(Stage::Finished);
-        }
+            Seen::Finish
+        } else {
+            Seen::Event
+        };
         if self.public_model.is_none() && !Chunk::may_matter(&payload) {
-            return Some(event.clone());
+            return kind(event.clone());
         }
-        let Some(chunk) = Chunk::parse(&payload) else { return Some(event.clone()) };
+        let Some(chunk) = Chunk::parse(&payload) else { return kind(event.clone()) };
         self.usage = chunk.usage.or(self.usage);
         self.has_error |= chunk.is_error;
         if self.hides_usage && chunk.is_usage_only {
-            return None;
+            return Seen::OurUsage(chunk.fingerprint.map(|span| payload.slice(span)));
         }
         match (&self.public_model, chunk.model) {
             (Some(public), Some(span)) if payload[span.clone()] != **public => {
                 // The payload is a slice of the event, so the distance of the addresses is the offset.
                 let offset = payload.as_ptr() as usize - event.as_ptr() as usize;
                 let (start, end) = (offset + span.start, offset + span.end);
-                Some([&event[..start], public, &event[end..]].concat().into())
+                kind([&event[..start], public, &event[end..]].concat().into())
             }
-            _ => Some(event.clone()),
+            _ => kind(event.clone()),
         }
+    }
+}
+
+/// A chunk with the engine's name for itself as last member.
+fn named(event: &Bytes, name: &Bytes) -> Bytes {
+    match memrchr(b'}', event) {
+        Some(end) => [&event[..end], br#","system_fingerprint":"#, name, &event[end..]].concat().into(),
+        None => event.clone(),
     }
 }
 
@@ -207,6 +261,22 @@ mod tests {
         assert_eq!(ends(&format!("{content}{finish}")).as_deref(), Some(""));
         assert_eq!(ends(&format!("{content}data: [DONE]\n")).as_deref(), Some("data: [DONE]\n"));
         assert_eq!(ends(&format!("{content}{finish}data: {{")), None);
+    }
+
+    #[test]
+    fn the_engine_s_name_stands_where_it_would_without_us() {
+        let finish = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+        let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":2},\"system_fingerprint\":\"v1\"}\n\n";
+        let done = "data: [DONE]\n\n";
+        let stream = format!("{finish}{usage}{done}");
+        let without_us = finish.replace("}]}", "}],\"system_fingerprint\":\"v1\"}") + done;
+        assert_eq!(run(&mut Rewrite::new(None, true), &[&stream]).0, without_us);
+        assert_eq!(run(&mut Rewrite::new(None, true), &[finish, usage, done]).0, without_us);
+        assert_eq!(run(&mut Rewrite::new(None, false), &[&stream]).0, stream);
+        assert_eq!(run(&mut Rewrite::new(None, true), &[finish, done]).0, format!("{finish}{done}"));
+
+        let mut cut = Rewrite::new(None, true);
+        assert_eq!((run(&mut cut, &[finish]).0, cut.finish().unwrap()), (String::new(), Bytes::from(finish)));
     }
 
     #[test]
