@@ -10,6 +10,8 @@ pub use lock::{Holder, HomeLock};
 
 use lock::LockError;
 
+use crate::reconciler::Record;
+
 /// `$ENGINEHOUSE_HOME`: the folder with all state, and where in it everything lies.
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
@@ -74,9 +76,14 @@ impl Home {
         self.0.join("logs")
     }
 
-    /// Sockets on which engines listen.
+    /// Sockets on which engines listen, and records of those that run.
     pub fn run(&self) -> PathBuf {
         self.0.join("run")
+    }
+
+    /// What an earlier manager recorded of engines.
+    pub(crate) fn records(&self) -> Result<Vec<Record>, HomeError> {
+        Record::read_all(self).map_err(|source| HomeError::Io { path: self.run(), source })
     }
 
     /// Socket of the admin API for the owner.

@@ -7,7 +7,7 @@ use ledger::drain::DrainStatus;
 use ledger::{Books, Recovered};
 use parking_lot::{Mutex, RwLock};
 use snapshot::Secret;
-use store::{ReplicaRow, Store};
+use store::Store;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,7 +18,7 @@ use crate::home::{Holder, HomeLock};
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
 use crate::publish::Outlet;
-use crate::reconciler::Fleet;
+use crate::reconciler::{Fleet, Record};
 use crate::{HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
 
 mod run;
@@ -77,10 +77,8 @@ pub(crate) struct Inner {
     pub(crate) jobs: Jobs,
     /// Asks for a pass of the reconciler.
     pub(crate) nudge: Notify,
-    /// Asks for a look at what has to be recorded.
-    pub(crate) record: Notify,
-    /// Processes that an earlier manager recorded; none once this one runs and has adopted them.
-    recorded: Mutex<Option<Vec<ReplicaRow>>>,
+    /// Engines that an earlier manager recorded; none once this one runs and has adopted them.
+    recorded: Mutex<Option<Vec<Record>>>,
     books: Mutex<Option<GatewayBooks>>,
     drain: watch::Sender<DrainStatus>,
     health: watch::Sender<StoreHealth>,
@@ -113,8 +111,7 @@ impl Manager {
             verification: Verification::default(),
             jobs: Jobs::default(),
             nudge: Notify::new(),
-            record: Notify::new(),
-            recorded: Mutex::new(Some(store.replicas().list().await?)),
+            recorded: Mutex::new(Some(config.home.records()?)),
             books: Mutex::new(None),
             drain: watch::Sender::new(DrainStatus::default()),
             health: watch::Sender::new(StoreHealth::default()),
@@ -184,6 +181,12 @@ impl Manager {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.0.stop.clone();
         self.0.tasks.spawn(async move { stop.run_until_cancelled(task).await });
+    }
+
+    /// Cancels what was spawned, and no more.
+    #[cfg(test)]
+    pub(crate) fn abandon(&self) {
+        self.0.stop.cancel();
     }
 
     /// Runs a change to its end, also when the caller goes away meanwhile: what is committed must be published.

@@ -1,8 +1,8 @@
 //! Makes what runs match what should run, again and again.
 //!
 //! One pass: observe every process, [`decide()`] (pure), act, publish if anything changed. A pass depends on nothing
-//! but what it sees, so a missed event or a crash of the manager costs at most one tick. What was started is
-//! recorded in the store and adopted by the next manager.
+//! but what it sees, so a missed event or a crash of the manager costs at most one tick. What is started is recorded
+//! in the home, beside the store, which may be away, and adopted by the next manager.
 
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ mod tests;
 pub(crate) use adopt::adopt;
 pub(crate) use desired::{Desired, desired};
 pub(crate) use fleet::Fleet;
+pub(crate) use record::Record;
 pub(crate) use replica::ReplicaView;
 
 use decide::decide;

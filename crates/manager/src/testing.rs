@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::home::Holder;
 use crate::{Environment, Home, Manager, ManagerConfig, Opened};
 
 pub(crate) mod engine;
@@ -229,6 +230,23 @@ impl TestApp {
         }
         self.manager.shutdown(stop_engines).await;
         self.again()
+    }
+
+    /// Ends the manager as a kill does: nothing is written any more. Its engines run on.
+    pub(crate) async fn crash(mut self) -> Builder {
+        let builder = self.again();
+        if let Some((_, running)) = self.running.take() {
+            running.abort();
+            let _ = running.await;
+        }
+        let home = Home::create(self.home.path()).unwrap();
+        self.manager.abandon();
+        drop(self);
+        // The lock is free once the last task that was cancelled has let go of the manager.
+        while home.lock(Holder::Serve).is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        builder
     }
 }
 

@@ -35,7 +35,7 @@ impl Exit {
         match self {
             Self::Code(126) => Some("a program in its command cannot be executed"),
             Self::Code(127) => Some("a program in its command was not found"),
-            Self::Signal(9) => Some("the kernel does that when the machine runs out of memory (see `dmesg`)"),
+            Self::Signal(9) => Some("somebody killed it, or the kernel did for lack of memory (see `dmesg`)"),
             _ => None,
         }
     }
@@ -84,7 +84,8 @@ mod tests {
     fn ends_are_shown_in_words() {
         let shown = [Exit::Code(1), Exit::Signal(9), Exit::Signal(40), Exit::Gone].map(|exit| exit.to_string());
         assert_eq!(shown, ["exit code 1", "signal SIGKILL", "signal 40", "gone"]);
-        assert!(Exit::Signal(9).hint().unwrap().contains("out of memory"));
+        let killed = Exit::Signal(9).hint().unwrap();
+        assert!(killed.contains("somebody killed it") && killed.contains("lack of memory"), "{killed}");
         assert_eq!(Exit::Code(1).hint(), None);
     }
 }

@@ -5,7 +5,8 @@
 //! then its exit code can be read again and again, and the kernel gives its pid to nobody, so that the group may
 //! be signalled without ever meeting a stranger.
 //!
-//! What an engine starts belongs to its group unless it leaves it on purpose (`setsid`); such a child is not found.
+//! What an engine starts belongs to its group unless it leaves it on purpose (`setsid`); such a child is found only by
+//! the [`TAG`] that it inherits, as is an engine whose handle was lost.
 //!
 //! Only `/proc` and plain signals are used: no handler of `SIGCHLD`, nothing global.
 
@@ -19,6 +20,7 @@ mod sockets;
 mod start;
 mod stat;
 mod stop;
+mod strays;
 
 #[cfg(test)]
 mod tests;
@@ -29,3 +31,4 @@ pub use placeholders::{Placeholders, SubstituteError, substitute};
 pub use sockets::listens;
 pub use start::start;
 pub use stop::stop;
+pub use strays::{TAG, Tagged, stop_tagged, tagged};

@@ -1,4 +1,4 @@
-//! What must last: revisions, keys, settings, replicas and audit in `enginehouse.db`; usage events and
+//! What must last: revisions, keys, settings and audit in `enginehouse.db`; usage events and
 //! their sums in `ledger.db`.
 //!
 //! Each topic is a small module with a handle that [`Store`] gives out. Statements keep to what SQLite and
@@ -12,7 +12,6 @@ mod error;
 mod events;
 mod health;
 mod keys;
-mod replicas;
 mod revisions;
 mod settings;
 #[cfg(test)]
@@ -28,7 +27,6 @@ pub use error::{Cause, Error, Result};
 pub use events::{Events, LoggedEvent, LogsFilter, Spend, UsageBy, UsageFilter, UsageRow};
 pub use health::{Health, Problem};
 pub use keys::{KeyChange, KeyRow, Keys};
-pub use replicas::{ReplicaRow, Replicas};
 pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions};
 pub use settings::Settings;
 
@@ -65,11 +63,6 @@ impl Store {
     /// Single values.
     pub fn settings(&self) -> Settings<'_> {
         Settings::new(&self.main)
-    }
-
-    /// The engines that were started.
-    pub fn replicas(&self) -> Replicas<'_> {
-        Replicas::new(&self.main)
     }
 
     /// Who did what.

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use store::ReplicaRow;
 
 use crate::testing::TestApp;
 use crate::testing::engine::{Behaviour, document};
@@ -152,11 +151,7 @@ async fn an_atomic_apply_that_cannot_work_is_rolled_back() {
     assert_eq!(app.manager.store().revisions().latest().await.unwrap().unwrap().summary.author, "rollback");
     assert_eq!((app.snapshot().revision, config(&app)["revision"].as_u64()), (3, Some(3)));
     app.apply(ENDPOINT).await;
-    app.until(async || {
-        let rows: Vec<ReplicaRow> = app.manager.store().replicas().list().await.unwrap();
-        rows.is_empty().then_some(())
-    })
-    .await;
+    app.until(async || app.manager.config().home.records().unwrap().is_empty().then_some(())).await;
     app.end(true).await;
 }
 

@@ -33,15 +33,15 @@ impl Manager {
         self.0.running.store(true, Ordering::Relaxed);
         let books = self.0.books.lock().take();
         let Some(spent) = cancel.run_until_cancelled(self.spent(books.as_ref())).await else { return };
-        let rows = self.0.recorded.lock().take().unwrap_or_default();
-        let recorded = reconciler::adopt(&self.0.fleet, rows, self.config().clock.now());
+        let records = self.0.recorded.lock().take().unwrap_or_default();
+        reconciler::adopt(&self.0.fleet, records, self.config().clock.now());
+        self.stop_strays().await;
         self.await_adopted(&cancel).await;
         self.0.outlet.release(spent);
         self.publish();
         self.resume_verification().await;
         tokio::join!(
             self.reconcile(&cancel),
-            self.record(recorded, &cancel),
             self.trim_logs(&cancel),
             health::watch_store(&self.0.store, &self.0.health, &cancel),
             self.drain(books, &cancel),
@@ -59,17 +59,7 @@ impl Manager {
         if has_adopted && stop_engines {
             self.stop_all().await;
         }
-        // What was never adopted is not ours to forget.
-        if has_adopted && let Err(error) = self.record_last().await {
-            tracing::warn!(%error, "cannot record which engines run; the next start looks for itself");
-        }
         self.0.store.close().await;
-    }
-
-    async fn record_last(&self) -> store::Result<()> {
-        let rows = self.0.store.replicas().list().await?;
-        let mut recorded = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-        self.record_once(&mut recorded).await
     }
 
     /// What every key spent, as the store and what is not drained yet say. Tries until both can be read.

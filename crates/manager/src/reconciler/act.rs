@@ -6,13 +6,14 @@ use super::Desired;
 use super::decide::Action;
 use super::launch::launch;
 use super::probe::Probe;
+use super::record::Record;
 use super::replica::{Phase, Process, Replica};
 use crate::Manager;
 
 /// How long an engine gets to end by itself.
 const GRACE: Duration = Duration::from_secs(30);
 /// Pause before something that hangs is stopped again.
-const AGAIN: Duration = Duration::from_secs(5);
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
 
 // === impl Manager ===
 
@@ -43,33 +44,63 @@ impl Manager {
 
     async fn start(&self, desired: &Desired) {
         let taken = self.inner().fleet.with(|replicas| replicas.values().filter_map(port).collect::<Vec<_>>());
-        let started = match launch(desired, &self.config().home, &self.config().env, &taken) {
-            Ok((launch, listener)) => self.launch(desired, launch, listener).await,
-            Err(reason) => Err(reason),
-        };
-        let now = self.config().clock.now();
-        self.inner().fleet.update(&desired.id, |replica| {
+        let restarts = self.inner().fleet.update(&desired.id, |replica| {
             if replica.last_hash.as_ref().is_some_and(|hash| *hash != desired.spec_hash) {
                 replica.restarts = 0;
             }
             replica.last_hash = Some(desired.spec_hash.clone());
             (replica.probe, replica.ended) = (Probe::default(), None);
-            match started {
-                Ok(process) => {
-                    replica.process = Some(process);
-                    replica.phase = Phase::Starting { since: now };
-                }
-                Err(reason) => replica.fail(reason, now),
-            }
+            replica.restarts
         });
-        self.inner().record.notify_one();
+        let started = match launch(desired, &self.config().home, &self.config().env, &taken) {
+            Ok((launch, listener)) => {
+                let record = Record::intent(desired, listener, self.config().clock.now(), restarts);
+                self.launch(launch, record).await
+            }
+            Err(reason) => Err(reason),
+        };
+        let now = self.config().clock.now();
+        self.inner().fleet.update(&desired.id, |replica| match started {
+            Ok(process) => {
+                replica.process = Some(process);
+                replica.phase = Phase::Starting { since: now };
+            }
+            Err(reason) => replica.fail(reason, now),
+        });
     }
 
-    async fn launch(&self, desired: &Desired, launch: Launch, listener: Listener) -> Result<Process, String> {
-        let started_at = self.config().clock.now();
-        let handle = Runtime::Process.start(launch).await.map_err(|error| error.to_string())?;
-        tracing::info!(replica = desired.id, model = &*desired.model, %listener, "engine started");
-        Ok(Process { handle, listener, spec_hash: desired.spec_hash.clone(), started_at })
+    /// Starts the engine between two writes of its record: killed at any moment, the manager leaves either a record
+    /// that leads to the engine, or an engine that its tag betrays.
+    async fn launch(&self, launch: Launch, mut record: Record) -> Result<Process, String> {
+        self.put(&record).await;
+        let started = Runtime::Process.start(launch).await;
+        record.handle = started.as_ref().ok().cloned();
+        match started {
+            Ok(handle) => {
+                self.put(&record).await;
+                let Record { id, spec_hash, listener, started_at, .. } = record;
+                tracing::info!(replica = id, %listener, "engine started");
+                Ok(Process { handle, listener, spec_hash, started_at })
+            }
+            Err(error) => {
+                self.forget(&record.id).await;
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// A disk that cannot be written keeps no engine from running: its tag still leads to it.
+    async fn put(&self, record: &Record) {
+        if let Err(error) = record.write(&self.config().home).await {
+            let id = &record.id;
+            tracing::warn!(replica = id, %error, "cannot record an engine; the next manager starts it anew");
+        }
+    }
+
+    async fn forget(&self, id: &str) {
+        if let Err(error) = Record::remove(&self.config().home, id).await {
+            tracing::warn!(replica = id, %error, "cannot remove the record of an engine that has ended");
+        }
     }
 
     fn enter(&self, id: &str, phase: Phase) {
@@ -113,7 +144,7 @@ impl Manager {
     }
 
     /// Stops the replica's process and notes that it is gone. Tries until it is.
-    async fn finish_stop(&self, id: &str, failure: Option<String>, healthy_for: Duration) {
+    pub(super) async fn finish_stop(&self, id: &str, failure: Option<String>, healthy_for: Duration) {
         let handle = self.inner().fleet.with(|replicas| Some(replicas.get(id)?.process.clone()?.handle));
         if let Some(handle) = handle {
             while let Err(error) = Runtime::stop(&handle, GRACE).await {
@@ -121,6 +152,7 @@ impl Manager {
                 tokio::time::sleep(AGAIN).await;
             }
         }
+        self.forget(id).await;
         let now = self.config().clock.now();
         self.inner().fleet.update(id, |replica| {
             (replica.process, replica.ended) = (None, None);
@@ -132,7 +164,6 @@ impl Manager {
                 None => replica.phase = Phase::Pending,
             }
         });
-        self.inner().record.notify_one();
         self.inner().nudge.notify_one();
     }
 

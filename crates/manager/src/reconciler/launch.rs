@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use runtime::process::{Placeholders, substitute};
+use runtime::process::{Placeholders, TAG, substitute};
 use runtime::{Launch, Listener, free_port};
 use spec::environment_variable;
 use spec::placeholder::{Placeholder, holds};
 
 use super::Desired;
 use super::desired::gpus_of;
+use super::record::tag_prefix;
 use crate::Home;
 use crate::config::Environment;
 
@@ -33,10 +34,13 @@ pub(super) fn launch(
         Listener::Port(port) => (Some(*port), None),
         Listener::Socket(path) => (None, Some(path.clone())),
     };
+    let mut variables = environment(desired, env)?;
+    let tag = tag_prefix(home).map_err(|error| format!("cannot read the home {}: {error}", home.path().display()))?;
+    variables.insert(TAG.to_owned(), format!("{tag}{}", desired.id));
     let launch = Launch {
         replica_id: desired.id.clone(),
         argv: substitute(&command, &values).map_err(|error| error.to_string())?,
-        env: environment(desired, env)?,
+        env: variables,
         port,
         socket,
         log_file: log_file(home, &desired.id),
@@ -106,13 +110,15 @@ mod tests {
     fn a_command_is_filled_in() {
         let (folder, launched) = launched(
             "command: [serve, '{source}', --port, '{port}', --name, '{name}'], args: ['--x={port}'],
-             env: {T: os.environ/TOKEN, A: b}, gpus: [0, 1, 2, GPU-x], replicas: 2",
+             env: {T: os.environ/TOKEN, A: b, ENGINEHOUSE_REPLICA: x}, gpus: [0, 1, 2, GPU-x], replicas: 2",
         );
         let (launch, listener) = launched.unwrap();
         let Listener::Port(port) = listener else { panic!("{listener}") };
         let (port_text, last) = (port.to_string(), format!("--x={port}"));
         assert_eq!(launch.argv, ["serve", "/m", "--port", &port_text, "--name", "org/m", &last]);
-        let env: Vec<_> = launch.env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let tag = format!("{}d/1", tag_prefix(&Home::create(folder.path()).unwrap()).unwrap());
+        assert_eq!(launch.env.get(TAG), Some(&tag), "whatever the document says");
+        let env: Vec<_> = launch.env.iter().filter(|(n, _)| *n != TAG).map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(env, [("A", "b"), ("CUDA_VISIBLE_DEVICES", "2,GPU-x"), ("T", "secret")]);
         assert_eq!((launch.port, launch.socket), (Some(port), None));
         assert_eq!(launch.log_file, folder.path().join("logs/d-1.log"));

@@ -1,69 +1,137 @@
-use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
-use store::ReplicaRow;
-use tokio_util::sync::CancellationToken;
+use ambient::Timestamp;
+use runtime::{Handle, Listener};
+use serde::{Deserialize, Serialize};
 
-use super::TICK;
-use super::replica::Process;
-use crate::Manager;
+use super::Desired;
+use crate::Home;
 
-// === impl Manager ===
+/// What the files of records end in.
+const ENDING: &str = "json";
 
-impl Manager {
-    /// Keeps the store's list of processes equal to what runs, until cancelled. Beside the reconciler, because a
-    /// store that is locked must not keep engines from being supervised.
-    pub(crate) async fn record(&self, mut recorded: BTreeMap<String, ReplicaRow>, cancel: &CancellationToken) {
-        loop {
-            if let Err(error) = self.record_once(&mut recorded).await {
-                tracing::warn!(%error, "cannot record which engines run; trying again");
-            }
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = self.inner().record.notified() => {}
-                () = tokio::time::sleep(TICK) => {}
-            }
+/// An engine that is about to be started, or was and is not known to have ended. One file each in
+/// [`Home::run`], so that the next manager finds it whatever becomes of the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// `<deployment id>/<number>`.
+    pub(super) id: String,
+    /// Hash of what it is started from.
+    pub(super) spec_hash: String,
+    /// Where it listens.
+    pub(super) listener: Listener,
+    /// When it is started.
+    pub(super) started_at: Timestamp,
+    /// How often it was started again since it was last ready for long.
+    pub(super) restarts: u32,
+    /// How it is found again; none before it is started.
+    pub(super) handle: Option<Handle>,
+}
+
+// === impl Record ===
+
+impl Record {
+    /// Of an engine that is about to be started.
+    pub(super) fn intent(desired: &Desired, listener: Listener, started_at: Timestamp, restarts: u32) -> Self {
+        let (id, spec_hash) = (desired.id.clone(), desired.spec_hash.clone());
+        Self { id, spec_hash, listener, started_at, restarts, handle: None }
+    }
+
+    /// Puts it on the disk, in place of an earlier one of the same replica.
+    pub(super) async fn write(&self, home: &Home) -> io::Result<()> {
+        let target = path(home, &self.id);
+        // Cannot fail: every key is a string.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        blocking(move || replace(&target, &text)).await
+    }
+
+    /// Forgets an engine that has ended.
+    pub(super) async fn remove(home: &Home, id: &str) -> io::Result<()> {
+        let path = path(home, id);
+        match blocking(move || std::fs::remove_file(path)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
-    /// Writes what differs from `recorded`.
-    pub(crate) async fn record_once(&self, recorded: &mut BTreeMap<String, ReplicaRow>) -> store::Result<()> {
-        let actual = self.rows();
-        for (id, row) in &actual {
-            if recorded.get(id) != Some(row) {
-                self.store().replicas().put(row).await?;
-                recorded.insert(id.clone(), row.clone());
+    /// All that an earlier manager left. One that cannot be read is left out.
+    pub(crate) fn read_all(home: &Home) -> io::Result<Vec<Self>> {
+        let mut records = Vec::new();
+        for entry in std::fs::read_dir(home.run())? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|ending| ending != ENDING) {
+                continue;
+            }
+            match std::fs::read(&path).map(|text| serde_json::from_slice::<Self>(&text)) {
+                Ok(Ok(record)) => records.push(record),
+                Ok(Err(error)) => tracing::warn!(path = %path.display(), %error, "the record of an engine is damaged"),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "the record of an engine cannot be read"),
             }
         }
-        let gone: Vec<_> = recorded.keys().filter(|id| !actual.contains_key(*id)).cloned().collect();
-        for id in gone {
-            self.store().replicas().delete(&id).await?;
-            recorded.remove(&id);
-        }
-        Ok(())
-    }
-
-    fn rows(&self) -> BTreeMap<String, ReplicaRow> {
-        self.inner().fleet.with(|replicas| {
-            let with_process =
-                replicas.iter().filter_map(|(id, replica)| Some((id, replica, replica.process.as_ref()?)));
-            with_process.map(|(id, replica, process)| (id.clone(), row(id, process, replica.restarts))).collect()
-        })
+        Ok(records)
     }
 }
 
-fn row(id: &str, process: &Process, restarts: u32) -> ReplicaRow {
-    let (port, socket) = match &process.listener {
-        runtime::Listener::Port(port) => (Some(*port), None),
-        runtime::Listener::Socket(path) => (None, Some(path.to_string_lossy().into_owned())),
-    };
-    ReplicaRow {
-        id: id.to_owned(),
-        spec_hash: process.spec_hash.clone(),
-        // Cannot fail: every key is a string.
-        handle: serde_json::to_string(&process.handle).unwrap_or_default(),
-        port,
-        socket,
-        started_at: process.started_at,
-        restarts,
+/// What tells the engines of a home from all others on the machine: the file system's name for the folder. It stands
+/// in front of the replica's id in [`runtime::process::TAG`].
+pub(super) fn tag_prefix(home: &Home) -> io::Result<String> {
+    let folder = std::fs::metadata(home.path())?;
+    Ok(format!("{:x}-{:x}/", folder.dev(), folder.ino()))
+}
+
+fn path(home: &Home, id: &str) -> PathBuf {
+    home.run().join(format!("{}.{ENDING}", id.replace('/', "-")))
+}
+
+fn replace(target: &Path, text: &[u8]) -> io::Result<()> {
+    let temporary = target.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, target)?;
+    // The rename itself lasts once the folder is on the disk.
+    File::open(target.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_record_is_private_replaced_read_and_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::create(folder.path()).unwrap();
+        let first = Record {
+            id: "dep/0".into(),
+            spec_hash: "h".into(),
+            listener: Listener::Port(8000),
+            started_at: Timestamp::from_micros(5),
+            restarts: 0,
+            handle: None,
+        };
+        let second = Record { listener: Listener::Socket("/s".into()), restarts: 3, ..first.clone() };
+        first.write(&home).await.unwrap();
+        second.write(&home).await.unwrap();
+        std::fs::write(home.run().join("damaged.json"), "{").unwrap();
+        std::fs::write(home.run().join("dep-1.new"), "half").unwrap();
+        assert_eq!(Record::read_all(&home).unwrap(), [second]);
+        assert_eq!(std::fs::metadata(home.run().join("dep-0.json")).unwrap().mode() & 0o777, 0o600);
+        Record::remove(&home, "dep/0").await.unwrap();
+        Record::remove(&home, "dep/0").await.unwrap();
+        assert_eq!(Record::read_all(&home).unwrap(), []);
+    }
+
+    #[test]
+    fn every_home_has_its_own_tags() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [one, other] = folders.each_ref().map(|folder| tag_prefix(&Home::create(folder.path()).unwrap()).unwrap());
+        assert_ne!(one, other);
     }
 }

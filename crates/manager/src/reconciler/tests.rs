@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use snapshot::Address;
 
+use super::record;
 use crate::testing::TestApp;
 use crate::testing::engine::{Behaviour, document};
 
@@ -37,7 +38,7 @@ async fn an_engine_is_started_published_and_stopped() {
     app.apply("version: 1").await;
     app.until(async || (!alive(&replica["pid"])).then_some(())).await;
     assert_eq!(addresses(&app), []);
-    app.until(async || app.manager.store().replicas().list().await.unwrap().is_empty().then_some(())).await;
+    app.until(async || app.manager.config().home.records().unwrap().is_empty().then_some(())).await;
     app.end(true).await;
 }
 
@@ -57,8 +58,7 @@ async fn an_engine_that_dies_is_started_again() {
     let app = TestApp::on_new_home().run().await;
     app.apply(&document(Behaviour::Healthy, "")).await;
     let first = app.replica(is("ready")).await;
-    let pid = i32::try_from(first["pid"].as_i64().unwrap()).unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    kill(&first["pid"]);
     let second = app.replica(|replica| replica["state"] == "ready" && replica["pid"] != first["pid"]).await;
     assert_eq!(second["restarts"], 1);
     app.end(true).await;
@@ -130,14 +130,57 @@ async fn a_locked_store_keeps_no_engine_from_being_supervised() {
     std::fs::rename(app.path("enginehouse.db"), &aside).unwrap();
     let mut health = app.manager.store_health();
     tokio::time::timeout(Duration::from_secs(60), health.wait_for(|health| !health.is_well())).await.unwrap().unwrap();
-    let pid = i32::try_from(first["pid"].as_i64().unwrap()).unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    kill(&first["pid"]);
     let second = app.replica(|replica| replica["state"] == "ready" && replica["pid"] != first["pid"]).await;
     app.until(async || (addresses(&app).len() == 1).then_some(())).await;
     std::fs::rename(&aside, app.path("enginehouse.db")).unwrap();
     tokio::time::timeout(Duration::from_secs(60), health.wait_for(crate::StoreHealth::is_well)).await.unwrap().unwrap();
-    let recorded = || async { app.manager.store().replicas().list().await.unwrap()[0].handle.clone() };
-    let wanted = format!("\"pid\":{}", second["pid"]);
-    app.until(async || recorded().await.contains(&wanted).then_some(())).await;
+    assert_eq!(json!(engines(&app)), json!([second["pid"]]));
+    app.end(true).await;
+}
+
+/// Pids of the engines of the app's home.
+fn engines(app: &TestApp) -> Vec<u32> {
+    let prefix = record::tag_prefix(&app.manager.config().home).unwrap();
+    runtime::process::tagged(&prefix).unwrap().into_iter().map(|process| process.pid).collect()
+}
+
+fn kill(pid: &Value) {
+    let pid = i32::try_from(pid.as_i64().unwrap()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_started_while_the_store_is_away_is_adopted_after_a_crash() {
+    let app = TestApp::on_new_home().run().await;
+    let applied = app.apply(&document(Behaviour::Healthy, "")).await;
+    app.ended(&applied["job"]).await;
+    let first = app.replica(is("ready")).await;
+    std::fs::rename(app.path("enginehouse.db"), app.path("aside")).unwrap();
+    kill(&first["pid"]);
+    let second = app.replica(|replica| replica["state"] == "ready" && replica["pid"] != first["pid"]).await;
+    let builder = app.crash().await;
+    std::fs::rename(builder.path().join("aside"), builder.path().join("enginehouse.db")).unwrap();
+    let app = builder.run().await;
+    let third = app.replica(is("ready")).await;
+    assert_eq!(third["pid"], second["pid"], "adopted");
+    assert_eq!(json!(engines(&app)), json!([second["pid"]]), "and the only one");
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_no_record_leads_to_is_stopped_before_another_is_started() {
+    let app = TestApp::on_new_home().run().await;
+    let applied = app.apply(&document(Behaviour::Healthy, "")).await;
+    app.ended(&applied["job"]).await;
+    let lost = app.replica(is("ready")).await;
+    let home = app.manager.config().home.clone();
+    let intent = record::Record { handle: None, ..home.records().unwrap().remove(0) };
+    let builder = app.crash().await;
+    intent.write(&home).await.unwrap();
+    let app = builder.run().await;
+    let replica = app.replica(is("ready")).await;
+    assert_ne!(replica["pid"], lost["pid"]);
+    assert_eq!(json!(engines(&app)), json!([replica["pid"]]), "the lost one was stopped");
     app.end(true).await;
 }

@@ -35,6 +35,11 @@ pub(super) fn signal(handle: &Handle, members: &[u32], signal: Signal) -> io::Re
     }
 }
 
+/// Sends a signal to one process. That it has ended already is no error.
+pub(super) fn signal_one(pid: u32, signal: Signal) -> io::Result<()> {
+    pid_of(pid).map_or(Ok(()), |pid| Ok(kill(pid, signal)?))
+}
+
 /// Reaps the first process of the group, if it is our child, and what was left to us of the rest.
 pub(super) fn reap(handle: &Handle) {
     if handle.look() != Found::Zombie {
