@@ -4,8 +4,8 @@ import re
 
 ID = re.compile(rb'"id":"(chatcmpl|cmpl|embd|chatcmpl-tool|resp|msg)-[^"]*"')
 CREATED = re.compile(rb'"created":\d+')
-# The engine names itself in the last chunk. That is the usage chunk, if one was asked for: then Enginehouse, which always
-# asks, keeps chunk and name from a client that did not.
+# The engine names itself where an answer ends. With usage, which Enginehouse always asks for, it does so in the usage chunk
+# instead; Enginehouse moves the name back, but of several answers in one stream only the last gets it.
 FINGERPRINT = re.compile(rb',"system_fingerprint":"[^"]*"')
 
 
