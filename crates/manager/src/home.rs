@@ -45,7 +45,7 @@ impl Home {
     /// Takes `path` as home and makes it and its folders where they are missing, for the owner only.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let home = Self(path.into());
-        for folder in [home.0.clone(), home.spool(), home.logs(), home.run()] {
+        for folder in [home.0.clone(), home.spool(), home.logs(), home.run(), home.work()] {
             make_private(&folder).map_err(|source| HomeError::Io { path: folder, source })?;
         }
         Ok(home)
@@ -79,6 +79,11 @@ impl Home {
     /// Sockets on which engines listen, and records of those that run.
     pub fn run(&self) -> PathBuf {
         self.0.join("run")
+    }
+
+    /// Where engines run, and what they leave lying: a folder without anything of ours.
+    pub fn work(&self) -> PathBuf {
+        self.0.join("work")
     }
 
     /// What an earlier manager recorded of engines.

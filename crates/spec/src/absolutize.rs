@@ -8,8 +8,9 @@ impl Document {
     /// Makes relative paths absolute against the folder `base` (that of the file the document came from), so that
     /// the document means the same wherever it is read.
     ///
-    /// Relative paths are an engine's `source` that begins with `./` or `../`, and the first word of a `command` that
-    /// holds a `/` (one without is looked up in `PATH`). References to the environment and placeholders stay.
+    /// Relative paths are an engine's `source` and the words of its `command` and `args` that begin with `./` or `../`,
+    /// and the first word of a `command` that holds a `/` (one without is looked up in `PATH`). References to the
+    /// environment and placeholders stay.
     pub fn absolutize(&mut self, base: &Path) {
         let engines = self.models.iter_mut().flat_map(|model| &mut model.deployments).filter_map(|d| d.engine.as_mut());
         engines.for_each(|engine| absolutize(engine, base));
@@ -25,6 +26,8 @@ fn absolutize(engine: &mut Engine, base: &Path) {
     {
         *program = join(base, program);
     }
+    let words = engine.command.iter_mut().chain(&mut engine.args);
+    words.filter(|word| word.starts_with("./") || word.starts_with("../")).for_each(|word| *word = join(base, word));
 }
 
 fn is_relative_folder(source: &str) -> bool {
@@ -64,6 +67,19 @@ mod tests {
         assert_eq!((source.as_str(), program.as_str()), ("/srv/models.d/tiny", "/srv/models.d/bin/serve"));
         let (source, program) = absolutized("../tiny/", "./serve");
         assert_eq!((source.as_str(), program.as_str()), ("/srv/models.d/../tiny", "/srv/models.d/serve"));
+    }
+
+    #[test]
+    fn words_that_begin_as_relative_paths_stand_against_the_file() {
+        let text = "version: 1\nmodels: [{name: m, type: chat, deployments: [{engine: {source: s, \
+                    command: [python, ./serve.py, '--x=./y', /abs], args: [--template, '../t/{name}.jinja', a/b, .]}}]}]";
+        let mut document = parse(text, Format::Yaml).unwrap();
+        for _ in 0..2 {
+            document.absolutize(Path::new("/srv/models.d"));
+            let engine = document.models[0].deployments[0].engine.as_ref().unwrap();
+            assert_eq!(engine.command, ["python", "/srv/models.d/serve.py", "--x=./y", "/abs"]);
+            assert_eq!(engine.args, ["--template", "/srv/models.d/../t/{name}.jinja", "a/b", "."]);
+        }
     }
 
     #[test]

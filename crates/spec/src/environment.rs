@@ -2,6 +2,8 @@ use crate::{Deployment, Endpoint, Engine};
 
 /// What stands in front of the name of a variable.
 const PREFIX: &str = "os.environ/";
+/// The last words of names that secrets have.
+const SECRETS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
 
 /// The variable that a string refers to: `NAME` of `os.environ/NAME`; none if the string stands for itself.
 ///
@@ -13,6 +15,11 @@ const PREFIX: &str = "os.environ/";
 /// ```
 pub fn environment_variable(text: &str) -> Option<&str> {
     text.strip_prefix(PREFIX)
+}
+
+/// Whether a variable of this name holds a secret: it ends in a word for one, as `OPENAI_API_KEY` and `HF_TOKEN` do.
+pub fn is_secret_name(name: &str) -> bool {
+    SECRETS.iter().any(|word| name.rsplit('_').next().is_some_and(|last| last.eq_ignore_ascii_case(word)))
 }
 
 /// Whether a name can be that of an environment variable: letters, digits and `_`, no digit in front.
@@ -50,7 +57,7 @@ fn endpoint_strings(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
 
 fn engine_strings(engine: &Engine) -> impl Iterator<Item = &str> {
     let scalars = [Some(&engine.source), engine.revision.as_ref()].into_iter().flatten();
-    scalars.chain(&engine.command).chain(&engine.args).chain(engine.env.values()).map(String::as_str)
+    scalars.chain(engine.env.values()).map(String::as_str)
 }
 
 #[cfg(test)]
@@ -62,10 +69,16 @@ mod tests {
     fn names_every_variable_once() {
         let text = "version: 1\nmodels:\n  - { name: a, type: chat, deployments: [
             { endpoint: { url: os.environ/A, model: os.environ/B, credential: os.environ/A } },
-            { engine: { source: os.environ/C, revision: os.environ/D, command: [x, os.environ/E], args: [os.environ/F], env: { X: os.environ/G, Y: plain } } }] }";
+            { engine: { source: os.environ/C, revision: os.environ/D, command: [x, os.environ/H], args: [os.environ/I], env: { X: os.environ/E, Y: plain } } }] }";
         let document = parse(text, Format::Yaml).unwrap();
         let names = |index: usize| environment_variables(&document.models[0].deployments[index]).join("");
-        assert_eq!([names(0), names(1)], ["AB", "CDEFG"]);
+        assert_eq!([names(0), names(1)], ["AB", "CDE"]);
+    }
+
+    #[test]
+    fn names_of_secrets() {
+        assert!(["HF_TOKEN", "OPENAI_API_KEY", "db_password", "A_SECRET", "TOKEN"].into_iter().all(is_secret_name));
+        assert!(!["TOKENIZERS_PARALLELISM", "MONKEY", "KEY_FILE", "", "_"].into_iter().any(is_secret_name));
     }
 
     #[test]

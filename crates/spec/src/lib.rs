@@ -36,7 +36,7 @@ mod arbitrary;
 pub use defaults::{TypeDefaults, defaults};
 pub use diff::{Change, ChangeKind, diff};
 pub use document::*;
-pub use environment::{environment_variable, environment_variables};
+pub use environment::{environment_variable, environment_variables, is_secret_name};
 pub use fault::{Fault, Faults};
 pub use item::{Item, ItemKind, items};
 pub use model_type::ModelType;

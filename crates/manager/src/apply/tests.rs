@@ -197,3 +197,30 @@ async fn a_job_of_a_revision_that_was_replaced_ends() {
     assert_eq!((&job["state"], &job["message"]), (&json!("failed"), &json!("revision 2 replaced it")));
     app.end(true).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_of_an_engine_shows_nowhere() {
+    const SECRET: &str = "hunter2-hunter2";
+    let app = TestApp::on_new_home().variable("MINE", SECRET).run().await;
+    let literal = app.apply_with("", &document(Behaviour::Healthy, &format!("env: {{HF_TOKEN: {SECRET}}}"))).await;
+    assert!(!literal.text.contains(SECRET), "{}", literal.text);
+    let problem = literal.problem(422);
+    assert_eq!(problem["errors"][0]["path"], "models[0].deployments[0].engine.env.HF_TOKEN");
+    assert!(!app.path("config.json").exists());
+
+    let applied = app.apply(&document(Behaviour::Healthy, "env: {HF_TOKEN: os.environ/MINE}")).await;
+    app.ended(&applied["job"]).await;
+    let replica = app.replica(|replica| replica["state"] == "ready").await;
+    for path in ["document", "revisions/1", "models", "status", "jobs/none"] {
+        let answer = app.owner().get(&format!("/api/v1/{path}")).await.text;
+        assert!(!answer.contains(SECRET), "{path}: {answer}");
+    }
+    let words = std::fs::read_to_string(format!("/proc/{}/cmdline", replica["pid"])).unwrap();
+    let files = ["config.json", "enginehouse.db", "enginehouse.db-wal"].map(|name| std::fs::read(app.path(name)));
+    let records = std::fs::read_dir(app.path("run")).unwrap().map(|entry| std::fs::read(entry.unwrap().path()));
+    let logs = std::fs::read_dir(app.path("logs")).unwrap().map(|entry| std::fs::read(entry.unwrap().path()));
+    for bytes in files.into_iter().chain(records).chain(logs).chain([Ok(words.into_bytes())]) {
+        assert!(!String::from_utf8_lossy(&bytes.unwrap()).contains(SECRET));
+    }
+    app.end(true).await;
+}

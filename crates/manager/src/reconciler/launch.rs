@@ -27,8 +27,8 @@ pub(super) fn launch(
     let engine = &desired.engine;
     let listener = listener(desired, home, taken)?;
     let source = resolve(env, &engine.source)?;
-    let command: Vec<_> =
-        engine.command.iter().chain(&engine.args).map(|word| resolve(env, word)).collect::<Result<_, _>>()?;
+    // Words stay as they are written: a secret among them would show in process lists.
+    let command: Vec<_> = engine.command.iter().chain(&engine.args).cloned().collect();
     let values = Placeholders { source: &source, name: &desired.model, listener: &listener };
     let (port, socket) = match &listener {
         Listener::Port(port) => (Some(*port), None),
@@ -44,7 +44,7 @@ pub(super) fn launch(
         port,
         socket,
         log_file: log_file(home, &desired.id),
-        working_dir: home.path().to_owned(),
+        working_dir: home.work(),
     };
     Ok((launch, listener))
 }
@@ -122,6 +122,8 @@ mod tests {
         assert_eq!(env, [("A", "b"), ("CUDA_VISIBLE_DEVICES", "2,GPU-x"), ("T", "secret")]);
         assert_eq!((launch.port, launch.socket), (Some(port), None));
         assert_eq!(launch.log_file, folder.path().join("logs/d-1.log"));
+        assert_eq!(launch.working_dir, folder.path().join("work"), "not where the databases are");
+        assert!(launch.working_dir.is_dir());
     }
 
     #[test]
@@ -134,8 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn no_variable_gets_into_the_words_of_a_command() {
+        let (_folder, launched) = launched("command: [serve, '{port}'], args: [os.environ/TOKEN]");
+        assert!(!launched.unwrap().0.argv.contains(&"secret".to_owned()));
+    }
+
+    #[test]
     fn an_unset_variable_is_named() {
-        let (_folder, launched) = launched("command: [serve, '{port}'], args: [os.environ/UNSET]");
+        let (_folder, launched) = launched("command: [serve, '{port}'], env: {A: os.environ/UNSET}");
         assert!(launched.unwrap_err().contains("UNSET is not set"));
     }
 }

@@ -49,9 +49,6 @@ const PREFIXES: [&str; 14] = [
     "VLLM_",
 ];
 
-/// What a secret's name ends in: of a family too (`VLLM_API_KEY`), it is not inherited.
-const SECRETS: [&str; 4] = ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD"];
-
 /// Engines run from the cache and have no token, so they should not even try to reach the hub.
 const OFFLINE: &str = "HF_HUB_OFFLINE";
 
@@ -68,7 +65,8 @@ pub(super) fn environment(
 
 fn is_inherited(name: &str) -> bool {
     let known = NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    known && !SECRETS.iter().any(|end| name.ends_with(end))
+    // A secret of a family (`VLLM_API_KEY`) is not inherited.
+    known && !spec::is_secret_name(name)
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ pub struct Engine {
     /// More arguments, after those that Enginehouse makes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
-    /// Environment of the program; a value may be `os.environ/NAME`.
+    /// Environment of the program; a value may be `os.environ/NAME`, and that of a name that ends in `KEY`, `TOKEN`,
+    /// `SECRET` or `PASSWORD` must.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique_map")]
     pub env: BTreeMap<String, String>,
     /// Seconds from start to healthy before the start counts as failed; the model type's default unless set.

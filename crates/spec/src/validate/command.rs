@@ -1,5 +1,5 @@
-use super::environment;
 use crate::{
+    environment_variable,
     fault::Scope,
     placeholder::{self, Piece, Placeholder, pieces},
     quote::Quoted,
@@ -41,5 +41,9 @@ fn check_word(here: &mut Scope<'_>, field: &str, word: &str) {
     if word.contains('\0') {
         here.fault(format!("{field} holds a NUL character in {}, which no command can", Quoted(word)));
     }
-    environment::check(here, field, word);
+    if environment_variable(word).is_some() {
+        here.fault(format!(
+            "{field} refers to the environment, but every user of the machine can read the words of a command; put it into `env`, and let the program read it there"
+        ));
+    }
 }

@@ -166,6 +166,25 @@ fn no_message_repeats_what_may_be_a_secret() {
 }
 
 #[test]
+fn secrets_have_no_place_in_commands_and_stand_nowhere_in_the_clear() {
+    let path = |field: &str| format!("models[0].deployments[0].engine.{field}");
+    let words = "every user of the machine can read the words of a command; put it into `env`";
+    only(&faults_of_engine("args: [--api-key, os.environ/KEY]"), &path("args[1]"), words);
+    let found = faults_of_model(
+        "deployments: [{ engine: { source: s, runtime: process, command: [x, '{port}', os.environ/KEY] } }]",
+    );
+    only(&found, &path("command[2]"), words);
+    for name in ["HF_TOKEN", "VLLM_API_KEY", "db_password", "A_SECRET"] {
+        let found = faults_of_engine(&format!("env: {{ {name}: hunter2 }}"));
+        only(&found, &path(&format!("env.{name}")), "write `os.environ/NAME`");
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+        assert_eq!(faults_of_engine(&format!("env: {{ {name}: os.environ/MINE }}")), []);
+        assert_eq!(faults_of_engine(&format!("env: {{ {name}: '' }}")), [], "nothing is no secret");
+    }
+    assert_eq!(faults_of_engine("env: { TOKENIZERS_PARALLELISM: 'false' }"), []);
+}
+
+#[test]
 fn the_rest_of_an_endpoint() {
     let path = |field: &str| format!("models[0].deployments[0].endpoint.{field}");
     let found = |rest: &str| faults_of_endpoint(&format!("url: 'http://h', {rest}"));
