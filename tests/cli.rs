@@ -176,6 +176,33 @@ fn waiting_where_nothing_runs_is_refused_and_nothing_is_written() {
     assert_eq!(offline.run(&["model", "list", "--json"]).json()[0]["name"], "kept");
 }
 
+#[test]
+fn the_documents_of_the_guide_are_valid() {
+    let offline = Offline::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (page, at_least) in [("README.md", 1), ("docs/getting-started.md", 2), ("docs/desired-state.md", 1)] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        let documents = documents_in(&text);
+        assert!(documents.len() >= at_least, "{page} shows {}", documents.len());
+        for document in documents {
+            let mut command = offline.program.command();
+            command.arg("--home").arg(offline.home()).args(["apply", "-f", "-", "--dry-run"]);
+            let finished = Finished::of(&mut command, Some(&document));
+            assert!(finished.status.success(), "{page}: {finished:?}");
+        }
+    }
+}
+
+/// What stands between `version: 1` at the start of a line and the end of its block or of its here-document.
+fn documents_in(page: &str) -> Vec<String> {
+    let starts = page.match_indices("\nversion: 1\n").map(|(at, _)| &page[at + 1..]);
+    let lines = |text: &'_ str| -> Vec<String> {
+        let inside = text.lines().take_while(|line| !line.starts_with("```") && *line != "YAML");
+        inside.map(str::to_owned).collect()
+    };
+    starts.map(|text| lines(text).join("\n")).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_made_offline_is_served() {
     let program = support::enginehouse!();
