@@ -21,12 +21,12 @@ pub(crate) struct Current {
 
 /// The stored document cannot be read by this version.
 #[derive(Debug, thiserror::Error)]
-#[error("revision {revision} in enginehouse.db cannot be read: {source}; was it written by a later version?")]
+#[error("revision {revision} in enginehouse.db cannot be read: {cause}; was it written by a later version?")]
 pub struct UnreadableRevision {
     /// Number of the revision.
     pub revision: u64,
-    /// What is wrong.
-    pub source: serde_json::Error,
+    /// What is wrong; told in the text, so it is no `source`.
+    pub cause: serde_json::Error,
 }
 
 // === impl Current ===
@@ -34,8 +34,8 @@ pub struct UnreadableRevision {
 impl Current {
     pub(crate) fn from_store(revision: Revision, models: Vec<ModelRow>) -> Result<Self, UnreadableRevision> {
         let Revision { summary, document } = revision;
-        let document = serde_json::from_str(&document)
-            .map_err(|source| UnreadableRevision { revision: summary.number, source })?;
+        let document =
+            serde_json::from_str(&document).map_err(|cause| UnreadableRevision { revision: summary.number, cause })?;
         Ok(Self {
             revision: summary.number,
             digest: summary.digest,

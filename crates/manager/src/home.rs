@@ -4,6 +4,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+mod doors;
 mod lock;
 
 pub use lock::{Holder, HomeLock};
@@ -20,12 +21,18 @@ pub struct Home(PathBuf);
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     /// A folder or file of it cannot be made or read.
-    #[error("cannot use {}: {source}; check owner and mode, or choose another home", path.display())]
+    #[error("cannot use {}: {cause}; check owner and mode, or choose another home", path.display())]
     Io {
         /// Which one.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; told in the text, so it is no `source`.
+        cause: io::Error,
+    },
+    /// Others have access to it, and its mode is not ours to change.
+    #[error("others have access to {}, and it is not ours alone; `chmod go-rwx` it, or choose another home", path.display())]
+    Open {
+        /// The folder or file.
+        path: PathBuf,
     },
     /// Another manager runs on it.
     #[error("another manager ({holder}, pid {pid}) uses this home ({}); stop it, or choose another home", home.display())]
@@ -42,12 +49,15 @@ pub enum HomeError {
 // === impl Home ===
 
 impl Home {
-    /// Takes `path` as home and makes it and its folders where they are missing, for the owner only.
+    /// Takes `path` as home and makes it and its folders where they are missing, for the owner only. What others could
+    /// write of it, or read of its secrets, is shut if it belongs to us, and refused if not.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let home = Self(path.into());
         for folder in [home.0.clone(), home.spool(), home.logs(), home.run(), home.work()] {
-            make_private(&folder).map_err(|source| HomeError::Io { path: folder, source })?;
+            make_private(&folder).map_err(|cause| HomeError::Io { path: folder.clone(), cause })?;
+            doors::shut_folder(&folder)?;
         }
+        doors::shut_files(&home.0)?;
         Ok(home)
     }
 
@@ -88,7 +98,7 @@ impl Home {
 
     /// What an earlier manager recorded of engines.
     pub(crate) fn records(&self) -> Result<Vec<Record>, HomeError> {
-        Record::read_all(self).map_err(|source| HomeError::Io { path: self.run(), source })
+        Record::read_all(self).map_err(|cause| HomeError::Io { path: self.run(), cause })
     }
 
     /// Socket of the admin API for the owner.
@@ -100,7 +110,7 @@ impl Home {
     pub fn lock(&self, holder: Holder) -> Result<HomeLock, HomeError> {
         let path = self.0.join("lock");
         HomeLock::take(&path, holder).map_err(|error| match error {
-            LockError::Io(source) => HomeError::Io { path, source },
+            LockError::Io(cause) => HomeError::Io { path, cause },
             LockError::Held { holder, pid } => HomeError::InUse { home: self.0.clone(), holder, pid },
         })
     }
@@ -109,7 +119,18 @@ impl Home {
     /// that a dead manager left behind is replaced.
     pub fn bind_control(&self) -> Result<UnixListener, HomeError> {
         let path = self.control_socket();
-        bind_private(&path).map_err(|source| HomeError::Io { path, source })
+        bind_private(&path).map_err(|cause| HomeError::Io { path, cause })
+    }
+}
+
+// === impl HomeError ===
+
+impl From<doors::Open> for HomeError {
+    fn from(open: doors::Open) -> Self {
+        match open {
+            doors::Open::Foreign(path) => Self::Open { path },
+            doors::Open::Io(path, cause) => Self::Io { path, cause },
+        }
     }
 }
 
@@ -159,5 +180,41 @@ mod tests {
         assert!(message.contains(&format!("another manager (serve, pid {})", std::process::id())), "{message}");
         drop(lock);
         home.lock(Holder::Command).unwrap();
+    }
+
+    #[test]
+    fn a_home_that_others_could_write_is_shut() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
+        let set = |path: &Path, mode: u32| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let home = Home::create(folder.path()).unwrap();
+        let database = folder.path().join("ledger.db");
+        std::fs::write(&database, "").unwrap();
+        for (path, open, shut) in [
+            (folder.path(), 0o777, 0o700),
+            (folder.path(), 0o770, 0o700),
+            (folder.path(), 0o755, 0o755),
+            (&home.run(), 0o777, 0o700),
+            (&database, 0o644, 0o600),
+        ] {
+            set(path, open);
+            Home::create(folder.path()).unwrap();
+            assert_eq!(mode(path), shut, "{} was {open:o}", path.display());
+        }
+        set(folder.path(), 0o1777);
+        let refused = Home::create(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("others have access"), "{refused}");
+        assert_eq!(mode(folder.path()), 0o1777, "a folder for everybody stays one");
+    }
+
+    #[test]
+    fn what_the_system_said_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let error = Home::create(folder.path().join("file/home")).unwrap_err();
+        assert!(error.to_string().contains("Not a directory"), "{error}");
+        assert!(std::error::Error::source(&error).is_none(), "else a chain of causes repeats it");
     }
 }

@@ -14,7 +14,7 @@ pub enum MasterKeyError {
     #[error(
         "the master key (ENGINEHOUSE_MASTER_KEY) is unfit: {0}; `openssl rand -hex 24` behind `sk-` makes a good one"
     )]
-    Unfit(#[from] UnfitKey),
+    Unfit(UnfitKey),
     /// Its hash cannot be read or kept.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -37,7 +37,7 @@ pub(crate) async fn settle(
     let kept = store.settings().get(SETTING).await?.and_then(|text| text.parse::<KeyHash>().ok());
     let (hash, made) = match (given, kept) {
         (Some(given), _) => {
-            secrets::check(given)?;
+            secrets::check(given).map_err(MasterKeyError::Unfit)?;
             (KeyHash::of(given.expose()), None)
         }
         (None, Some(kept)) => (kept, None),
@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(settle(&store, &rng, None, true).await.unwrap().hash, third.hash);
         let unfit = settle(&store, &rng, Some(&Secret::new("short")), true).await.unwrap_err();
         assert!(unfit.to_string().contains("ENGINEHOUSE_MASTER_KEY"), "{unfit}");
+        assert!(std::error::Error::source(&unfit).is_none(), "a chain of causes would tell it twice");
     }
 
     #[tokio::test]

@@ -17,6 +17,15 @@ pub(super) fn check(home: &Home) -> Vec<Check> {
         return vec![Check::info(NAME, format!("{shown} is not there yet: `serve` makes it"))];
     };
     let mut checks = vec![writable(home, meta.uid())];
+    if meta.mode() & 0o022 != 0 {
+        let advice = format!("chmod go-w {shown}");
+        checks.push(Check::fail(
+            NAME,
+            format!("others can write {shown}, and so replace what lies in it"),
+            &advice,
+            GUIDE,
+        ));
+    }
     checks.extend(open_doors(home.path()).into_iter().map(|path| {
         let advice = format!("chmod go-rwx {path}");
         Check::fail(NAME, format!("others may read {path}"), &advice, GUIDE)
@@ -63,6 +72,17 @@ mod tests {
         assert!(checks[1].advice.contains("secret.key"), "{checks:?}");
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(check(&home).len(), 1);
+    }
+
+    #[test]
+    fn a_home_that_others_can_write_is_a_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, verdicts) in [(0o777, 2), (0o770, 2), (0o755, 1), (0o700, 1)] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let checks = check(&Home::at(folder.path()));
+            assert_eq!(checks.len(), verdicts, "{mode:o}: {checks:?}");
+            assert_eq!(checks.last().unwrap().verdict == Verdict::Fail, verdicts == 2, "{mode:o}");
+        }
     }
 
     #[test]
