@@ -17,8 +17,14 @@ pub(crate) use reservation::reservation;
 pub(crate) use scope::{Limits, Scope};
 pub(crate) use window::Window;
 
-/// A scope that applies to a request, with its limits as they are now.
-pub(crate) type Applied = (Arc<Scope>, Limits);
+/// A scope that applies to a request, with its limits and its name as they are now.
+#[derive(Clone, Debug)]
+pub(crate) struct Applied {
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) limits: Limits,
+    /// How people know it, as `key 'ci'`.
+    pub(crate) name: Arc<str>,
+}
 
 /// Why a request may not run now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,19 +61,19 @@ pub(crate) struct Ticket {
 /// Takes a place in every scope, or in none.
 pub(crate) fn admit(scopes: &[Applied], reserved: Nanos, now: Instant) -> Result<Ticket, Rejection> {
     // Every request has its scopes in the same order (key, team, model, global), so that locks cannot cross.
-    let mut held: Vec<_> = scopes.iter().map(|(scope, limits)| (scope, limits, scope.lock())).collect();
-    for (scope, limits, counters) in &held {
+    let mut held: Vec<_> = scopes.iter().map(|applied| (applied, applied.scope.lock())).collect();
+    for (Applied { limits, name, .. }, counters) in &held {
         counters.check(limits, reserved, now).map_err(|(limit, retry_after)| Rejection {
-            scope: scope.name().to_owned(),
+            scope: name.to_string(),
             limit,
             retry_after,
         })?;
     }
-    for (_, _, counters) in &mut held {
+    for (_, counters) in &mut held {
         counters.take(reserved, now);
     }
     drop(held);
-    let scopes = scopes.iter().map(|(scope, _)| scope.clone()).collect();
+    let scopes = scopes.iter().map(|applied| applied.scope.clone()).collect();
     Ok(Ticket { scopes, reserved, cost: Nanos::ZERO })
 }
 

@@ -21,7 +21,7 @@ use crate::rescue::Cause;
 use crate::route::{Patience, Pick, choose};
 use crate::serving::{ModelState, Serving};
 use crate::surface::Api;
-use crate::upstream::{Answered, Fault, Outbound, attempt};
+use crate::upstream::{Answered, Fault, MaxBytes, Outbound, attempt};
 
 /// Wait before a replica is asked again that has just failed; longer each time.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -116,6 +116,7 @@ async fn answer(
     mut account: Account,
     peer: &Peer,
 ) -> Result<Response<Body>, Cause> {
+    let max = MaxBytes { answer: settings.max_response_bytes, sum: settings.max_buffered_bytes };
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut last = None;
     for attempt_number in 0..=settings.retries {
@@ -128,7 +129,7 @@ async fn answer(
             sleep(PAUSE * attempt_number).await;
         }
         let began = Instant::now();
-        let result = attempt(outbound, &pick, settings.max_response_bytes).await;
+        let result = attempt(outbound, &pick, max).await;
         account.attempted(&pick, result.as_ref().map(|answered| answered.status().as_u16()), began);
         match result {
             Ok(answered) => {
@@ -136,7 +137,9 @@ async fn answer(
                 return Ok(respond(model, pick, patience, outbound, answered, account, peer));
             }
             Err(fault) => {
-                pick.replica.failed(Patience::of(settings), Instant::now());
+                if fault.blames_replica() {
+                    pick.replica.failed(Patience::of(settings), Instant::now());
+                }
                 tried.push(pick.replica.replica.id.clone());
                 let is_retryable = fault.is_retryable();
                 last = Some(upstream_cause(&model, &pick, fault));
@@ -190,7 +193,7 @@ fn respond(
             account.failed(status.as_u16());
             build(status, headers, Body::full(openai_shaped(status, body)))
         }
-        Answered::Whole { status, headers, body, answer } => {
+        Answered::Whole { status, headers, body, answer, permit } => {
             pick.replica.succeeded();
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
             let body = match edits {
@@ -201,7 +204,7 @@ fn respond(
             let tokens = answer.usage.map_or(body.len() as u64 / 4, |usage| usage.completion_tokens);
             account.relayed(body.len(), tokens);
             account.completed(answer.usage);
-            build(status, headers, Body::full(body))
+            build(status, headers, Body::held(body, permit))
         }
         Answered::Stream { status, headers, first, rest } => {
             let bounds = (deployment.timeouts.between_bytes, deployment.timeouts.total);

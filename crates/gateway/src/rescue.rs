@@ -183,6 +183,7 @@ fn upstream_class(fault: &Fault) -> Class {
         Fault::FirstByte(_) | Fault::Total(_) | Fault::Stalled(_) => {
             (StatusCode::GATEWAY_TIMEOUT, SERVER, None, "upstream_timeout")
         }
+        Fault::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, SERVER, None, "overloaded"),
         Fault::Status { status: 429, .. } => (StatusCode::TOO_MANY_REQUESTS, "requests", None, "rate_limit_exceeded"),
         Fault::Status { status: 503, .. } | Fault::Connect(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, SERVER, None, "upstream_unavailable")

@@ -27,6 +27,8 @@ pub(crate) struct Serving {
 pub(crate) struct KeyState {
     pub(crate) key: Key,
     scope: Arc<Scope>,
+    /// How people know it, as `key 'ci'`.
+    name: Arc<str>,
 }
 
 /// A model, its deployments and its metrics.
@@ -44,8 +46,9 @@ impl Serving {
     pub(crate) fn next(previous: &Self, snapshot: &Snapshot, metrics: &Metrics) -> Self {
         let scopes: HashMap<_, _> = previous.keys.values().map(|state| (&state.key.id, &state.scope)).collect();
         let keys = snapshot.keys.iter().map(|key| {
-            let scope = scopes.get(&key.id).map_or_else(|| new_scope(key), |scope| Arc::clone(scope));
-            (key.hash, Arc::new(KeyState { key: key.clone(), scope }))
+            let scope = scopes.get(&key.id).map_or_else(|| Arc::new(Scope::new(key.spent)), |scope| Arc::clone(scope));
+            let name = format!("key '{}'", key.alias.as_deref().unwrap_or(&key.id)).into();
+            (key.hash, Arc::new(KeyState { key: key.clone(), scope, name }))
         });
         let listed: Vec<_> =
             snapshot.models.iter().map(|model| Arc::new(previous.next_model(model, metrics))).collect();
@@ -84,11 +87,6 @@ impl KeyState {
     /// The scopes that apply to this key's requests, always in the same order.
     pub(crate) fn scopes(&self) -> Vec<Applied> {
         let limits = Limits { rpm: self.key.rpm, parallel: self.key.max_parallel, budget: self.key.max_budget };
-        vec![(self.scope.clone(), limits)]
+        vec![Applied { scope: self.scope.clone(), limits, name: self.name.clone() }]
     }
-}
-
-fn new_scope(key: &Key) -> Arc<Scope> {
-    let name = key.alias.as_deref().unwrap_or(&key.id);
-    Arc::new(Scope::new(format!("key '{name}'"), key.spent))
 }

@@ -9,7 +9,7 @@ mod request;
 mod segments;
 
 pub(crate) use answer::Answered;
-pub(crate) use attempt::attempt;
+pub(crate) use attempt::{MaxBytes, attempt};
 pub(crate) use client::Client;
 pub(crate) use fault::Fault;
 pub(crate) use request::Outbound;

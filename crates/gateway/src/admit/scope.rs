@@ -8,10 +8,7 @@ use super::{Limit, Window};
 
 /// What one scope (a key; later a team, a model, everything) has in use. Lives on through snapshots.
 #[derive(Debug)]
-pub(crate) struct Scope {
-    name: String,
-    counters: Mutex<Counters>,
-}
+pub(crate) struct Scope(Mutex<Counters>);
 
 /// The limits of a scope; none is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,18 +37,13 @@ pub(crate) struct Counters {
 
 impl Scope {
     /// A scope that has spent `spent` according to the books.
-    pub(crate) fn new(name: String, spent: Nanos) -> Self {
-        Self { name, counters: Mutex::new(Counters { spent, ..Counters::default() }) }
-    }
-
-    /// How people know it, as `key 'ci'`.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    pub(crate) fn new(spent: Nanos) -> Self {
+        Self(Mutex::new(Counters { spent, ..Counters::default() }))
     }
 
     /// Its counters; held for some instructions only, never across an `await`.
     pub(super) fn lock(&self) -> MutexGuard<'_, Counters> {
-        self.counters.lock()
+        self.0.lock()
     }
 
     /// Requests that run now.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Applied, Limit, Limits, Scope, admit};
 
 fn scope(limits: Limits) -> Applied {
-    (Arc::new(Scope::new("key 'k'".into(), Nanos::ZERO)), limits)
+    Applied { scope: Arc::new(Scope::new(Nanos::ZERO)), limits, name: "key 'k'".into() }
 }
 
 fn start() -> Instant {
@@ -31,7 +31,7 @@ fn a_rejection_consumes_nothing_in_any_scope() {
     let wide = scope(Limits { rpm: Some(1), ..Limits::default() });
     let narrow = scope(Limits { parallel: Some(0), ..Limits::default() });
     admit(&[wide.clone(), narrow], Nanos(5), now).unwrap_err();
-    assert_eq!(wide.0.running(), 0);
+    assert_eq!(wide.scope.running(), 0);
     admit(&[wide], Nanos(5), now).unwrap();
 }
 
@@ -78,10 +78,10 @@ proptest! {
                 },
             }
             prop_assert!(running.len() as u64 <= parallel);
-            prop_assert_eq!(key[0].0.running(), running.len() as u64);
+            prop_assert_eq!(key[0].scope.running(), running.len() as u64);
         }
         drop(running);
-        prop_assert_eq!(key[0].0.running(), 0);
+        prop_assert_eq!(key[0].scope.running(), 0);
         // In a window that starts with a request, never more than the limit.
         let mut rest = admitted.as_slice();
         while let [first, ..] = rest {
@@ -100,7 +100,7 @@ proptest! {
         let now = start();
         let mut excess = 0;
         for (reserved, cost) in costs {
-            let before = key[0].0.spent();
+            let before = key[0].scope.spent();
             match admit(&key, Nanos(reserved), now) {
                 Ok(ticket) => {
                     excess = excess.max(cost.max(reserved) - reserved.min(budget - before.0));
@@ -108,7 +108,7 @@ proptest! {
                 }
                 Err(_) => prop_assert!(before.0 >= budget),
             }
-            prop_assert!(key[0].0.spent().0 <= budget + excess);
+            prop_assert!(key[0].scope.spent().0 <= budget + excess);
         }
     }
 }

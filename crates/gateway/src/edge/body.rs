@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::BufferPermit;
 use crate::meter::Relay;
 
 /// What goes wrong while a body is sent.
@@ -13,8 +14,8 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of a response.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// All there.
-    Full(Option<Bytes>),
+    /// All there, with its share of the memory for bodies.
+    Full { bytes: Option<Bytes>, _permit: BufferPermit },
     /// An engine's stream. Boxed: it is large, and most responses are not streams.
     Relay(Box<Relay>),
     /// The manager's answer, as it comes.
@@ -26,8 +27,12 @@ pub(crate) enum Body {
 impl Body {
     /// A body that is all there.
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self::Full((!bytes.is_empty()).then_some(bytes))
+        Self::held(bytes.into(), BufferPermit::default())
+    }
+
+    /// A body that is all there and counts as held until it is sent.
+    pub(crate) fn held(bytes: Bytes, permit: BufferPermit) -> Self {
+        Self::Full { bytes: (!bytes.is_empty()).then_some(bytes), _permit: permit }
     }
 }
 
@@ -37,7 +42,7 @@ impl http_body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
-            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Full { bytes, .. } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Relay(relay) => relay.poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
             Self::Forwarded(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
         }
@@ -45,7 +50,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Full(bytes) => bytes.is_none(),
+            Self::Full { bytes, .. } => bytes.is_none(),
             Self::Relay(_) => false,
             Self::Forwarded(body) => body.is_end_stream(),
         }
@@ -53,7 +58,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Full { bytes, .. } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Relay(_) => SizeHint::default(),
             Self::Forwarded(body) => body.size_hint(),
         }

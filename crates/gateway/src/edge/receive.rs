@@ -28,7 +28,7 @@ pub(crate) enum BodyFault {
     Broken,
 }
 
-/// The memory for request bodies, all requests together.
+/// The memory for bodies that are held whole, of requests and of answers, all together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buffers(Arc<AtomicUsize>);
 
@@ -82,7 +82,13 @@ pub(crate) async fn receive(
 // === impl BufferPermit ===
 
 impl BufferPermit {
-    fn grow(&mut self, bytes: usize, max_sum: usize) -> Result<(), BodyFault> {
+    /// Another part of the same memory, empty.
+    pub(crate) fn sibling(&self) -> Self {
+        Self { buffers: self.buffers.clone(), bytes: 0 }
+    }
+
+    /// Takes more, while all together have at most `max_sum`.
+    pub(crate) fn grow(&mut self, bytes: usize, max_sum: usize) -> Result<(), BodyFault> {
         let before = self.buffers.0.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if before + bytes > max_sum { Err(BodyFault::Overloaded) } else { Ok(()) }

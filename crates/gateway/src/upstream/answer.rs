@@ -3,6 +3,8 @@ use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use wire::Answer;
 
+use crate::edge::BufferPermit;
+
 /// What an engine answered, where it can be passed on.
 #[derive(Debug)]
 pub(crate) enum Answered {
@@ -16,6 +18,8 @@ pub(crate) enum Answered {
         body: Bytes,
         /// What was found in it.
         answer: Answer,
+        /// Its share of the memory for bodies.
+        permit: BufferPermit,
     },
     /// A stream that has begun.
     Stream {

@@ -13,6 +13,7 @@ use wire::sse::{self, Splitter};
 use wire::{Answer, Chunk, ErrorBody};
 
 use super::{Answered, Fault, Outbound};
+use crate::edge::BufferPermit;
 use crate::route::Pick;
 
 /// Bytes of an engine's error answer that are read.
@@ -36,8 +37,17 @@ static DROPPED: [HeaderName; 11] = [
     HeaderName::from_static("x-request-id"),
 ];
 
+/// What may be held in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaxBytes {
+    /// Of one answer.
+    pub(crate) answer: usize,
+    /// Of all bodies together.
+    pub(crate) sum: usize,
+}
+
 /// Sends `out` to the replica picked, and waits until its answer is there (whole) or has begun (stream).
-pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answered, Fault> {
+pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered, Fault> {
     let timeouts = &pick.deployment.deployment.timeouts;
     // A whole answer has its first byte when all of it is made, so only the total can bound it.
     let (bound, late) = if out.peek.stream {
@@ -45,10 +55,10 @@ pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max_bytes: usize) -> Re
     } else {
         (timeouts.total, Fault::Total(timeouts.total))
     };
-    timeout(bound, exchange(out, pick, max_bytes)).await.map_err(|_| late)?
+    timeout(bound, exchange(out, pick, max)).await.map_err(|_| late)?
 }
 
-async fn exchange(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answered, Fault> {
+async fn exchange(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered, Fault> {
     let (mut head, body) = pick.replica.client.send(out.to(pick)).await?.into_parts();
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     for name in &DROPPED {
@@ -56,7 +66,7 @@ async fn exchange(out: &Outbound, pick: &Pick, max_bytes: usize) -> Result<Answe
     }
     match head.status {
         status if status.is_success() && is_event_stream(&head.headers) => begun(head, body).await,
-        status if status.is_success() => whole(head, body, max_bytes).await,
+        status if status.is_success() => whole(head, body, out.room(), max).await,
         status => {
             let body = scrub(error_body(body).await, pick);
             if is_client_s_fault(status) {
@@ -86,14 +96,15 @@ async fn begun(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
     Ok(Answered::Stream { status: head.status, headers: head.headers, first, rest })
 }
 
-async fn whole(head: Parts, mut rest: Incoming, max_bytes: usize) -> Result<Answered, Fault> {
+async fn whole(head: Parts, mut rest: Incoming, mut permit: BufferPermit, max: MaxBytes) -> Result<Answered, Fault> {
     let mut body = Bytes::new();
     let mut more = BytesMut::new();
     while let Some(frame) = rest.frame().await {
         let Ok(data) = frame.map_err(|_| Fault::Reset)?.into_data() else { continue };
-        if body.len() + more.len() + data.len() > max_bytes {
-            return Err(Fault::TooLarge(max_bytes));
+        if body.len() + more.len() + data.len() > max.answer {
+            return Err(Fault::TooLarge(max.answer));
         }
+        permit.grow(data.len(), max.sum).map_err(|_| Fault::NoRoom)?;
         // Most answers come in one frame, which then is the body.
         if body.is_empty() {
             body = data;
@@ -105,7 +116,7 @@ async fn whole(head: Parts, mut rest: Incoming, max_bytes: usize) -> Result<Answ
         body = [body.as_ref(), more.as_ref()].concat().into();
     }
     let answer = Answer::parse(&body).map_err(|_| Fault::NotJson)?;
-    Ok(Answered::Whole { status: head.status, headers: head.headers, body, answer })
+    Ok(Answered::Whole { status: head.status, headers: head.headers, body, answer, permit })
 }
 
 async fn error_body(mut rest: Incoming) -> Bytes {

@@ -48,6 +48,9 @@ pub(crate) enum Fault {
     /// More than fits.
     #[error("answered with more than {0} bytes")]
     TooLarge(usize),
+    /// Too many answers at once.
+    #[error("answered when the service held as many answers as it can")]
+    NoRoom,
 }
 
 // === impl Fault ===
@@ -80,6 +83,7 @@ impl Fault {
             Self::ErrorEvent { .. } => "error_event",
             Self::NotJson => "not_json",
             Self::TooLarge(_) => "too_large",
+            Self::NoRoom => "no_room",
         }
     }
 
@@ -87,7 +91,12 @@ impl Fault {
     pub(crate) const fn status(&self) -> u16 {
         match self {
             Self::Status { status, .. } => *status,
-            Self::ErrorEvent { .. } | Self::NotJson | Self::TooLarge(_) | Self::Cut | Self::Stalled(_) => 200,
+            Self::ErrorEvent { .. }
+            | Self::NotJson
+            | Self::TooLarge(_)
+            | Self::NoRoom
+            | Self::Cut
+            | Self::Stalled(_) => 200,
             _ => 0,
         }
     }
@@ -95,7 +104,12 @@ impl Fault {
     /// Whether another replica may do better. After a time-out the engine may still be at work, and the
     /// client has waited long enough: those are not repeated.
     pub(crate) const fn is_retryable(&self) -> bool {
-        !matches!(self, Self::FirstByte(_) | Self::Total(_) | Self::Stalled(_) | Self::TooLarge(_))
+        !matches!(self, Self::FirstByte(_) | Self::Total(_) | Self::Stalled(_) | Self::TooLarge(_) | Self::NoRoom)
+    }
+
+    /// Whether the replica is to blame, rather than us.
+    pub(crate) const fn blames_replica(&self) -> bool {
+        !matches!(self, Self::NoRoom)
     }
 
     /// Whether the connection itself failed.

@@ -18,7 +18,7 @@ pub(crate) struct Outbound {
     body: Bytes,
     headers: HeaderMap,
     /// The body's share of the memory for bodies.
-    _permit: BufferPermit,
+    permit: BufferPermit,
 }
 
 /// Headers that end here: about this connection, or secrets between the client and us.
@@ -77,7 +77,12 @@ impl Outbound {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        Self { api, peek, body, headers, _permit: permit }
+        Self { api, peek, body, headers, permit }
+    }
+
+    /// Room for the answer, in the memory that the request is held in too.
+    pub(super) fn room(&self) -> BufferPermit {
+        self.permit.sibling()
     }
 
     /// Whether usage must be asked of the engine, and then kept from the client.

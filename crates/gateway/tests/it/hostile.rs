@@ -95,7 +95,7 @@ async fn a_client_that_takes_nothing_is_cut_off_when_its_time_is_over() {
     let took = engine.until_running(0).await;
     assert!(took < Duration::from_secs(5), "{took:?}");
     gateway.settled().await;
-    assert_eq!(gateway.post(PATH, CHAT).await.status, 200);
+    assert_eq!(gateway.post(PATH, &STREAM.replace("8000", "1")).await.status, 200, "its place is free");
     drop(client);
 }
 
@@ -141,4 +141,16 @@ async fn a_replica_whose_streams_break_is_left_alone() {
         gateway.post(PATH, &STREAM.replace("8000", "8")).await;
     }
     assert_eq!(bad.state().await["total"], 3, "three broken streams in a row, then none");
+}
+
+#[tokio::test]
+async fn the_sum_of_answers_is_bounded() {
+    let engine = Engine::start(Args { model: "up".into(), fixed_bytes: Some(40_000), ..Args::default() }).await;
+    let gateway = TestGateway::with(&[&engine], |snapshot| snapshot.settings.max_buffered_bytes = 50_000).await;
+    for _ in 0..5 {
+        assert_eq!(gateway.post(PATH, CHAT).await.status, 200, "what was sent is given back");
+    }
+    gateway.publish(|snapshot| snapshot.settings.max_buffered_bytes = 30_000).await;
+    let refused = gateway.post(PATH, CHAT).await;
+    assert_eq!((refused.status.as_u16(), refused.body.len() < 1_000), (503, true));
 }
