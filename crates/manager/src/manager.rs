@@ -124,7 +124,9 @@ impl Manager {
         };
         let manager = Self(Arc::new(inner));
         manager.settle_projection().await?;
-        if !manager.0.outlet.has_gateway() {
+        if manager.0.outlet.has_gateway() {
+            manager.announce_unverified().await?;
+        } else {
             manager.drain_leftovers().await;
         }
         Ok(Opened { manager, made_master_key: master.made })

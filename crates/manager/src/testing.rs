@@ -121,10 +121,15 @@ impl Builder {
         TestApp { manager, gateway, running: None, home: self.home }
     }
 
+    /// Opens the manager with a gateway: a service that does not run yet.
+    pub(crate) async fn open_with_gateway(self) -> TestApp {
+        let gateway = Gateway::connect(self.prompt_gateway);
+        self.open_with(Some(gateway)).await
+    }
+
     /// Opens the manager with a gateway and runs it.
     pub(crate) async fn run(self) -> TestApp {
-        let gateway = Gateway::connect(self.prompt_gateway);
-        let mut app = self.open_with(Some(gateway)).await;
+        let mut app = self.open_with_gateway().await;
         let cancel = CancellationToken::new();
         let (manager, token) = (app.manager.clone(), cancel.clone());
         app.running = Some((cancel, tokio::spawn(async move { manager.run(token).await })));

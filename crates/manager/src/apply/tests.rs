@@ -189,6 +189,21 @@ async fn a_manager_that_dies_leaves_the_verification_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_apply_slips_in_before_the_next_manager_verifies() {
+    let app = TestApp::on_new_home().run().await;
+    app.apply(ENDPOINT).await;
+    app.apply_with("?atomic=true&timeout_seconds=600", &document(Behaviour::Unhealthy, "")).await.ok();
+    // With a gateway, as a service that answers already and does not supervise yet.
+    let app = app.end(false).await.open_with_gateway().await;
+    let problem = app.apply_with("", ENDPOINT).await.problem(409);
+    let detail = problem["detail"].as_str().unwrap();
+    let job = detail.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 12).unwrap_or_default();
+    assert_eq!(app.owner().get(&format!("/api/v1/jobs/{job}")).await.ok()["state"], "running", "{detail}");
+    // A command on a home where nothing runs is the way out.
+    app.end(false).await.open().await.apply(ENDPOINT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_of_a_revision_that_was_replaced_ends() {
     let app = TestApp::on_new_home().run().await;
     let first = app.apply(&document(Behaviour::Unhealthy, "")).await;

@@ -30,6 +30,8 @@ pub(crate) struct Verification {
     turn: tokio::sync::Mutex<()>,
     /// Job of the atomic apply that is being verified.
     atomic: Mutex<Option<String>>,
+    /// What an earlier manager left unverified, and its job, until [`Manager::run`] goes on with it.
+    left: Mutex<Option<(String, Pending)>>,
 }
 
 /// An atomic apply that is not verified yet.
@@ -108,19 +110,33 @@ impl Manager {
         Some(self.start_job(pending, atomic))
     }
 
-    /// Goes on with the atomic apply that an earlier manager left unverified.
-    pub(crate) async fn resume_verification(&self) {
-        let stored = match self.store().settings().get(SETTING).await {
-            Ok(stored) => stored,
-            Err(error) => return tracing::warn!(%error, "cannot see whether an apply is still to be verified"),
-        };
-        let Some(pending) = stored.and_then(|text| serde_json::from_str::<Pending>(&text).ok()) else { return };
+    /// Announces the atomic apply that an earlier manager left unverified, so that no other one slips in before
+    /// [`resume_verification`](Self::resume_verification).
+    pub(crate) async fn announce_unverified(&self) -> store::Result<()> {
+        let stored = self.store().settings().get(SETTING).await?;
+        let Some(pending) = stored.and_then(|text| serde_json::from_str::<Pending>(&text).ok()) else { return Ok(()) };
         if pending.revision == self.current().revision {
-            self.start_job(pending, true);
+            let job = self.announce(&pending, true);
+            *self.inner().verification.left.lock() = Some((job, pending));
+        }
+        Ok(())
+    }
+
+    /// Goes on with what was announced.
+    pub(crate) fn resume_verification(&self) {
+        if let Some((job, pending)) = self.inner().verification.left.lock().take() {
+            self.begin(job, pending, true);
         }
     }
 
     fn start_job(&self, pending: Pending, atomic: bool) -> String {
+        let id = self.announce(&pending, atomic);
+        self.begin(id.clone(), pending, atomic);
+        id
+    }
+
+    /// Makes the job known; no apply is taken beside an atomic one from now on.
+    fn announce(&self, pending: &Pending, atomic: bool) -> String {
         let id = hex::encode(self.config().rng.bytes::<6>());
         self.inner().jobs.add(Job {
             id: id.clone(),
@@ -133,9 +149,12 @@ impl Manager {
         if atomic {
             *self.inner().verification.atomic.lock() = Some(id.clone());
         }
-        let (manager, job) = (self.clone(), id.clone());
-        self.spawn(async move { manager.verify(&job, &pending, atomic).await });
         id
+    }
+
+    fn begin(&self, job: String, pending: Pending, atomic: bool) {
+        let manager = self.clone();
+        self.spawn(async move { manager.verify(&job, &pending, atomic).await });
     }
 
     async fn verify(self, job: &str, pending: &Pending, atomic: bool) {

@@ -39,7 +39,7 @@ impl Manager {
         self.await_adopted(&cancel).await;
         self.0.outlet.release(spent);
         self.publish();
-        self.resume_verification().await;
+        self.resume_verification();
         tokio::join!(
             self.reconcile(&cancel),
             self.trim_logs(&cancel),
