@@ -11,12 +11,14 @@ use crate::publish::GatewayBehind;
 use crate::secrets::{self, UnfitKey};
 use crate::{Actor, Manager};
 
+mod amount;
 mod check;
 mod duration;
 mod edit;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use amount::{UnfitAmount, nanos};
 pub(crate) use check::UnfitField;
 pub(crate) use duration::after;
 pub(crate) use edit::{Edit, KeyEdit};
@@ -210,6 +212,17 @@ impl Manager {
             tracing::warn!(%behind, "keys deleted");
         }
         Ok(())
+    }
+
+    /// What to say of an allow-list that names models which do not exist: they may be applied later.
+    pub(crate) fn unknown_models(&self, models: &[String]) -> Option<String> {
+        let current = self.current();
+        let is_known = |name: &String| current.document.models.iter().any(|model| model.name == *name);
+        let unknown: Vec<_> = models.iter().filter(|name| !is_known(name)).map(|name| format!("`{name}`")).collect();
+        let text = || {
+            format!("models names {}, but nothing of that name is applied now; check the spelling", unknown.join(", "))
+        };
+        (!unknown.is_empty()).then(text)
     }
 
     /// The key as it is once it is deleted.

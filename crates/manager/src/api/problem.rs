@@ -79,6 +79,13 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{path} {message}")).with_fault(path, message)
     }
 
+    /// Two fields of what was sent do not go together.
+    pub(super) fn unfit_pair(paths: [&str; 2], message: &str) -> Self {
+        let [first, second] = paths;
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{first} and {second}: {message}"));
+        problem.with_fault(first, message).with_fault(second, message)
+    }
+
     /// What was sent cannot be read at all.
     pub(super) fn unreadable(status: StatusCode, detail: impl Into<String>) -> Self {
         Self::new(status, detail)

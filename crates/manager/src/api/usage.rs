@@ -83,6 +83,12 @@ pub(super) async fn usage(
         key: params.key.map(|name| key_id(&manager, &keys, name)).transpose()?,
         model: params.model,
     };
+    if let (Some(from), Some(to)) = (&filter.from, &filter.to)
+        && from > to
+    {
+        let message = format!("the first day, {from}, is after the last, {to}");
+        return Err(Problem::unfit_pair(["from", "to"], &message));
+    }
     let rows = manager.store().events().usage(by, &filter).await?;
     let total = rows.iter().fold(UsageView::default(), UsageView::plus);
     Ok(Json(Usage { rows: rows.into_iter().map(|row| UsageView::new(row, &keys)).collect(), total }))

@@ -23,9 +23,9 @@ pub(crate) struct UnfitField {
 pub(super) fn check(fields: &KeyFields) -> Result<(), UnfitField> {
     let unfit = |field, message: String| Err(UnfitField { field, message });
     if let Some(alias) = &fields.alias
-        && !is_name(alias, ALIAS_BYTES)
+        && (!is_name(alias, ALIAS_BYTES) || alias.trim().is_empty())
     {
-        return unfit("alias", format!("must have 1 to {ALIAS_BYTES} bytes and no control characters"));
+        return unfit("alias", format!("must have 1 to {ALIAS_BYTES} bytes, not all blank, and no control characters"));
     }
     if fields.models.len() > MODELS {
         return unfit("models", format!("must name at most {MODELS} models"));
@@ -59,6 +59,7 @@ mod tests {
         let alias = |text: &str| KeyFields { alias: Some(text.to_owned()), ..KeyFields::default() };
         assert_eq!(check(&alias("team/a b")), Ok(()));
         assert_eq!(field(alias("")), "alias");
+        assert_eq!(field(alias(" \u{a0}")), "alias");
         assert_eq!(field(alias("a\nb")), "alias");
         assert_eq!(field(KeyFields { models: vec![String::new()], ..KeyFields::default() }), "models");
         assert_eq!(field(KeyFields { models: vec!["m".into(); 1_001], ..KeyFields::default() }), "models");

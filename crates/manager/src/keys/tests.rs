@@ -114,6 +114,10 @@ async fn keys_outlive_the_manager_and_count_on_from_what_was_spent() {
     assert_eq!(app.owner().get("/api/v1/usage?from=1970-01-02").await.ok()["rows"], json!([]));
     app.owner().get("/api/v1/usage?key=nobody").await.problem(404);
     app.owner().get("/api/v1/usage?from=yesterday").await.problem(422);
+    let reversed = app.owner().get("/api/v1/usage?from=2026-11-21&to=2026-11-20").await.problem(422);
+    let paths: Vec<_> = reversed["errors"].as_array().unwrap().iter().map(|fault| fault["path"].clone()).collect();
+    assert_eq!(paths, ["from", "to"], "{reversed}");
+    assert!(reversed["detail"].as_str().unwrap().contains("2026-11-21"), "{reversed}");
     app.end(false).await;
 }
 
@@ -126,6 +130,8 @@ async fn what_no_key_can_be_is_refused_and_nothing_changes() {
         (json!({ "key": "sk-0123456789abcdef" }), 409),
         (json!({ "key": "short" }), 422),
         (json!({ "alias": "" }), 422),
+        (json!({ "alias": "  " }), 422),
+        (json!({ "max_budget": 1e-10 }), 422),
         (json!({ "max_budget": -1.0 }), 422),
         (json!({ "rpm": -1 }), 422),
         (json!({ "duration": "soon" }), 422),
@@ -139,6 +145,19 @@ async fn what_no_key_can_be_is_refused_and_nothing_changes() {
     for path in ["block", "unblock", "rotate"] {
         app.owner().post(&format!("/api/v1/keys/nobody/{path}"), &json!({})).await.problem(404);
     }
+}
+
+#[tokio::test]
+async fn models_that_do_not_exist_are_warned_of_and_never_refused() {
+    let app = TestApp::on_new_home().open().await;
+    app.apply("{version: 1, models: [{name: m, type: chat}]}").await;
+    let warnings = |answer: &serde_json::Value| answer["warnings"].to_string();
+    let made = app.owner().post("/api/v1/keys", &json!({ "alias": "a", "models": ["m", "typo"] })).await.ok();
+    assert!(warnings(&made).contains("`typo`") && !warnings(&made).contains("`m`"), "{made}");
+    let patched = app.owner().patch("/api/v1/keys/a", &json!({ "models": ["x", "y"] })).await.ok();
+    assert!(warnings(&patched).contains("`x`, `y`"), "{patched}");
+    let patched = app.owner().patch("/api/v1/keys/a", &json!({ "models": ["m"] })).await.ok();
+    assert_eq!(patched["warnings"], json!([]));
 }
 
 #[tokio::test]

@@ -5,10 +5,14 @@ use serde_json::{Map, Value};
 use snapshot::{KeyHash, Secret};
 
 use super::LiteError;
-use crate::keys::{Edit, KeyEdit, after};
+use crate::keys::{Edit, KeyEdit, UnfitAmount, after, nanos};
 
 /// `duration` that takes an expiry away.
 const NEVER: &str = "-1";
+/// Words among `models` that stand for all that there are. Without teams, those of the team are all.
+const ALL_MODELS: [&str; 2] = ["all-proxy-models", "all-team-models"];
+/// The word for only those that a user or team allows: there are none here, so it would mean nothing or all.
+const NO_DEFAULT_MODELS: &str = "no-default-models";
 
 /// The fields of a request that have an effect here.
 #[derive(Debug, Default, PartialEq)]
@@ -39,7 +43,7 @@ impl Fields {
             "key" => self.key = text(name, value)?,
             "new_key" => self.new_key = text(name, value)?.map(Secret::new),
             "key_alias" => edit.alias = Edit::Set(text(name, value)?),
-            "models" => edit.models = Edit::Set(texts(name, value)?),
+            "models" => edit.models = Edit::Set(models(name, value)?),
             "rpm_limit" => edit.rpm = Edit::Set(count(name, &value)?),
             "max_parallel_requests" => edit.max_parallel = Edit::Set(count(name, &value)?),
             "max_budget" => edit.max_budget = Edit::Set(amount(name, &value)?),
@@ -88,6 +92,19 @@ pub(super) fn texts(name: &str, value: Value) -> Result<Vec<String>, LiteError> 
     }
 }
 
+/// An allow-list; empty allows all.
+fn models(name: &str, value: Value) -> Result<Vec<String>, LiteError> {
+    let models = texts(name, value)?;
+    if models.iter().any(|model| model == NO_DEFAULT_MODELS) {
+        let message = format!(
+            "{name} holds {NO_DEFAULT_MODELS}, but keys have no user or team here from which they could get models; name the models, or block the key"
+        );
+        return Err(LiteError::bad_request(Some(name), message));
+    }
+    let allows_all = models.iter().any(|model| ALL_MODELS.contains(&model.as_str()));
+    Ok(if allows_all { Vec::new() } else { models })
+}
+
 /// Whether a field that has no effect here asks for none.
 fn is_empty(name: &str, value: &Value) -> bool {
     match value {
@@ -127,12 +144,11 @@ fn amount(name: &str, value: &Value) -> Result<Option<Nanos>, LiteError> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    match number.filter(|units: &f64| units.is_finite() && *units >= 0.0) {
-        Some(units) => Ok(Some(Nanos::from_units(units))),
-        None => {
-            Err(LiteError::wrong_type(name, "float_parsing", "Input should be a valid number that is not negative"))
-        }
-    }
+    let Some(number) = number else {
+        return Err(LiteError::wrong_type(name, "float_parsing", "Input should be a valid number"));
+    };
+    let unfit = |unfit: UnfitAmount| LiteError::wrong_type(name, "float_parsing", &format!("Input {unfit}"));
+    nanos(number).map(Some).map_err(unfit)
 }
 
 fn flag(name: &str, value: &Value) -> Result<Edit<bool>, LiteError> {
@@ -217,8 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn words_for_all_models_allow_all_and_those_for_none_are_refused() {
+        for all in ["all-proxy-models", "all-team-models"] {
+            let fields = read(&json!({"models": ["m", all]})).unwrap();
+            assert_eq!(fields.edit.models, Edit::Set(Vec::new()), "{all}");
+        }
+        let error = read(&json!({"models": ["no-default-models"]})).unwrap_err();
+        assert_eq!((error.status(), &error.body()["error"]["param"]), (400, &json!("models")));
+        assert!(error.body().to_string().contains("name the models"), "{error:?}");
+    }
+
+    #[test]
     fn wrong_types_are_named() {
         for wrong in [
+            json!({"max_budget": 1e-10}),
             json!({"rpm_limit": "abc"}),
             json!({"rpm_limit": -1}),
             json!({"max_budget": "x"}),

@@ -24,5 +24,7 @@ pub(super) async fn generate(
         async move { manager.create_key(fields, secret, ACTOR).await }
     });
     let issued = issued.await?;
-    Ok(Json(row::issued(&issued.changed.row, &issued.secret, Nanos::ZERO)))
+    let mut answer = row::issued(&issued.changed.row, &issued.secret, Nanos::ZERO);
+    row::warn(&mut answer, manager.unknown_models(&issued.changed.row.models));
+    Ok(Json(answer))
 }

@@ -121,6 +121,13 @@ pub(super) fn issued(key: &KeyRow, secret: &Secret, spend: Nanos) -> Map<String,
     }))
 }
 
+/// Adds what did not go as one may expect: a field that LiteLLM does not have, there only if there is something to say.
+pub(super) fn warn(answer: &mut Map<String, Value>, warning: Option<String>) {
+    if let Some(warning) = warning {
+        answer.insert("warnings".to_owned(), json!([warning]));
+    }
+}
+
 /// What LiteLLM calls the state of a key.
 pub(super) fn status(key: &KeyRow, now: Timestamp) -> &'static str {
     match key.expires_at {

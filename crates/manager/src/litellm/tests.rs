@@ -30,6 +30,20 @@ async fn a_generated_key_has_litellms_shape() {
 }
 
 #[tokio::test]
+async fn models_that_do_not_exist_are_named_and_words_for_all_allow_all() {
+    let app = TestApp::on_new_home().open().await;
+    app.apply("{version: 1, models: [{name: m, type: chat}]}").await;
+    let key = "sk-custom-key-000000001";
+    let made = generate(&app, json!({ "key": key, "models": ["m", "typo"] })).await;
+    let warning = made["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("`typo`") && !warning.contains("`m`"), "{warning}");
+    let all = app.owner().post("/key/update", &json!({ "key": key, "models": ["all-proxy-models"] })).await.ok();
+    assert_eq!((&all["models"], all.get("warnings")), (&json!([]), None));
+    let none = json!({ "key": key, "models": ["no-default-models"] });
+    app.owner().post("/key/update", &none).await.refused(400);
+}
+
+#[tokio::test]
 async fn keys_are_found_by_themselves_and_by_their_hash() {
     let app = TestApp::on_new_home().open().await;
     let key = "sk-custom-key-000000001";

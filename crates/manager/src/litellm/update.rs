@@ -19,5 +19,6 @@ pub(super) async fn update(State(manager): State<Manager>, body: Bytes) -> Resul
     let spend = manager.store().events().spend_of(&key.id).await?;
     let mut answer = row::table(&key, spend.cost);
     answer.insert("key".to_owned(), asked.into());
+    row::warn(&mut answer, manager.unknown_models(&key.models));
     Ok(Json(answer))
 }

@@ -72,5 +72,6 @@ pub(in crate::api) async fn create(
         async move { manager.create_key(fields, secret, actor).await }
     });
     let issued = issued.await?;
-    Ok((StatusCode::CREATED, Json(IssuedKeyView::of_issued(&manager, issued).await)))
+    let view = IssuedKeyView::of_issued(&manager, issued).await.warn_of_unknown_models(&manager);
+    Ok((StatusCode::CREATED, Json(view)))
 }

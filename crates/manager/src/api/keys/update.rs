@@ -70,7 +70,7 @@ pub(in crate::api) async fn update(
         async move { manager.update_key(&key, "key.update", actor, edit).await }
     });
     let changed = changed.await?;
-    Ok(Json(KeyView::of_changed(&manager, changed).await))
+    Ok(Json(KeyView::of_changed(&manager, changed).await.warn_of_unknown_models(&manager)))
 }
 
 // === impl KeyPatch ===

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::Manager;
 use crate::api::Problem;
-use crate::keys::{Changed, Issued, after};
+use crate::keys::{self, Changed, Issued, after};
 
 /// A key. Its secret is never shown again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,6 +96,12 @@ impl KeyView {
         }
     }
 
+    /// Says which of its models do not exist.
+    pub(super) fn warn_of_unknown_models(mut self, manager: &Manager) -> Self {
+        self.warnings.extend(manager.unknown_models(&self.models));
+        self
+    }
+
     /// A key that was changed. What it spent is left at nothing where the books cannot be read: the change stands.
     pub(super) async fn of_changed(manager: &Manager, changed: Changed) -> Self {
         let spend = manager.store().events().spend_of(&changed.row.id).await;
@@ -112,6 +118,12 @@ impl IssuedKeyView {
     pub(super) async fn of_issued(manager: &Manager, issued: Issued) -> Self {
         let Issued { secret, changed } = issued;
         Self { key: secret.expose().to_owned(), view: KeyView::of_changed(manager, changed).await }
+    }
+
+    /// Says which of its models do not exist.
+    pub(super) fn warn_of_unknown_models(mut self, manager: &Manager) -> Self {
+        self.view = self.view.warn_of_unknown_models(manager);
+        self
     }
 }
 
@@ -136,8 +148,5 @@ impl Expiry<'_> {
 
 /// Currency units to nano-units.
 pub(super) fn nanos(field: &'static str, units: f64) -> Result<Nanos, Problem> {
-    if units.is_finite() && units >= 0.0 {
-        return Ok(Nanos::from_units(units));
-    }
-    Err(Problem::unfit(field, "must be an amount that is not negative"))
+    keys::nanos(units).map_err(|unfit| Problem::unfit(field, unfit.to_string()))
 }
