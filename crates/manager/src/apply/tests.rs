@@ -200,7 +200,9 @@ async fn no_apply_slips_in_before_the_next_manager_verifies() {
     let job = detail.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 12).unwrap_or_default();
     assert_eq!(app.owner().get(&format!("/api/v1/jobs/{job}")).await.ok()["state"], "running", "{detail}");
     // A command on a home where nothing runs is the way out.
-    app.end(false).await.open().await.apply(ENDPOINT).await;
+    let app = app.end(false).await.open().await;
+    app.apply(ENDPOINT).await;
+    app.end(false).await.run().await.end(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
