@@ -202,7 +202,9 @@ async fn no_apply_slips_in_before_the_next_manager_verifies() {
     // A command on a home where nothing runs is the way out.
     let app = app.end(false).await.open().await;
     app.apply(ENDPOINT).await;
-    app.end(false).await.run().await.end(true).await;
+    let app = app.end(false).await.run().await;
+    app.until(async || app.manager.config().home.records().unwrap().is_empty().then_some(())).await;
+    app.end(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
