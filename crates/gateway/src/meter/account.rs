@@ -64,6 +64,11 @@ impl Account {
         self.settle(Outcome::Completed, usage, source);
     }
 
+    /// Whether the request has ended in the books already.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.metrics.is_ended()
+    }
+
     /// No answer could be had: nothing was used.
     pub(crate) fn failed(&mut self, status: u16) {
         self.status = status;
@@ -95,8 +100,8 @@ impl Account {
     }
 
     fn settle(&mut self, outcome: Outcome, usage: Usage, usage_source: UsageSource) {
-        // Whoever holds the ticket settles; a second call finds none of it to do.
-        if self.metrics.is_ended() {
+        // Only the first call settles: a stream can be dropped after its end.
+        if self.is_settled() {
             return;
         }
         let cost = self.entry.settle(Settlement { outcome, status: self.status, usage, usage_source });

@@ -98,6 +98,7 @@ impl Relay {
             let frame = match self.next_frame(cx) {
                 Poll::Pending if self.gone.as_mut().poll(cx).is_ready() => {
                     // Nobody is left to be told; dropping the account books it.
+                    self.is_ended = true;
                     return Poll::Ready(None);
                 }
                 Poll::Pending => match self.watch.poll(cx) {
@@ -154,6 +155,9 @@ impl Relay {
     }
 
     fn settle(&mut self) {
+        if self.account.is_settled() {
+            return;
+        }
         if self.rewrite.has_error {
             self.source.failed();
             self.account.broke_off(self.rewrite.usage);
