@@ -5,7 +5,7 @@ use std::time::Duration;
 use ledger::{Outcome, UsageSource};
 use snapshot::Snapshot;
 
-use crate::support::{Engine, TestGateway};
+use crate::support::{Engine, TestGateway, deployment};
 
 const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#;
 const STREAM: &str = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}"#;
@@ -77,10 +77,14 @@ async fn what_failed_is_named_when_nothing_takes_over() {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let engine = Engine::chat(1, 0).await;
-    let gateway = TestGateway::start(&[&engine]).await;
-    drop(engine);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Bound, so that nobody else gets the port meanwhile, but not listening.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let gateway = TestGateway::with(&[], |snapshot| {
+        snapshot.models[0].deployments.push(deployment("d0", address));
+    })
+    .await;
     assert_eq!(gateway.post(PATH, CHAT).await.error().3, "upstream_unavailable");
     gateway.publish(|snapshot| snapshot.models[0].deployments.clear()).await;
     let answer = gateway.post(PATH, CHAT).await;
