@@ -82,5 +82,5 @@ def test_what_the_engine_refuses_costs_nothing(house, connect):
     with pytest.raises(openai.BadRequestError):
         sdk.chat.completions.create(model="tiny", messages=[])
     sdk.chat.completions.create(model="tiny", messages=STORY, max_tokens=1)
-    booked = settled(house, alias, "tiny", 1)
-    assert booked["completion_tokens"] == 1
+    booked = settled(house, alias, "tiny", 2)
+    assert (booked["requests"], booked["failed"], booked["completion_tokens"]) == (2, 1, 1)
