@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger::Nanos;
+use snapshot::Limits;
 use tokio::time::Instant;
 
 pub(crate) use reservation::reservation;
-pub(crate) use scope::{Limits, Scope};
+pub(crate) use scope::Scope;
 pub(crate) use window::Window;
 
 /// A scope that applies to a request, with its limits and its name as they are now.

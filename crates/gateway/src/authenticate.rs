@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ambient::Timestamp;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use snapshot::KeyHash;
+use snapshot::{KeyHash, KeyKind};
 
 use crate::rescue::Cause;
 use crate::serving::{KeyState, Serving};
@@ -13,10 +13,23 @@ use crate::serving::{KeyState, Serving};
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
-    /// The holder of the master key: everything, without limits.
+    /// The holder of the master key: everything, without limits of its own.
     Master,
-    /// The holder of a virtual key that is neither blocked nor expired.
-    Virtual(Arc<KeyState>),
+    /// The holder of a key, of whatever kind, that is neither blocked nor expired.
+    Key(Arc<KeyState>),
+}
+
+/// Which way a request comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `/v1/*`: for the master key and virtual keys.
+    Mediated,
+    /// `/models/<name>/v1/*`: for the master key and direct-route keys.
+    #[cfg_attr(not(test), expect(dead_code, reason = "there is no surface of this kind yet"))]
+    Direct,
+    /// `/open/<name>/v1/*`: for everybody.
+    #[cfg_attr(not(test), expect(dead_code, reason = "there is no surface of this kind yet"))]
+    Open,
 }
 
 /// Headers that can carry a key besides `Authorization`. LiteLLM's own goes first, because
@@ -35,7 +48,7 @@ pub(crate) fn authenticate(serving: &Serving, headers: &HeaderMap, now: Timestam
     }
     match key.key.expires_at {
         Some(at) if at <= now => Err(Cause::KeyExpired(at)),
-        _ => Ok(Caller::Virtual(key.clone())),
+        _ => Ok(Caller::Key(key.clone())),
     }
 }
 
@@ -66,11 +79,21 @@ fn strip_bearer(value: &str) -> Result<&str, &str> {
 // === impl Caller ===
 
 impl Caller {
+    /// Whether the caller's kind of key is good for `route`.
+    pub(crate) fn may_enter(&self, route: Route) -> Result<(), Cause> {
+        let Self::Key(key) = self else { return Ok(()) };
+        match (key.key.kind, route) {
+            (KeyKind::Direct, Route::Mediated) => Err(Cause::DirectRouteKey),
+            (KeyKind::Virtual, Route::Direct) => Err(Cause::NotADirectRouteKey),
+            (KeyKind::Virtual, Route::Mediated) | (KeyKind::Direct, Route::Direct) | (_, Route::Open) => Ok(()),
+        }
+    }
+
     /// Whether the caller may use `model`.
     pub(crate) fn may_use(&self, model: &str) -> bool {
         match self {
             Self::Master => true,
-            Self::Virtual(key) => key.key.models.is_empty() || key.key.models.iter().any(|allowed| allowed == model),
+            Self::Key(key) => key.key.models.is_empty() || key.key.models.iter().any(|allowed| allowed == model),
         }
     }
 
@@ -78,14 +101,17 @@ impl Caller {
     pub(crate) fn id(&self) -> Arc<str> {
         match self {
             Self::Master => snapshot::MASTER_KEY_ID.into(),
-            Self::Virtual(key) => key.key.id.clone(),
+            Self::Key(key) => key.key.id.clone(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use snapshot::{Key, Limits, Snapshot};
+
     use super::*;
+    use crate::metrics::Metrics;
 
     fn of(pairs: &[(&'static str, &str)]) -> Result<String, String> {
         let mut headers = HeaderMap::new();
@@ -108,6 +134,35 @@ mod tests {
             assert_eq!(of(&[pair]).unwrap(), "sk-1", "{pair:?}");
         }
         assert_eq!(of(&[("authorization", "Basic x"), ("x-litellm-api-key", "sk-2")]).unwrap(), "sk-2");
+    }
+
+    #[test]
+    fn each_kind_of_key_is_good_for_its_own_routes() {
+        let snapshot = |kind| {
+            let key = Key {
+                id: "k".into(),
+                hash: KeyHash::of("sk"),
+                kind,
+                alias: None,
+                models: Vec::new(),
+                limits: Limits::default(),
+                spent: ledger::Nanos::ZERO,
+                expires_at: None,
+                blocked: false,
+            };
+            Snapshot { keys: vec![key], ..Snapshot::default() }
+        };
+        let caller = |kind| {
+            let serving = Serving::next(&Serving::default(), &snapshot(kind), &Metrics::new());
+            Caller::Key(serving.keys[&KeyHash::of("sk")].clone())
+        };
+        let (virtual_key, direct) = (caller(KeyKind::Virtual), caller(KeyKind::Direct));
+        let enters = |caller: &Caller| {
+            [Route::Mediated, Route::Direct, Route::Open].map(|route| caller.may_enter(route).is_ok())
+        };
+        assert_eq!(enters(&Caller::Master), [true, true, true]);
+        assert_eq!(enters(&virtual_key), [true, false, true]);
+        assert_eq!(enters(&direct), [false, true, true]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::authenticate::{Caller, authenticate};
+use crate::authenticate::{Caller, Route, authenticate};
 use crate::edge::{Body, Buffers, Peer, accept_forever, request_id};
 use crate::metrics::Metrics;
 use crate::operational::{forward, health, list_models, liveness, metrics_page, one_model, readiness};
@@ -194,13 +194,15 @@ impl Gateway {
     }
 
     fn caller(&self, serving: &Serving, request: &Request<Incoming>) -> Result<Caller, Cause> {
-        authenticate(serving, request.headers(), self.clock.now())
+        let caller = authenticate(serving, request.headers(), self.clock.now())?;
+        caller.may_enter(Route::Mediated)?;
+        Ok(caller)
     }
 
     fn master(&self, serving: &Serving, request: &Request<Incoming>) -> Result<(), Cause> {
-        match self.caller(serving, request)? {
+        match authenticate(serving, request.headers(), self.clock.now())? {
             Caller::Master => Ok(()),
-            Caller::Virtual(_) => Err(Cause::MasterKeyRequired),
+            Caller::Key(_) => Err(Cause::MasterKeyRequired),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use wire::{Edit, Peek, json_string, splice};
 
 use crate::admit::{Limit, Rejection, admit, reservation};
-use crate::authenticate::{Caller, authenticate};
+use crate::authenticate::{Caller, Route, authenticate};
 use crate::edge::{Body, BufferPermit, Peer, receive};
 use crate::gateway::Gateway;
 use crate::meter::{Account, Relay, Source};
@@ -41,6 +41,7 @@ pub(crate) async fn mediate(
     // A body can take its time. What was changed meanwhile holds: a key that was blocked is blocked.
     let serving = gateway.serving()?;
     let caller = authenticate(&serving, &head.headers, gateway.clock.now())?;
+    caller.may_enter(Route::Mediated)?;
     let model = find_model(&serving, &caller, api, &peek)?;
     let account = open_account(gateway, &caller, &model, api, request_id, &peek, body.len())?;
     let outbound = Outbound::new(api, peek, body, head.headers, request_id, permit);
@@ -50,7 +51,7 @@ pub(crate) async fn mediate(
 /// The body, if a valid key asks: strangers get no memory.
 async fn receive_known(gateway: &Gateway, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, BufferPermit), Cause> {
     let serving = gateway.serving()?;
-    authenticate(&serving, headers, gateway.clock.now())?;
+    authenticate(&serving, headers, gateway.clock.now())?.may_enter(Route::Mediated)?;
     let Settings { max_body_bytes, max_buffered_bytes, .. } = serving.settings;
     Ok(receive(headers, body, &gateway.buffers, max_body_bytes, max_buffered_bytes).await?)
 }
@@ -84,7 +85,7 @@ fn open_account(
     let started = Instant::now();
     let ticket = match caller {
         Caller::Master => None,
-        Caller::Virtual(key) => Some(admit(&key.scopes(), reserved, started)?),
+        Caller::Key(key) => Some(admit(&key.scopes(), reserved, started)?),
     };
     let opened = gateway.books.admit(NewRequest {
         request_id: request_id.clone(),

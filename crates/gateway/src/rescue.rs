@@ -26,6 +26,10 @@ pub(crate) enum Cause {
     KeyBlocked,
     #[error("This API key expired at {0}. Ask whoever runs this service for a new one.")]
     KeyExpired(Timestamp),
+    #[error("This API key is good for direct routes only, as '/models/<name>/v1/chat/completions'.")]
+    DirectRouteKey,
+    #[error("Direct routes need a direct-route key. With this API key, use '/v1/…' and name the model in the body.")]
+    NotADirectRouteKey,
     #[error("This path needs the master key.")]
     MasterKeyRequired,
     #[error("You must provide the parameter 'model'.")]
@@ -128,6 +132,8 @@ impl Cause {
                 (StatusCode::UNAUTHORIZED, INVALID, None, "invalid_api_key")
             }
             // Known, but not for this.
+            Self::DirectRouteKey => (StatusCode::FORBIDDEN, INVALID, None, "direct_route_key"),
+            Self::NotADirectRouteKey => (StatusCode::FORBIDDEN, INVALID, None, "direct_route_key_required"),
             Self::MasterKeyRequired => (StatusCode::FORBIDDEN, INVALID, None, "master_key_required"),
             Self::ModelNotAllowed(_) => (StatusCode::FORBIDDEN, INVALID, Some("model"), "model_not_allowed"),
             // There is no such thing.

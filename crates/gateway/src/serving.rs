@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use snapshot::{Key, KeyHash, Model, Settings, Snapshot};
 
-use crate::admit::{Applied, Limits, Scope};
+use crate::admit::{Applied, Scope};
 use crate::metrics::{Metrics, ModelMetrics};
 use crate::route::DeploymentState;
 
@@ -22,7 +22,7 @@ pub(crate) struct Serving {
     pub(crate) listed: Vec<Arc<ModelState>>,
 }
 
-/// A virtual key and what it has in use.
+/// A key and what it has in use.
 #[derive(Debug)]
 pub(crate) struct KeyState {
     pub(crate) key: Key,
@@ -86,7 +86,6 @@ impl Serving {
 impl KeyState {
     /// The scopes that apply to this key's requests, always in the same order.
     pub(crate) fn scopes(&self) -> Vec<Applied> {
-        let limits = Limits { rpm: self.key.rpm, parallel: self.key.max_parallel, budget: self.key.max_budget };
-        vec![Applied { scope: self.scope.clone(), limits, name: self.name.clone() }]
+        vec![Applied { scope: self.scope.clone(), limits: self.key.limits.clone(), name: self.name.clone() }]
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ledger::Nanos;
-use snapshot::{Address, Key, KeyHash, Settings, Snapshot, Timeouts};
+use snapshot::{Address, Key, KeyHash, KeyKind, Limits, Settings, Snapshot, Timeouts};
 use spec::{Document, Warning};
 use store::KeyRow;
 
@@ -102,11 +102,10 @@ fn compile_key(inputs: &Inputs<'_>, key: &KeyRow) -> Key {
     Key {
         id: key.id.as_str().into(),
         hash: key.hash,
+        kind: KeyKind::Virtual,
         alias: key.alias.clone(),
         models: key.models.clone(),
-        rpm: key.rpm,
-        max_parallel: key.max_parallel,
-        max_budget: key.max_budget,
+        limits: Limits { rpm: key.rpm, tpm: None, max_parallel: key.max_parallel, max_budget: key.max_budget },
         spent: inputs.spent.get(&key.id).copied().unwrap_or(Nanos::ZERO),
         expires_at: key.expires_at,
         blocked: key.blocked,

@@ -6,6 +6,8 @@ use ambient::Timestamp;
 use ledger::Nanos;
 use serde::{Deserialize, Serialize};
 
+use crate::Limits;
+
 /// Id under which the master key's requests stand in the books.
 pub const MASTER_KEY_ID: &str = "master";
 
@@ -14,23 +16,32 @@ pub const MASTER_KEY_ID: &str = "master";
 #[serde(try_from = "String", into = "String")]
 pub struct KeyHash([u8; 32]);
 
-/// A virtual key as the gateway sees it.
+/// What a key is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyKind {
+    /// The mediated routes: `/v1/*`.
+    #[default]
+    Virtual,
+    /// The direct routes: `/models/<name>/v1/*`.
+    Direct,
+}
+
+/// A key as the gateway sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Key {
     /// Lasts for the life of the key, also through rotation.
     pub id: Arc<str>,
     /// Hash of the secret that clients present.
     pub hash: KeyHash,
+    /// What it is good for.
+    pub kind: KeyKind,
     /// Name given by people.
     pub alias: Option<String>,
     /// Models that it may use; empty allows all.
     pub models: Vec<String>,
-    /// Requests a minute.
-    pub rpm: Option<u64>,
-    /// Requests at once.
-    pub max_parallel: Option<u64>,
-    /// What it may spend in all.
-    pub max_budget: Option<Nanos>,
+    /// What it may use.
+    pub limits: Limits,
     /// What the books held for it when the manager compiled this snapshot at start; the gateway counts on from there.
     pub spent: Nanos,
     /// When it stops working.

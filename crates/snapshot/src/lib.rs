@@ -5,6 +5,7 @@
 
 mod channel;
 mod key;
+mod limits;
 mod model;
 mod secret;
 mod settings;
@@ -12,7 +13,8 @@ mod settings;
 use serde::{Deserialize, Serialize};
 
 pub use channel::{Behind, Publisher, Subscriber, channel};
-pub use key::{Key, KeyHash, MASTER_KEY_ID};
+pub use key::{Key, KeyHash, KeyKind, MASTER_KEY_ID};
+pub use limits::Limits;
 pub use model::{Address, Deployment, Model, Replica};
 pub use secret::Secret;
 pub use settings::{Settings, Timeouts};
@@ -27,7 +29,7 @@ pub struct Snapshot {
     pub revision: u64,
     /// The models, by name.
     pub models: Vec<Model>,
-    /// The virtual keys.
+    /// The keys, without the master key.
     pub keys: Vec<Key>,
     /// Hash of the master key.
     pub master_key: Option<KeyHash>,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use ledger::Nanos;
 use parking_lot::{Mutex, MutexGuard};
+use snapshot::Limits;
 use tokio::time::Instant;
 
 use super::{Limit, Window};
@@ -9,17 +10,6 @@ use super::{Limit, Window};
 /// What one scope (a key; later a team, a model, everything) has in use. Lives on through snapshots.
 #[derive(Debug)]
 pub(crate) struct Scope(Mutex<Counters>);
-
-/// The limits of a scope; none is no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Requests a minute.
-    pub(crate) rpm: Option<u64>,
-    /// Requests at once.
-    pub(crate) parallel: Option<u64>,
-    /// What it may spend in all.
-    pub(crate) budget: Option<Nanos>,
-}
 
 /// What is in use.
 #[derive(Clone, Debug, Default)]
@@ -72,12 +62,12 @@ impl Counters {
         if let Some(limit) = limits.rpm {
             self.window.check(limit, now).map_err(|wait| (Limit::Rpm(limit), Some(wait)))?;
         }
-        if let Some(limit) = limits.parallel
+        if let Some(limit) = limits.max_parallel
             && self.running >= limit
         {
             return Err((Limit::Parallel(limit), Some(Duration::from_secs(1))));
         }
-        match limits.budget {
+        match limits.max_budget {
             Some(budget) if !self.fits(budget, reserved) => Err((Limit::Budget(budget), None)),
             _ => Ok(()),
         }

@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use ledger::Nanos;
 use proptest::prelude::*;
+use snapshot::Limits;
 use tokio::time::Instant;
 
-use super::{Applied, Limit, Limits, Scope, admit};
+use super::{Applied, Limit, Scope, admit};
 
 fn scope(limits: Limits) -> Applied {
     Applied { scope: Arc::new(Scope::new(Nanos::ZERO)), limits, name: "key 'k'".into() }
@@ -29,7 +30,7 @@ fn a_minute_s_requests_and_not_one_more() {
 fn a_rejection_consumes_nothing_in_any_scope() {
     let now = start();
     let wide = scope(Limits { rpm: Some(1), ..Limits::default() });
-    let narrow = scope(Limits { parallel: Some(0), ..Limits::default() });
+    let narrow = scope(Limits { max_parallel: Some(0), ..Limits::default() });
     admit(&[wide.clone(), narrow], Nanos(5), now).unwrap_err();
     assert_eq!(wide.scope.running(), 0);
     admit(&[wide], Nanos(5), now).unwrap();
@@ -44,7 +45,7 @@ fn a_cancelled_ticket_leaves_no_trace() {
 
 #[test]
 fn the_last_of_a_budget_goes_to_one_request_alone() {
-    let (now, key) = (start(), [scope(Limits { budget: Some(Nanos(10)), ..Limits::default() })]);
+    let (now, key) = (start(), [scope(Limits { max_budget: Some(Nanos(10)), ..Limits::default() })]);
     let alone = admit(&key, Nanos(50), now).unwrap();
     assert_eq!(admit(&key, Nanos(1), now).unwrap_err().limit, Limit::Budget(Nanos(10)));
     alone.settle(Nanos(4));
@@ -61,7 +62,7 @@ proptest! {
         steps in prop::collection::vec((0_u64..3, 0_i64..40, 0_i64..60), 1..200),
         rpm in 1_u64..20, parallel in 1_u64..5, budget in 1_i64..200,
     ) {
-        let limits = Limits { rpm: Some(rpm), parallel: Some(parallel), budget: Some(Nanos(budget)) };
+        let limits = Limits { rpm: Some(rpm), tpm: None, max_parallel: Some(parallel), max_budget: Some(Nanos(budget)) };
         let key = [scope(limits)];
         let mut now = start();
         let (mut running, mut admitted, mut worst_excess) = (Vec::new(), Vec::new(), 0);
@@ -96,7 +97,7 @@ proptest! {
     fn a_budget_is_passed_by_one_request_s_excess_only(
         costs in prop::collection::vec((1_i64..40, 0_i64..40), 1..100), budget in 1_i64..300,
     ) {
-        let key = [scope(Limits { budget: Some(Nanos(budget)), ..Limits::default() })];
+        let key = [scope(Limits { max_budget: Some(Nanos(budget)), ..Limits::default() })];
         let now = start();
         let mut excess = 0;
         for (reserved, cost) in costs {

@@ -52,7 +52,7 @@ fn most_at_once(events: &[Event]) -> i32 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_requests_against_a_rate() {
     let engine = Engine::chat(4, 0).await;
-    let gateway = Arc::new(TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].rpm = Some(777)).await);
+    let gateway = Arc::new(TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].limits.rpm = Some(777)).await);
     let began = tokio::time::Instant::now();
     let (served, rejected, other) = storm(&gateway, 10_000).await;
     let windows = usize::try_from(began.elapsed().as_secs() / 60 + 1).unwrap();
@@ -66,7 +66,8 @@ async fn ten_thousand_requests_against_a_rate() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_requests_against_a_number_at_once() {
     let engine = Engine::chat(2, 1).await;
-    let gateway = Arc::new(TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].max_parallel = Some(7)).await);
+    let gateway =
+        Arc::new(TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].limits.max_parallel = Some(7)).await);
     let (served, rejected, other) = storm(&gateway, 10_000).await;
     assert_eq!((served + rejected, other), (10_000, 0));
     assert!(served > 7);
@@ -81,7 +82,7 @@ async fn ten_thousand_requests_against_a_number_at_once() {
 #[tokio::test]
 async fn a_rejection_names_limit_and_scope_and_when_to_come_back() {
     let engine = Engine::chat(1, 0).await;
-    let gateway = TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].rpm = Some(1)).await;
+    let gateway = TestGateway::with(&[&engine], |snapshot| snapshot.keys[0].limits.rpm = Some(1)).await;
     gateway.post(PATH, CHAT).await;
     let rejected = gateway.post(PATH, CHAT).await;
     assert_eq!(rejected.error(), (429, "requests".into(), "-".into(), "rate_limit_exceeded".into()));
@@ -89,8 +90,8 @@ async fn a_rejection_names_limit_and_scope_and_when_to_come_back() {
     assert_eq!(message, "Reached the limit of 1 requests per minute of key 'k1-alias'.");
     let wait: u64 = rejected.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
-    gateway.publish(|snapshot| snapshot.keys[0].rpm = Some(3)).await;
+    gateway.publish(|snapshot| snapshot.keys[0].limits.rpm = Some(3)).await;
     assert_eq!(gateway.post(PATH, CHAT).await.status, 200, "a new limit counts from what was used");
-    gateway.publish(|snapshot| snapshot.keys[0].rpm = Some(2)).await;
+    gateway.publish(|snapshot| snapshot.keys[0].limits.rpm = Some(2)).await;
     assert_eq!(gateway.post(PATH, CHAT).await.status, 429);
 }

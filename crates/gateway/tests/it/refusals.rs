@@ -1,7 +1,7 @@
 //! What is refused, in OpenAI's words, before anything reaches an engine.
 
 use ambient::Timestamp;
-use snapshot::Snapshot;
+use snapshot::{KeyKind, Snapshot};
 
 use crate::support::{Engine, KEY, MASTER, TestGateway, key};
 
@@ -25,9 +25,14 @@ async fn keys_that_do_not_fit() {
         blocked.blocked = true;
         let mut expired = key("k3", "sk-expired");
         expired.expires_at = Some(Timestamp::from_micros(1));
-        snapshot.keys.extend([blocked, expired]);
+        let mut direct = key("k4", "sk-direct");
+        direct.kind = KeyKind::Direct;
+        snapshot.keys.extend([blocked, expired, direct]);
     })
     .await;
+    let direct = gateway.post_as("sk-direct", PATH, CHAT).await;
+    assert_eq!(direct.error(), error(403, "invalid_request_error", "-", "direct_route_key"));
+    assert_eq!(gateway.get("sk-direct", "/v1/models").await.status, 403);
     let unauthorized = error(401, "invalid_request_error", "-", "invalid_api_key");
     assert_eq!(gateway.post_with(&[], PATH, CHAT).await.error(), unauthorized);
     assert_eq!(gateway.post_with(&[("authorization", "Basic eDp5")], PATH, CHAT).await.error(), unauthorized);

@@ -19,7 +19,8 @@ use ledger::{Books, Event, GatewayId, Options, Position, Price};
 use parking_lot::Mutex;
 use serde_json::Value;
 use snapshot::{
-    Address, Deployment, Key, KeyHash, Model, ModelType, Publisher, Replica, Settings, Snapshot, Strategy, Timeouts,
+    Address, Deployment, Key, KeyHash, KeyKind, Limits, Model, ModelType, Publisher, Replica, Settings, Snapshot,
+    Strategy, Timeouts,
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -304,11 +305,10 @@ pub(crate) fn key(id: &str, secret: &str) -> Key {
     Key {
         id: Arc::from(id),
         hash: KeyHash::of(secret),
+        kind: KeyKind::Virtual,
         alias: Some(format!("{id}-alias")),
         models: Vec::new(),
-        rpm: None,
-        max_parallel: None,
-        max_budget: None,
+        limits: Limits::default(),
         spent: ledger::Nanos::ZERO,
         expires_at: None,
         blocked: false,

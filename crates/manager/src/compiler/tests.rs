@@ -126,6 +126,6 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
     let spent = HashMap::from([("k".to_owned(), Nanos(9))]);
     let inputs = Inputs { current: &current, ready: &ready, keys: &keys, spent: &spent, master_key: None, env: &env };
     let [compiled] = &compile(&inputs).snapshot.keys[..] else { panic!() };
-    assert_eq!((&*compiled.id, compiled.spent, compiled.rpm, compiled.blocked), ("k", Nanos(9), Some(3), true));
-    assert_eq!((compiled.hash, compiled.max_budget), (KeyHash::of("k"), Some(Nanos(5))));
+    assert_eq!((&*compiled.id, compiled.spent, compiled.limits.rpm, compiled.blocked), ("k", Nanos(9), Some(3), true));
+    assert_eq!((compiled.hash, compiled.limits.max_budget), (KeyHash::of("k"), Some(Nanos(5))));
 }

@@ -48,8 +48,8 @@ async fn a_key_lives_from_creation_to_deletion_and_the_gateway_knows() {
     assert!(secret.starts_with("sk-") && secret.len() == 46, "{secret}");
     assert_eq!(made["hash"], KeyHash::of(&secret).to_string());
     let key = app.snapshot().keys[0].clone();
-    assert_eq!((key.hash, key.rpm, key.max_parallel), (KeyHash::of(&secret), Some(60), Some(4)));
-    assert_eq!((key.max_budget, key.models), (Some(Nanos(5_000_000_000)), vec!["a".to_owned()]));
+    assert_eq!((key.hash, key.limits.rpm, key.limits.max_parallel), (KeyHash::of(&secret), Some(60), Some(4)));
+    assert_eq!((key.limits.max_budget, key.models), (Some(Nanos(5_000_000_000)), vec!["a".to_owned()]));
 
     for name in ["notebook", &id, made["hash"].as_str().unwrap()] {
         let shown = app.owner().get(&format!("/api/v1/keys/{name}")).await.ok();
