@@ -299,3 +299,38 @@ fn readable_by_others(folder: &Path) -> Vec<String> {
     let files = files_below(folder).into_iter().filter(|path| open(path));
     files.map(|path| path.display().to_string()).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_response_cache_is_switched_on_and_off_by_the_document() {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny"]).await;
+    let server = Server::start(&program).await;
+    let mut wanted = document::of(&[document::endpoint("tiny", "chat", &engine, "tiny")]);
+    server.apply(&wanted);
+    let key = server.create_key(&[]);
+    let body = json!({"model": "tiny", "messages": [{"role": "user", "content": "again"}]});
+    let ask = async || {
+        let answer = server.client_with(&key).post("/v1/chat/completions", &body).await;
+        answer.expect(200);
+        answer.header("x-enginehouse-cache").map(str::to_owned)
+    };
+    assert_eq!((ask().await, ask().await), (None, None));
+
+    wanted["cache"] = json!({"enabled": true});
+    server.apply(&wanted);
+    assert_eq!(ask().await.as_deref(), Some("miss"));
+    assert_eq!(ask().await.as_deref(), Some("hit"));
+    wanted["cache"] = json!({"enabled": false});
+    server.apply(&wanted);
+    assert_eq!(ask().await, None);
+    assert_eq!(engine.state().await["total"], 4, "all but the hit were asked of the engine");
+
+    let logs = support::eventually("five lines in the log", async || {
+        let logs = server.client_with(MASTER_KEY).get("/spend/logs").await.json();
+        logs.as_array().filter(|logs| logs.len() == 5).cloned()
+    })
+    .await;
+    let hits: Vec<_> = logs.iter().filter(|log| log["cache_hit"] == "True").collect();
+    assert_eq!(hits.len(), 1);
+    assert_eq!((&hits[0]["spend"], &hits[0]["total_tokens"]), (&json!(0.0), &json!(0)));
+}

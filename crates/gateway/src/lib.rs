@@ -3,13 +3,14 @@
 //! Snapshot in, ledger events out, and no other tie: the gateway knows no database, no engine runtime and
 //! no manager. Its modules stand in the order in which a request meets them:
 //!
-//! `edge` → `authenticate` → `admit` → `route` → `upstream` → `meter`
+//! `edge` → `authenticate` → `admit` → `cache` → `route` → `upstream` → `meter`
 //!
-//! (the response cache will stand between `admit` and `route`). [`pipeline`] is that sentence as code;
+//! [`pipeline`] is that sentence as code;
 //! [`rescue`] turns every cause of failure into a response, in one place.
 
 mod admit;
 mod authenticate;
+mod cache;
 mod edge;
 mod gateway;
 mod meter;

@@ -53,6 +53,7 @@ struct Families {
     attempts: Family<AttemptLabels, Counter>,
     in_flight: Family<ModelLabels, Gauge>,
     tokens: Family<TokenLabels, Counter>,
+    cache: Family<CacheLabels, Counter>,
     duration: Family<ModelLabels, Histogram, fn() -> Histogram>,
     first_byte: Family<ModelLabels, Histogram, fn() -> Histogram>,
 }
@@ -91,6 +92,12 @@ struct TokenLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheLabels {
+    model_name: Name,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RejectionLabels {
     code: &'static str,
 }
@@ -113,6 +120,11 @@ impl Metrics {
             "tokens",
             "Tokens by kind: prompt (cached ones included), cached, completion",
             families.tokens.clone(),
+        );
+        registry.register(
+            "cache_requests",
+            "Requests that the response cache was asked for, by result: hit, miss, coalesced",
+            families.cache.clone(),
         );
         registry.register_with_unit(
             "request_duration",
@@ -168,6 +180,12 @@ impl Metrics {
 // === impl ModelMetrics ===
 
 impl ModelMetrics {
+    /// The cache was asked, with this result.
+    pub(crate) fn cache_asked(&self, result: &'static str) {
+        let labels = CacheLabels { model_name: self.labels.model_name.clone(), result };
+        self.families.cache.get_or_create(&labels).inc();
+    }
+
     /// A request of this model begins.
     pub(crate) fn begin(&self, api: Api) -> RequestMetrics {
         self.in_flight.inc();
@@ -221,6 +239,7 @@ impl Default for Families {
             attempts: Family::default(),
             in_flight: Family::default(),
             tokens: Family::default(),
+            cache: Family::default(),
             duration: Family::new_with_constructor(duration),
             first_byte: Family::new_with_constructor(first_byte),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ledger::NewRequest;
 use snapshot::Settings;
@@ -14,6 +14,7 @@ use wire::{Edit, Peek, json_string, splice};
 
 use crate::admit::{Limit, Rejection, admit, reservation};
 use crate::authenticate::{Caller, Route, authenticate};
+use crate::cache::{Control, Fill, Found, Kept, Owner, Question};
 use crate::edge::{Body, BufferPermit, Peer, receive};
 use crate::gateway::Gateway;
 use crate::meter::{Account, Relay, Source};
@@ -25,6 +26,18 @@ use crate::upstream::{Answered, Fault, MaxBytes, Outbound, attempt};
 
 /// Wait before a replica is asked again that has just failed; longer each time.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the response cache had for a request, where it is switched on: `hit`, `coalesced` or `miss`.
+const CACHE_RESULT: HeaderName = HeaderName::from_static("x-enginehouse-cache");
+
+/// A request on its way to an engine.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    settings: &'a Settings,
+    model: &'a Arc<ModelState>,
+    outbound: &'a Outbound,
+    peer: &'a Peer,
+}
 
 /// Serves one request to a model.
 pub(crate) async fn mediate(
@@ -44,8 +57,56 @@ pub(crate) async fn mediate(
     caller.may_enter(Route::Mediated)?;
     let model = find_model(&serving, &caller, api, &peek)?;
     let account = open_account(gateway, &caller, &model, api, request_id, &peek, body.len())?;
+    let fill = match look_up(&serving, &caller, &model, api, &peek, &head.headers, &body).await {
+        Lookup::Answered(kept, result) => return Ok(replay(&kept, result, account)),
+        Lookup::Ask(fill) => fill,
+    };
     let outbound = Outbound::new(api, peek, body, head.headers, request_id, permit);
-    answer(gateway, &serving.settings, model, &outbound, account, peer).await
+    let asked = Asked { settings: &serving.settings, model: &model, outbound: &outbound, peer };
+    answer(gateway, asked, account, fill).await
+}
+
+/// What the response cache says.
+enum Lookup {
+    /// The answer, and how it came to be there.
+    Answered(Arc<Kept>, &'static str),
+    /// It has none; if it is switched on, it wants the one that comes.
+    Ask(Option<Fill>),
+}
+
+/// Looks for an answer that was given before.
+async fn look_up(
+    serving: &Serving,
+    caller: &Caller,
+    model: &ModelState,
+    api: Api,
+    peek: &Peek,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Lookup {
+    let Some(cache) = serving.cache.as_ref().filter(|_| api.is_cacheable()) else { return Lookup::Ask(None) };
+    let key = caller.id();
+    let owner = cache.namespace().map_or(Owner::Key(&key), Owner::Namespace);
+    let targets: Vec<_> = model.targets().collect();
+    let digest = Question { owner, api, model: &model.model.name, targets: &targets, body }.digest();
+    // Who waits for another's stream would see its first token with the last one.
+    let may_wait = !peek.stream;
+    let (result, lookup) = match cache.clone().look(digest, Control::of(headers), may_wait).await {
+        Found::Hit(kept) => ("hit", Lookup::Answered(kept, "hit")),
+        Found::Coalesced(kept) => ("coalesced", Lookup::Answered(kept, "coalesced")),
+        Found::Miss(fill) => ("miss", Lookup::Ask(Some(fill))),
+    };
+    model.metrics.cache_asked(result);
+    lookup
+}
+
+/// An answer that was given before, at no cost.
+fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<Body> {
+    let mut headers = kept.headers.clone();
+    headers.insert(CACHE_RESULT, HeaderValue::from_static(result));
+    account.relayed(kept.body.len(), 0);
+    account.was_cached(StatusCode::OK.as_u16());
+    build(StatusCode::OK, headers, Body::full(kept.body.clone()))
 }
 
 /// The body, if a valid key asks: strangers get no memory.
@@ -111,17 +172,16 @@ fn open_account(
 /// Tries replicas until one answers; nothing was sent to the client yet, so each can take over from the last.
 async fn answer(
     gateway: &Gateway,
-    settings: &Settings,
-    model: Arc<ModelState>,
-    outbound: &Outbound,
+    asked: Asked<'_>,
     mut account: Account,
-    peer: &Peer,
+    fill: Option<Fill>,
 ) -> Result<Response<Body>, Cause> {
+    let Asked { settings, model, outbound, .. } = asked;
     let max = MaxBytes { answer: settings.max_response_bytes, sum: settings.max_buffered_bytes };
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut last = None;
     for attempt_number in 0..=settings.retries {
-        let Some(pick) = choose(&model, &tried, &gateway.rng, Instant::now()) else { break };
+        let Some(pick) = choose(model, &tried, &gateway.rng, Instant::now()) else { break };
         if tried.contains(&pick.replica.replica.id) {
             // Nothing else is left: give it a moment, unless it asked for more than that.
             if last.as_ref().is_some_and(Cause::asks_to_wait) {
@@ -134,8 +194,7 @@ async fn answer(
         account.attempted(&pick, result.as_ref().map(|answered| answered.status().as_u16()), began);
         match result {
             Ok(answered) => {
-                let patience = Patience::of(settings);
-                return Ok(respond(model, pick, patience, outbound, answered, account, peer));
+                return Ok(respond(asked, pick, answered, account, fill));
             }
             Err(fault) => {
                 if fault.blames_replica() {
@@ -143,14 +202,14 @@ async fn answer(
                 }
                 tried.push(pick.replica.replica.id.clone());
                 let is_retryable = fault.is_retryable();
-                last = Some(upstream_cause(&model, &pick, fault));
+                last = Some(upstream_cause(model, &pick, fault));
                 if !is_retryable {
                     break;
                 }
             }
         }
     }
-    let cause = last.unwrap_or_else(|| unserved(&model));
+    let cause = last.unwrap_or_else(|| unserved(model));
     account.failed(cause.status().as_u16());
     Err(cause)
 }
@@ -178,14 +237,13 @@ fn upstream_cause(model: &ModelState, pick: &Pick, fault: Fault) -> Cause {
 
 /// What goes to the client. A whole answer is settled before it is sent, a stream before its last byte.
 fn respond(
-    model: Arc<ModelState>,
+    asked: Asked<'_>,
     pick: Pick,
-    patience: Patience,
-    outbound: &Outbound,
     answered: Answered,
     mut account: Account,
-    peer: &Peer,
+    fill: Option<Fill>,
 ) -> Response<Body> {
+    let Asked { settings, model, outbound, peer } = asked;
     let deployment = &pick.deployment.deployment;
     account.answering(answered.status().as_u16());
     match answered {
@@ -194,7 +252,7 @@ fn respond(
             account.failed(status.as_u16());
             build(status, headers, Body::full(openai_shaped(status, body)))
         }
-        Answered::Whole { status, headers, body, answer, permit } => {
+        Answered::Whole { status, mut headers, body, answer, permit } => {
             pick.replica.succeeded();
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
             let body = match edits {
@@ -205,21 +263,29 @@ fn respond(
             let tokens = answer.usage.map_or(body.len() as u64 / 4, |usage| usage.completion_tokens);
             account.relayed(body.len(), tokens);
             account.completed(answer.usage);
+            if let Some(fill) = fill {
+                fill.keep(status, &headers, &body);
+                headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));
+            }
             build(status, headers, Body::held(body, permit))
         }
-        Answered::Stream { status, headers, first, rest } => {
+        Answered::Stream { status, mut headers, first, rest } => {
             let bounds = (deployment.timeouts.between_bytes, deployment.timeouts.total);
             let upstream_model = deployment.upstream_model.clone();
             let deployment = deployment.id.clone();
-            let source =
-                Source { model, deployment, replica: pick.replica, patience, _busy: pick.busy, peer: peer.clone() };
-            let relay = Relay::new((first, rest), source, &upstream_model, outbound.hides_usage(), account, bounds);
+            let (model, peer, patience) = (model.clone(), peer.clone(), Patience::of(settings));
+            let source = Source { model, deployment, replica: pick.replica, patience, _busy: pick.busy, peer };
+            let mut relay = Relay::new((first, rest), source, &upstream_model, outbound.hides_usage(), account, bounds);
+            if let Some(fill) = fill.filter(|_| status == StatusCode::OK) {
+                relay.record(fill.record(headers.clone(), outbound.room(), settings.max_buffered_bytes));
+                headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));
+            }
             build(status, headers, Body::Relay(Box::new(relay)))
         }
     }
 }
 
-fn build(status: http::StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+fn build(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -227,7 +293,7 @@ fn build(status: http::StatusCode, headers: HeaderMap, body: Body) -> Response<B
 }
 
 /// An engine's refusal as it is where SDKs can read it, else in OpenAI's shape.
-fn openai_shaped(status: http::StatusCode, body: Bytes) -> Bytes {
+fn openai_shaped(status: StatusCode, body: Bytes) -> Bytes {
     if wire::ErrorBody::is_openai(&body) {
         return body;
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use snapshot::{Key, KeyHash, Model, Settings, Snapshot};
 
 use crate::admit::{Applied, Scope};
+use crate::cache::Cache;
 use crate::metrics::{Metrics, ModelMetrics};
 use crate::route::DeploymentState;
 
@@ -20,6 +21,8 @@ pub(crate) struct Serving {
     pub(crate) models: HashMap<Arc<str>, Arc<ModelState>>,
     /// The same models in the document's order.
     pub(crate) listed: Vec<Arc<ModelState>>,
+    /// The response cache, if it is switched on.
+    pub(crate) cache: Option<Arc<Cache>>,
 }
 
 /// A key and what it has in use.
@@ -55,6 +58,7 @@ impl Serving {
         Self {
             epoch: snapshot.epoch,
             revision: snapshot.revision,
+            cache: Cache::next(previous.cache.as_ref(), snapshot.settings.cache.as_ref()),
             settings: snapshot.settings.clone(),
             master_key: snapshot.master_key,
             keys: keys.collect(),
@@ -78,6 +82,15 @@ impl Serving {
             .map(Arc::new)
             .collect();
         ModelState { model: model.clone(), deployments, metrics: metrics.of_model(&model.name, model.model_type) }
+    }
+}
+
+// === impl ModelState ===
+
+impl ModelState {
+    /// What serves the model: its deployments with the engine's name for it in each.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.deployments.iter().map(|state| (&*state.deployment.id, &*state.deployment.upstream_model))
     }
 }
 

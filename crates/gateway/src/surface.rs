@@ -91,6 +91,11 @@ impl Api {
         matches!(self, Self::ChatCompletions | Self::Completions)
     }
 
+    /// Whether the same request may be answered with an answer that was given before.
+    pub(crate) const fn is_cacheable(self) -> bool {
+        matches!(self, Self::ChatCompletions | Self::Completions | Self::Embeddings)
+    }
+
     /// Whether models of `model_type` have this API.
     pub(crate) const fn serves(self, model_type: ModelType) -> bool {
         match self {

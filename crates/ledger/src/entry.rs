@@ -27,7 +27,7 @@ pub struct Settlement {
     pub status: u16,
     /// What it used.
     pub usage: Usage,
-    /// Where `usage` comes from. [`UsageSource::None`] costs nothing, whatever the price.
+    /// Where `usage` comes from. [`UsageSource::None`] and [`UsageSource::Cache`] cost nothing, whatever the price.
     pub usage_source: UsageSource,
 }
 
@@ -76,7 +76,7 @@ impl Entry {
             return cost;
         }
         let cost = match settlement.usage_source {
-            UsageSource::None => Nanos::ZERO,
+            UsageSource::None | UsageSource::Cache => Nanos::ZERO,
             UsageSource::Engine | UsageSource::Estimate => self.open().price.cost(&settlement.usage),
         };
         self.settled = Some(cost);

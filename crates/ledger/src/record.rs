@@ -88,6 +88,8 @@ pub enum UsageSource {
     Estimate,
     /// Nothing was used: no engine answered.
     None,
+    /// Nothing was used: the answer was there already, in the response cache.
+    Cache,
 }
 
 /// One try at one deployment.
@@ -157,6 +159,7 @@ impl UsageSource {
             Self::Engine => "engine",
             Self::Estimate => "estimate",
             Self::None => "none",
+            Self::Cache => "cache",
         }
     }
 }

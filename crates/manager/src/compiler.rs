@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ledger::Nanos;
-use snapshot::{Address, Key, KeyHash, KeyKind, Limits, Settings, Snapshot, Timeouts};
+use snapshot::{Address, CacheSettings, Key, KeyHash, KeyKind, Limits, Settings, Snapshot, Timeouts};
 use spec::{Document, Warning};
 use store::KeyRow;
 
@@ -119,7 +119,18 @@ fn settings(document: &Document) -> Settings {
         allowed_fails: routing.allowed_fails,
         cooldown: seconds(routing.cooldown_seconds),
         on_full: document.ledger.on_full,
+        cache: document.cache.enabled.then(|| cache(&document.cache)),
         ..Settings::default()
+    }
+}
+
+fn cache(cache: &spec::Cache) -> CacheSettings {
+    CacheSettings {
+        ttl: seconds(cache.ttl_seconds),
+        max_bytes: cache.max_bytes,
+        max_entry_bytes: cache.max_entry_bytes,
+        namespace: cache.namespace.as_deref().map(Into::into),
+        coalesce: cache.coalesce,
     }
 }
 

@@ -17,7 +17,7 @@ pub use key::{Key, KeyHash, KeyKind, MASTER_KEY_ID};
 pub use limits::Limits;
 pub use model::{Address, Deployment, Model, Replica};
 pub use secret::Secret;
-pub use settings::{Settings, Timeouts};
+pub use settings::{CacheSettings, Settings, Timeouts};
 pub use spec::{ModelType, OnFull, Strategy};
 
 /// All that the gateway serves from.

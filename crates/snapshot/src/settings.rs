@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,23 @@ pub struct Settings {
     pub cooldown: Duration,
     /// What happens when the books cannot be written.
     pub on_full: OnFull,
+    /// The response cache; none is off.
+    pub cache: Option<CacheSettings>,
+}
+
+/// How answers are kept and given again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheSettings {
+    /// How long an answer is given again.
+    pub ttl: Duration,
+    /// Bytes of all answers together.
+    pub max_bytes: u64,
+    /// Bytes of one answer.
+    pub max_entry_bytes: u64,
+    /// The part that all keys share; none: every key has its own.
+    pub namespace: Option<Arc<str>>,
+    /// Whether identical requests that run at the same time are asked once.
+    pub coalesce: bool,
 }
 
 /// Time-outs of one attempt.
@@ -47,6 +65,7 @@ impl Default for Settings {
             allowed_fails: 3,
             cooldown: Duration::from_secs(5),
             on_full: OnFull::Refuse,
+            cache: None,
         }
     }
 }

@@ -5,19 +5,29 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::{
-    Deployment, Document, Endpoint, Engine, Gpu, Ledger, Model, ModelType, OnFull, Price, Provider, Routing, Runtime,
-    Strategy as Choice, Timeouts,
+    Cache, Deployment, Document, Endpoint, Engine, Gpu, Ledger, Model, ModelType, OnFull, Price, Provider, Routing,
+    Runtime, Strategy as Choice, Timeouts,
 };
 
 /// A whole document.
 pub(crate) fn documents() -> impl Strategy<Value = Document> {
     let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
-    (0_u32..3, vec(models(), 0..4), routing(), ledger).prop_map(|(version, models, routing, ledger)| Document {
-        version,
-        models,
-        routing,
-        ledger,
-    })
+    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache())
+        .prop_map(|(version, models, routing, ledger, cache)| Document { version, models, routing, ledger, cache })
+}
+
+fn cache() -> impl Strategy<Value = Cache> {
+    let bytes = || prop_oneof![Just(1_u64 << 20), any::<u64>()];
+    (any::<bool>(), -1.0..1e5_f64, bytes(), bytes(), option::of(text()), any::<bool>()).prop_map(
+        |(enabled, ttl_seconds, max_bytes, max_entry_bytes, namespace, coalesce)| Cache {
+            enabled,
+            ttl_seconds,
+            max_bytes,
+            max_entry_bytes,
+            namespace,
+            coalesce,
+        },
+    )
 }
 
 /// Words that writers of YAML have to quote, among others.

@@ -1,3 +1,4 @@
+mod cache;
 mod deployment;
 mod endpoint;
 mod engine;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    cache::Cache,
     deployment::Deployment,
     endpoint::{Endpoint, Provider},
     engine::{Engine, Runtime},
@@ -40,13 +42,22 @@ pub struct Document {
     /// How the books behave.
     #[serde(default)]
     pub ledger: Ledger,
+    /// Whether answers are kept and given again.
+    #[serde(default)]
+    pub cache: Cache,
 }
 
 // === impl Document ===
 
 impl Default for Document {
     fn default() -> Self {
-        Self { version: limits::VERSION, models: Vec::new(), routing: Routing::default(), ledger: Ledger::default() }
+        Self {
+            version: limits::VERSION,
+            models: Vec::new(),
+            routing: Routing::default(),
+            ledger: Ledger::default(),
+            cache: Cache::default(),
+        }
     }
 }
 

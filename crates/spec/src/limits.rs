@@ -27,5 +27,7 @@ pub const REPLICAS: RangeInclusive<u32> = 1..=8;
 pub const RETRIES: RangeInclusive<u32> = 0..=7;
 /// Highest price of anything, in currency units.
 pub const PRICE: f64 = 1e6;
+/// Bytes that the response cache, or one answer in it, may have: 1 KiB to 64 GiB.
+pub const CACHE_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 30;
 /// Longest time-out or pause, in seconds: a day.
 pub const SECONDS: u32 = 86_400;

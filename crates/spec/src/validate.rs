@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use crate::{Document, Faults, fault::Scope, limits};
 
+mod cache;
 mod command;
 mod deployment;
 mod endpoint;
@@ -17,7 +18,7 @@ mod url;
 ///
 /// Pure: whether a variable is set, a file is there or a GPU exists is checked where the document is used.
 pub fn validate(document: &Document) -> Result<(), Faults> {
-    let Document { version, models, routing, ledger: _ } = document;
+    let Document { version, models, routing, ledger: _, cache } = document;
     let mut faults = Vec::new();
     let mut root = Scope::root(&mut faults);
     if *version != limits::VERSION {
@@ -35,6 +36,7 @@ pub fn validate(document: &Document) -> Result<(), Faults> {
         price::check(&mut here.field("price"), &model.price);
     }
     routing::check(&mut root.field("routing"), routing);
+    cache::check(&mut root.field("cache"), cache);
     Faults::from_list(faults)
 }
 

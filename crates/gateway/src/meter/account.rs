@@ -64,6 +64,12 @@ impl Account {
         self.settle(Outcome::Completed, usage, source);
     }
 
+    /// The answer was there already: nothing was used.
+    pub(crate) fn was_cached(&mut self, status: u16) {
+        self.answering(status);
+        self.settle(Outcome::Completed, Usage::default(), UsageSource::Cache);
+    }
+
     /// Whether the request has ended in the books already.
     pub(crate) fn is_settled(&self) -> bool {
         self.metrics.is_ended()

@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::Account;
 use super::rewrite::Rewrite;
+use crate::cache::Recorder;
 use crate::edge::Peer;
 use crate::rescue::Cause;
 use crate::route::{Busy, Patience, ReplicaState};
@@ -31,6 +32,8 @@ pub(crate) struct Relay {
     /// Ends when the client does.
     gone: Pin<Box<dyn Future<Output = ()> + Send>>,
     is_ended: bool,
+    /// Takes it down for the response cache.
+    recorder: Option<Recorder>,
 }
 
 /// Where a stream comes from.
@@ -86,7 +89,13 @@ impl Relay {
             watch,
             source,
             is_ended: false,
+            recorder: None,
         }
+    }
+
+    /// Takes the stream down while it passes.
+    pub(crate) fn record(&mut self, recorder: Option<Recorder>) {
+        self.recorder = recorder;
     }
 
     /// The next bytes for the client; none at the end.
@@ -130,6 +139,7 @@ impl Relay {
         self.watch.saw_bytes();
         let passed = self.rewrite.push(data);
         self.account.relayed(passed.bytes.len(), passed.tokens);
+        self.take_down(&passed.bytes);
         if self.rewrite.is_done() {
             // Before the client can know that the answer is complete.
             self.settle();
@@ -142,6 +152,8 @@ impl Relay {
         let Some(rest) = self.rewrite.finish() else { return self.break_off(Fault::Cut) };
         self.settle();
         self.is_ended = true;
+        self.take_down(&rest);
+        self.keep();
         rest
     }
 
@@ -149,9 +161,23 @@ impl Relay {
     fn cut(&mut self) -> Bytes {
         if self.rewrite.is_done() {
             self.is_ended = true;
+            self.keep();
             return Bytes::new();
         }
         self.break_off(Fault::Cut)
+    }
+
+    fn take_down(&mut self, bytes: &Bytes) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.push(bytes);
+        }
+    }
+
+    /// The whole stream has passed: it may be given again, unless it told of an error.
+    fn keep(&mut self) {
+        if let Some(recorder) = self.recorder.take().filter(|_| !self.rewrite.has_error) {
+            recorder.finish();
+        }
     }
 
     fn settle(&mut self) {

@@ -81,7 +81,7 @@ impl Outbound {
     }
 
     /// Room for the answer, in the memory that the request is held in too.
-    pub(super) fn room(&self) -> BufferPermit {
+    pub(crate) fn room(&self) -> BufferPermit {
         self.permit.sibling()
     }
 

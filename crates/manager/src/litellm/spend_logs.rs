@@ -150,8 +150,9 @@ fn log_row(event: &LoggedEvent, keys: &[KeyRow]) -> Value {
             },
         },
     });
+    let cache_hit = if event.usage_source == "cache" { "True" } else { "False" };
     let blanks = json!({
-        "api_base": "", "user": "", "cache_hit": "False", "cache_key": "", "request_tags": [], "team_id": null,
+        "api_base": "", "user": "", "cache_hit": cache_hit, "cache_key": "", "request_tags": [], "team_id": null,
         "organization_id": null, "end_user": "", "requester_ip_address": null, "session_id": null, "messages": {},
         "response": {}, "proxy_server_request": {}, "mcp_namespaced_tool_name": null, "agent_id": null,
     });

@@ -48,6 +48,15 @@ fn a_good_document_has_no_fault() {
 }
 
 #[test]
+fn the_cache_has_bounds() {
+    assert_eq!(faults("version: 1\ncache: { enabled: true, namespace: all, coalesce: true }"), []);
+    only(&faults("version: 1\ncache: { ttl_seconds: 0 }"), "cache.ttl_seconds", "above 0");
+    only(&faults("version: 1\ncache: { max_entry_bytes: 12 }"), "cache.max_entry_bytes", "1024");
+    only(&faults("version: 1\ncache: { max_bytes: 2048 }"), "cache.max_entry_bytes", "more than max_bytes");
+    only(&faults("version: 1\ncache: { namespace: '' }"), "cache.namespace", "1 to 256");
+}
+
+#[test]
 fn all_faults_are_named_at_once_in_the_order_of_the_document() {
     let found = faults(
         "version: 2\n\
