@@ -212,7 +212,7 @@ async fn who_waits_for_one_that_leaves_asks_for_itself() {
     let gateway = Arc::new(TestGateway::with(&[&engine], coalescing).await);
     let mut leader = TcpStream::connect(gateway.address).await.unwrap();
     let head = format!(
-        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\n\r\n",
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         CHAT.len()
     );
     leader.write_all(format!("{head}{CHAT}").as_bytes()).await.unwrap();
