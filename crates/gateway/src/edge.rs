@@ -6,7 +6,7 @@ mod receive;
 mod request_id;
 mod socket;
 
-pub(crate) use body::Body;
+pub(crate) use body::{Body, BoxError};
 pub(crate) use connections::accept_forever;
 pub(crate) use receive::{BodyFault, BufferPermit, Buffers, receive};
 pub(crate) use request_id::request_id;

@@ -11,6 +11,7 @@
 mod admit;
 mod authenticate;
 mod cache;
+mod demand;
 mod edge;
 mod gateway;
 mod meter;

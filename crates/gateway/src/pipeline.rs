@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ledger::NewRequest;
@@ -15,9 +16,10 @@ use wire::{Edit, Peek, json_string, splice};
 use crate::admit::{Limit, Rejection, admit, reservation};
 use crate::authenticate::{Caller, Route, authenticate};
 use crate::cache::{Control, Fill, Found, Kept, Owner, Question};
+use crate::demand::Demand;
 use crate::edge::{Body, BufferPermit, Peer, receive};
 use crate::gateway::Gateway;
-use crate::meter::{Account, Relay, Source};
+use crate::meter::{Account, Relay, Report, Source};
 use crate::rescue::Cause;
 use crate::route::{Patience, Pick, choose};
 use crate::serving::{ModelState, Serving};
@@ -49,14 +51,16 @@ pub(crate) async fn mediate(
 ) -> Result<Response<Body>, Cause> {
     let (head, body) = request.into_parts();
     let (body, permit) = receive_known(gateway, &head.headers, body).await?;
-    let peek = Peek::parse(&body)?;
+    let peek = Peek::parse_as(api.dialect(), &body)?;
+    let name = peek.model.as_ref().ok_or(Cause::NoModel)?.value.as_str();
 
     // A body can take its time. What was changed meanwhile holds: a key that was blocked is blocked.
     let serving = gateway.serving()?;
     let caller = authenticate(&serving, &head.headers, gateway.clock.now())?;
     caller.may_enter(Route::Mediated)?;
-    let model = find_model(&serving, &caller, api, &peek)?;
-    let account = open_account(gateway, &caller, &model, api, request_id, &peek, body.len())?;
+    let model = find_model(&serving, &caller, api, name)?;
+    let demand = Demand::of(api, &peek, body.len());
+    let account = open_account(gateway, &caller, &model, api, request_id, peek.stream, demand)?;
     let fill = match look_up(&serving, &caller, &model, api, &peek, &head.headers, &body).await {
         Lookup::Answered(kept, result) => return Ok(replay(&kept, result, account)),
         Lookup::Ask(fill) => fill,
@@ -117,12 +121,11 @@ async fn receive_known(gateway: &Gateway, headers: &HeaderMap, body: Incoming) -
     Ok(receive(headers, body, &gateway.buffers, max_body_bytes, max_buffered_bytes).await?)
 }
 
-/// The model that the body names, if the caller may use it.
-fn find_model(serving: &Serving, caller: &Caller, api: Api, peek: &Peek) -> Result<Arc<ModelState>, Cause> {
-    let name = &peek.model.as_ref().ok_or(Cause::NoModel)?.value;
-    let model = serving.models.get(name.as_str()).ok_or_else(|| Cause::ModelNotFound(name.clone()))?;
+/// The model called `name`, if the caller may use it and it has this API.
+fn find_model(serving: &Serving, caller: &Caller, api: Api, name: &str) -> Result<Arc<ModelState>, Cause> {
+    let model = serving.models.get(name).ok_or_else(|| Cause::ModelNotFound(name.to_owned()))?;
     if !caller.may_use(name) {
-        return Err(Cause::ModelNotAllowed(name.clone()));
+        return Err(Cause::ModelNotAllowed(name.to_owned()));
     }
     let model_type = model.model.model_type;
     if !api.serves(model_type) {
@@ -138,11 +141,11 @@ fn open_account(
     model: &ModelState,
     api: Api,
     request_id: &Arc<str>,
-    peek: &Peek,
-    body_bytes: usize,
+    stream: bool,
+    demand: Demand,
 ) -> Result<Account, Cause> {
     let price = model.model.price;
-    let (prompt_tokens_estimate, reserved) = reservation(api, peek, body_bytes, model.model.context_length, &price);
+    let reserved = reservation(&demand, model.model.context_length, &price);
     let started = Instant::now();
     let ticket = match caller {
         Caller::Master => None,
@@ -153,13 +156,13 @@ fn open_account(
         key: caller.id(),
         model: model.model.name.clone(),
         surface: Cow::Borrowed(api.as_str()),
-        stream: peek.stream,
+        stream,
         price,
-        prompt_tokens_estimate,
+        prompt_tokens_estimate: demand.prompt_tokens,
         reserved,
     });
     match opened {
-        Ok(entry) => Ok(Account::new(entry, ticket, model.metrics.begin(api), started)),
+        Ok(entry) => Ok(Account::new(entry, ticket, model.metrics.begin(api), (api.meter(), demand), started)),
         Err(unavailable) => {
             if let Some(ticket) = ticket {
                 ticket.cancel();
@@ -254,28 +257,35 @@ fn respond(
         }
         Answered::Whole { status, mut headers, body, answer, permit } => {
             pick.replica.succeeded();
+            let report = Report::of(&answer, &body, outbound.api.meter());
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
             let body = match edits {
                 Some(span) => splice(&body, vec![Edit { span, text: json_string(&model.model.name) }]).concat().into(),
                 None => body,
             };
-            // Without a count that can be believed, four bytes of answer make a token, as they do of a prompt.
-            let tokens = answer.usage.map_or(body.len() as u64 / 4, |usage| usage.completion_tokens);
+            // Without a count that can be believed, four bytes of text make a token, as they do of a prompt.
+            let estimate = if outbound.api.generates() { body.len() as u64 / 4 } else { 0 };
+            let tokens = answer.usage.map_or(estimate, |usage| usage.completion_tokens);
             account.relayed(body.len(), tokens);
-            account.completed(answer.usage);
+            account.completed(report);
             if let Some(fill) = fill {
                 fill.keep(status, &headers, &body);
                 headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));
             }
             build(status, headers, Body::held(body, permit))
         }
-        Answered::Stream { status, mut headers, first, rest } => {
+        Answered::Stream { is_events, status, mut headers, first, rest } => {
             let bounds = (deployment.timeouts.between_bytes, deployment.timeouts.total);
             let upstream_model = deployment.upstream_model.clone();
             let deployment = deployment.id.clone();
             let (model, peer, patience) = (model.clone(), peer.clone(), Patience::of(settings));
             let source = Source { model, deployment, replica: pick.replica, patience, _busy: pick.busy, peer };
-            let mut relay = Relay::new((first, rest), source, &upstream_model, outbound.hides_usage(), account, bounds);
+            let mut relay = if is_events {
+                let kind = (outbound.api.events(), outbound.hides_usage());
+                Relay::events((first, rest), source, &upstream_model, kind, account, bounds)
+            } else {
+                Relay::opaque((first, rest), source, is_text(&headers), account, bounds)
+            };
             if let Some(fill) = fill.filter(|_| status == StatusCode::OK) {
                 relay.record(fill.record(headers.clone(), outbound.room(), settings.max_buffered_bytes));
                 headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));
@@ -283,6 +293,10 @@ fn respond(
             build(status, headers, Body::Relay(Box::new(relay)))
         }
     }
+}
+
+fn is_text(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/"))
 }
 
 fn build(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {

@@ -2,7 +2,10 @@ use std::borrow::Cow;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use snapshot::ModelType;
+
+mod api;
+
+pub(crate) use api::{Api, Events, Meter};
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +32,6 @@ pub(crate) enum Surface {
     Unknown,
 }
 
-/// One API of OpenAI's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Api {
-    ChatCompletions,
-    Completions,
-    Embeddings,
-}
-
 // === impl Surface ===
 
 impl Surface {
@@ -58,49 +53,6 @@ impl Surface {
                 Some(name) => get(Self::OneModel(name)),
                 None => Self::Unknown,
             },
-        }
-    }
-}
-
-// === impl Api ===
-
-impl Api {
-    /// All of them, in the order of their declaration.
-    pub(crate) const ALL: [Self; 3] = [Self::ChatCompletions, Self::Completions, Self::Embeddings];
-
-    fn at(bare: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|api| api.path() == bare)
-    }
-
-    /// The path after the version.
-    pub(crate) const fn path(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "/chat/completions",
-            Self::Completions => "/completions",
-            Self::Embeddings => "/embeddings",
-        }
-    }
-
-    /// The name in the books and in metrics.
-    pub(crate) fn as_str(self) -> &'static str {
-        self.path().trim_start_matches('/')
-    }
-
-    /// Whether the answer is text that is generated, token by token.
-    pub(crate) const fn generates(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Completions)
-    }
-
-    /// Whether the same request may be answered with an answer that was given before.
-    pub(crate) const fn is_cacheable(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Completions | Self::Embeddings)
-    }
-
-    /// Whether models of `model_type` have this API.
-    pub(crate) const fn serves(self, model_type: ModelType) -> bool {
-        match self {
-            Self::ChatCompletions | Self::Completions => matches!(model_type, ModelType::Chat | ModelType::Vision),
-            Self::Embeddings => matches!(model_type, ModelType::Embedding),
         }
     }
 }
@@ -131,6 +83,9 @@ mod tests {
         for path in ["/v1/chat/completions", "/chat/completions"] {
             assert_eq!(Surface::of(&Method::POST, path), Surface::Mediated(Api::ChatCompletions));
             assert_eq!(Surface::of(&Method::GET, path), Surface::WrongMethod("POST"));
+        }
+        for (path, api) in [("/rerank", Api::Rerank), ("/v2/rerank", Api::Rerank), ("/v1/tokenize", Api::Tokenize)] {
+            assert_eq!(Surface::of(&Method::POST, path), Surface::Mediated(api));
         }
         assert_eq!(Surface::of(&Method::GET, "/v1/models/Qwen%2FQwen3-8B"), Surface::OneModel("Qwen/Qwen3-8B".into()));
         assert_eq!(Surface::of(&Method::GET, "/v1/models/a/b"), Surface::OneModel("a/b".into()));

@@ -10,11 +10,13 @@ mod peek;
 mod raw;
 mod splice;
 pub mod sse;
+mod typed;
 mod usage;
 
-pub use answer::{Answer, AnswerError};
+pub use answer::{Answer, AnswerError, count_elements};
 pub use chunk::Chunk;
 pub use error::ErrorBody;
-pub use peek::{Peek, PeekError, Spanned, StreamOptions};
+pub use peek::{Dialect, Peek, PeekError, Spanned, StreamOptions};
 pub use splice::{Edit, json_string, splice};
+pub use typed::TypedEvent;
 pub use usage::Usage;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -13,10 +14,28 @@ pub struct Peek {
     pub stream: bool,
     /// `stream_options`.
     pub stream_options: Option<StreamOptions>,
-    /// The larger of `max_tokens` and `max_completion_tokens`.
+    /// The largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`, as far as the API has them.
     pub max_tokens: Option<u64>,
     /// `n`.
     pub n: Option<u64>,
+    /// `previous_response_id`, where the API has it.
+    pub previous_response_id: Option<String>,
+    /// Characters of `input`, where the API speaks it.
+    pub input_characters: Option<u64>,
+}
+
+/// Which fields a JSON request has, besides `model`, `stream` and `n`, which all APIs read alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Chat and text completions.
+    #[default]
+    Completions,
+    /// `/responses`.
+    Responses,
+    /// `/audio/speech`.
+    Speech,
+    /// Any other.
+    Plain,
 }
 
 /// A value and where it stands.
@@ -62,21 +81,41 @@ pub enum PeekError {
     },
 }
 
-const FIELDS: [&str; 6] = ["model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n"];
+/// Fields of one dialect at most.
+const MAX_FIELDS: usize = 6;
+
+// === impl Dialect ===
+
+impl Dialect {
+    const fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Completions => &["model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n"],
+            Self::Responses => &["model", "stream", "max_output_tokens", "previous_response_id"],
+            Self::Speech => &["model", "stream", "stream_format", "input"],
+            Self::Plain => &["model", "stream", "n"],
+        }
+    }
+}
 
 // === impl Peek ===
 
 impl Peek {
-    /// Reads the fields out of `body`.
+    /// Reads the fields of a completion out of `body`.
     pub fn parse(body: &[u8]) -> Result<Self, PeekError> {
+        Self::parse_as(Dialect::Completions, body)
+    }
+
+    /// Reads the fields of `dialect` out of `body`.
+    pub fn parse_as(dialect: Dialect, body: &[u8]) -> Result<Self, PeekError> {
         let mut peek = Self::default();
-        let mut seen = [false; FIELDS.len()];
-        walk(body, &FIELDS, |name, member| {
-            let index = FIELDS.iter().position(|field| *field == name).unwrap_or_default();
+        let fields = dialect.fields();
+        let mut seen = [false; MAX_FIELDS];
+        walk(body, fields, |name, member| {
+            let index = fields.iter().position(|field| *field == name).unwrap_or_default();
             if std::mem::replace(&mut seen[index], true) {
-                return Err(PeekError::Duplicate(FIELDS[index]));
+                return Err(PeekError::Duplicate(fields[index]));
             }
-            peek.take(FIELDS[index], member)
+            peek.take(fields[index], member)
         })
         .map_err(|error| match error {
             WalkError::Json(error) => PeekError::NotJson(error.to_string()),
@@ -95,7 +134,15 @@ impl Peek {
                 let value = member.read().ok_or_else(|| wrong("a string"))?;
                 self.model = Some(Spanned { value, span: member.span() });
             }
-            "stream" => self.stream = member.read().ok_or_else(|| wrong("a boolean"))?,
+            "stream" => self.stream |= member.read::<bool>().ok_or_else(|| wrong("a boolean"))?,
+            "stream_format" => self.stream |= member.read::<Cow<'_, str>>().is_some_and(|format| format == "sse"),
+            "input" => {
+                let input = member.read::<String>().ok_or_else(|| wrong("a string"))?;
+                self.input_characters = Some(input.chars().count() as u64);
+            }
+            "previous_response_id" => {
+                self.previous_response_id = Some(member.read().ok_or_else(|| wrong("a string"))?);
+            }
             "stream_options" => {
                 self.stream_options = Some(StreamOptions::read(member).ok_or_else(|| wrong("an object"))?);
             }
@@ -169,6 +216,23 @@ mod tests {
         assert_eq!((model.value.as_str(), &body[model.span]), ("a/b", br#""a/b""#.as_slice()));
         assert!(peek.stream);
         assert_eq!((peek.max_tokens, peek.n), (Some(7), Some(2)));
+    }
+
+    #[test]
+    fn each_dialect_has_its_own_fields() {
+        let body = br#"{"model":"m","input":"Gr\u00fc\u00dfe","stream_format":"sse","previous_response_id":"r"}"#;
+        let speech = Peek::parse_as(Dialect::Speech, body).unwrap();
+        assert_eq!((speech.input_characters, speech.stream, speech.previous_response_id), (Some(5), true, None));
+        let responses = Peek::parse_as(Dialect::Responses, body).unwrap();
+        assert_eq!((responses.previous_response_id.as_deref(), responses.stream), (Some("r"), false));
+        let plain = br#"{"model":"m","input":["a"],"n":2,"max_tokens":"x"}"#;
+        assert_eq!(Peek::parse_as(Dialect::Plain, plain).unwrap().n, Some(2));
+        assert!(Peek::parse_as(Dialect::Speech, plain).is_err());
+        let twice = br#"{"model":"m","previous_response_id":"a","previous_response_id":"b"}"#;
+        assert_eq!(Peek::parse_as(Dialect::Responses, twice), Err(PeekError::Duplicate("previous_response_id")));
+        for dialect in [Dialect::Completions, Dialect::Responses, Dialect::Speech, Dialect::Plain] {
+            assert!(dialect.fields().len() <= MAX_FIELDS);
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl http_body::Body for Body {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::Full { bytes, .. } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relay(relay) => relay.poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Relay(relay) => relay.poll(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data))),
             Self::Forwarded(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
         }
     }
@@ -59,7 +59,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full { bytes, .. } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Relay(_) => SizeHint::default(),
+            Self::Relay(relay) => relay.length().map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Forwarded(body) => body.size_hint(),
         }
     }

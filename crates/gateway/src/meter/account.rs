@@ -5,9 +5,12 @@ use std::time::Duration;
 use ledger::{Attempt, Entry, Outcome, Settlement, Usage, UsageSource};
 use tokio::time::Instant;
 
+use super::Report;
 use crate::admit::Ticket;
+use crate::demand::Demand;
 use crate::metrics::RequestMetrics;
 use crate::route::Pick;
+use crate::surface::Meter;
 use crate::upstream::Fault;
 
 /// An admitted request's place in the books, its ticket and its metrics, which end together: by
@@ -18,6 +21,8 @@ pub(crate) struct Account {
     /// Taken at settlement.
     ticket: Option<Ticket>,
     metrics: RequestMetrics,
+    meter: Meter,
+    demand: Demand,
     started: Instant,
     /// Status that was sent to the client; 0 before.
     status: u16,
@@ -26,8 +31,14 @@ pub(crate) struct Account {
 // === impl Account ===
 
 impl Account {
-    pub(crate) fn new(entry: Entry, ticket: Option<Ticket>, metrics: RequestMetrics, started: Instant) -> Self {
-        Self { entry, ticket, metrics, started, status: 0 }
+    pub(crate) fn new(
+        entry: Entry,
+        ticket: Option<Ticket>,
+        metrics: RequestMetrics,
+        (meter, demand): (Meter, Demand),
+        started: Instant,
+    ) -> Self {
+        Self { entry, ticket, metrics, meter, demand, started, status: 0 }
     }
 
     /// Lists a try at a deployment.
@@ -58,9 +69,8 @@ impl Account {
     }
 
     /// The answer is complete. Where the engine reported no usage that can be believed, it is estimated.
-    pub(crate) fn completed(&mut self, reported: Option<wire::Usage>) {
-        let (usage, source) =
-            reported.map_or_else(|| self.entry.estimate(), |usage| (billed(usage), UsageSource::Engine));
+    pub(crate) fn completed(&mut self, report: Report) {
+        let (usage, source) = self.bill(report);
         self.settle(Outcome::Completed, usage, source);
     }
 
@@ -68,6 +78,10 @@ impl Account {
     pub(crate) fn was_cached(&mut self, status: u16) {
         self.answering(status);
         self.settle(Outcome::Completed, Usage::default(), UsageSource::Cache);
+    }
+
+    fn bill(&self, report: Report) -> (Usage, UsageSource) {
+        report.bill(self.meter, &self.demand, self.entry.estimate())
     }
 
     /// Whether the request has ended in the books already.
@@ -82,9 +96,8 @@ impl Account {
     }
 
     /// The answer broke off: what was relayed is billed, by the engine's own count where it gave one.
-    pub(crate) fn broke_off(&mut self, reported: Option<wire::Usage>) {
-        let (usage, source) =
-            reported.map_or_else(|| self.entry.estimate(), |usage| (billed(usage), UsageSource::Engine));
+    pub(crate) fn broke_off(&mut self, report: Report) {
+        let (usage, source) = self.bill(report);
         self.settle(Outcome::Failed, usage, source);
     }
 
@@ -123,17 +136,8 @@ impl Account {
 impl Drop for Account {
     /// Dropped unsettled: the client has gone.
     fn drop(&mut self) {
-        let (usage, source) = self.entry.estimate();
+        let (usage, source) = self.bill(Report::default());
         self.settle(Outcome::Disconnected, usage, source);
-    }
-}
-
-fn billed(usage: wire::Usage) -> Usage {
-    Usage {
-        prompt_tokens: usage.prompt_tokens,
-        cached_tokens: usage.cached_tokens,
-        completion_tokens: usage.completion_tokens,
-        ..Usage::default()
     }
 }
 

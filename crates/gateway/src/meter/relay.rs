@@ -10,12 +10,14 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::Account;
+use super::content::Content;
 use super::rewrite::Rewrite;
 use crate::cache::Recorder;
-use crate::edge::Peer;
+use crate::edge::{BoxError, Peer};
 use crate::rescue::Cause;
 use crate::route::{Busy, Patience, ReplicaState};
 use crate::serving::ModelState;
+use crate::surface::Events;
 use crate::upstream::Fault;
 
 /// An engine's stream on its way to the client: frame by frame, settled before its last byte goes out.
@@ -25,7 +27,7 @@ pub(crate) struct Relay {
     /// The first bytes, which came before the client was answered.
     first: Option<Bytes>,
     rest: Incoming,
-    rewrite: Rewrite,
+    content: Content,
     account: Account,
     watch: Watch,
     source: Source,
@@ -68,29 +70,42 @@ impl fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// Relays `first` and then `rest`. `upstream_model` is the engine's name for the model.
-    pub(crate) fn new(
-        (first, rest): (Bytes, Incoming),
+    /// Relays the events in `first` and then `rest`. `upstream_model` is the engine's name for the model.
+    pub(crate) fn events(
+        bytes: (Bytes, Incoming),
         source: Source,
         upstream_model: &str,
-        hides_usage: bool,
+        (events, hides_usage): (Events, bool),
+        account: Account,
+        bounds: (Duration, Duration),
+    ) -> Self {
+        let public = &*source.model.model.name;
+        let rewrite = Rewrite::new(events, (public != upstream_model).then_some(public), hides_usage);
+        Self::new(bytes, source, Content::Events(Box::new(rewrite)), account, bounds)
+    }
+
+    /// Relays `first` and then `rest` unread.
+    pub(crate) fn opaque(
+        bytes: (Bytes, Incoming),
+        source: Source,
+        is_text: bool,
+        account: Account,
+        bounds: (Duration, Duration),
+    ) -> Self {
+        Self::new(bytes, source, Content::Opaque { is_text }, account, bounds)
+    }
+
+    fn new(
+        (first, rest): (Bytes, Incoming),
+        source: Source,
+        content: Content,
         account: Account,
         (between, total): (Duration, Duration),
     ) -> Self {
-        let public = &*source.model.model.name;
         let watch = Watch::new(between, total);
         source.peer.set_deadline(Some(watch.ends));
-        Self {
-            gone: Box::pin(source.peer.clone().gone()),
-            first: Some(first),
-            rest,
-            rewrite: Rewrite::new((public != upstream_model).then_some(public), hides_usage),
-            account,
-            watch,
-            source,
-            is_ended: false,
-            recorder: None,
-        }
+        let gone = Box::pin(source.peer.clone().gone());
+        Self { gone, first: Some(first), rest, content, account, watch, source, is_ended: false, recorder: None }
     }
 
     /// Takes the stream down while it passes.
@@ -98,8 +113,15 @@ impl Relay {
         self.recorder = recorder;
     }
 
-    /// The next bytes for the client; none at the end.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// Bytes that will come, where nothing can change them and the engine has said how many.
+    pub(crate) fn length(&self) -> Option<u64> {
+        let first = self.first.as_ref().map_or(0, |first| first.len() as u64);
+        let rest = self.rest.size_hint().exact().filter(|_| matches!(self.content, Content::Opaque { .. }));
+        rest.map(|rest| first + rest)
+    }
+
+    /// The next bytes for the client; none at the end, an error where the connection has to break.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         loop {
             if self.is_ended {
                 return Poll::Ready(None);
@@ -117,11 +139,11 @@ impl Relay {
                 Poll::Ready(frame) => frame,
             };
             let bytes = match frame {
-                Some(Ok(data)) => self.pass(&data),
+                Some(Ok(data)) => Ok(self.pass(&data)),
                 Some(Err(())) => self.cut(),
                 None => self.end(),
             };
-            if !bytes.is_empty() {
+            if bytes.as_ref().map_or(true, |bytes| !bytes.is_empty()) {
                 return Poll::Ready(Some(bytes));
             }
         }
@@ -137,32 +159,37 @@ impl Relay {
 
     fn pass(&mut self, data: &Bytes) -> Bytes {
         self.watch.saw_bytes();
-        let passed = self.rewrite.push(data);
+        let passed = self.content.push(data);
         self.account.relayed(passed.bytes.len(), passed.tokens);
         self.take_down(&passed.bytes);
-        if self.rewrite.is_done() {
+        if self.content.is_done() || self.is_at_its_end() {
             // Before the client can know that the answer is complete.
             self.settle();
         }
         passed.bytes
     }
 
+    /// Whether the last bytes of an answer came whose length the client knows.
+    fn is_at_its_end(&self) -> bool {
+        matches!(self.content, Content::Opaque { .. }) && self.rest.is_end_stream()
+    }
+
     /// The engine ended the stream in good order.
-    fn end(&mut self) -> Bytes {
-        let Some(rest) = self.rewrite.finish() else { return self.break_off(Fault::Cut) };
+    fn end(&mut self) -> Result<Bytes, BoxError> {
+        let Some(rest) = self.content.finish() else { return self.break_off(Fault::Cut) };
         self.settle();
         self.is_ended = true;
         self.take_down(&rest);
         self.keep();
-        rest
+        Ok(rest)
     }
 
-    /// The engine's connection broke. After `[DONE]` nothing is missing.
-    fn cut(&mut self) -> Bytes {
-        if self.rewrite.is_done() {
+    /// The engine's connection broke. After the answer's end nothing is missing.
+    fn cut(&mut self) -> Result<Bytes, BoxError> {
+        if self.content.is_done() {
             self.is_ended = true;
             self.keep();
-            return Bytes::new();
+            return Ok(Bytes::new());
         }
         self.break_off(Fault::Cut)
     }
@@ -175,7 +202,7 @@ impl Relay {
 
     /// The whole stream has passed: it may be given again, unless it told of an error.
     fn keep(&mut self) {
-        if let Some(recorder) = self.recorder.take().filter(|_| !self.rewrite.has_error) {
+        if let Some(recorder) = self.recorder.take().filter(|_| !self.content.has_error()) {
             recorder.finish();
         }
     }
@@ -184,17 +211,18 @@ impl Relay {
         if self.account.is_settled() {
             return;
         }
-        if self.rewrite.has_error {
+        if self.content.has_error() {
             self.source.failed();
-            self.account.broke_off(self.rewrite.usage);
+            self.account.broke_off(self.content.report());
         } else {
             self.source.replica.succeeded();
-            self.account.completed(self.rewrite.usage);
+            self.account.completed(self.content.report());
         }
     }
 
-    /// Ends the stream with an event that SDKs raise as an error.
-    fn break_off(&mut self, fault: Fault) -> Bytes {
+    /// Ends the stream with an event that SDKs raise as an error; an answer that has no events, by breaking the
+    /// connection, so that nobody takes it for whole.
+    fn break_off(&mut self, fault: Fault) -> Result<Bytes, BoxError> {
         tracing::warn!(
             model_name = %self.source.model.model.name,
             deployment = %self.source.deployment,
@@ -204,11 +232,11 @@ impl Relay {
         if !matches!(fault, Fault::Total(_)) {
             self.source.failed();
         }
-        self.account.broke_off(self.rewrite.usage);
+        self.account.broke_off(self.content.report());
         self.is_ended = true;
         let model = self.source.model.model.name.clone();
-        let event = Cause::Upstream { model, deployment: self.source.deployment.clone(), fault }.to_event();
-        [self.rewrite.take_held(), event].concat().into()
+        let cause = Cause::Upstream { model, deployment: self.source.deployment.clone(), fault };
+        self.content.last_words(&cause.to_event()).ok_or_else(|| cause.into())
     }
 }
 

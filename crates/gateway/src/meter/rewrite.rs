@@ -1,18 +1,26 @@
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 use memchr::memrchr;
 use wire::sse::{Piece, Splitter, data};
-use wire::{Chunk, Usage, json_string};
+use wire::{Chunk, TypedEvent, Usage, json_string};
+
+use super::Report;
+use crate::surface::Events;
 
 /// What a stream's events become on their way, and what they tell.
 #[derive(Debug)]
 pub(super) struct Rewrite {
     splitter: Splitter,
+    events: Events,
     /// The public name as JSON, where the engine knows the model by another one.
     public_model: Option<Bytes>,
     /// Whether usage was asked for on our own account.
     hides_usage: bool,
     /// The newest usage that the engine reported.
     pub(super) usage: Option<Usage>,
+    /// Whole images that came.
+    images: u64,
     /// How far the answer is.
     stage: Stage,
     /// Whether the engine reported an error in band.
@@ -37,9 +45,9 @@ enum Seen {
 enum Stage {
     /// More has to come.
     Open,
-    /// A chunk told why the answer ended.
+    /// The answer may end here.
     Finished,
-    /// `[DONE]` came.
+    /// `[DONE]` came, or an event after which none follows.
     Done,
 }
 
@@ -56,12 +64,14 @@ const DONE: &[u8] = b"[DONE]";
 // === impl Rewrite ===
 
 impl Rewrite {
-    pub(super) fn new(public_model: Option<&str>, hides_usage: bool) -> Self {
+    pub(super) fn new(events: Events, public_model: Option<&str>, hides_usage: bool) -> Self {
         Self {
             splitter: Splitter::default(),
+            events,
             public_model: public_model.map(json_string),
             hides_usage,
             usage: None,
+            images: 0,
             stage: Stage::Open,
             has_error: false,
             held: None,
@@ -88,7 +98,13 @@ impl Rewrite {
         Passed { bytes, tokens }
     }
 
-    /// Whether `[DONE]` came.
+    /// What the engine reported so far.
+    pub(super) fn report(&self) -> Report {
+        let images = (self.images > 0).then_some(self.images);
+        Report { usage: self.usage, images, ..Report::default() }
+    }
+
+    /// Whether the end of the answer came.
     pub(super) fn is_done(&self) -> bool {
         self.stage == Stage::Done
     }
@@ -139,6 +155,9 @@ impl Rewrite {
             self.stage = Stage::Done;
             return Seen::Event(event.clone());
         }
+        if self.events == Events::Typed {
+            return self.see_typed(event, &payload, tokens);
+        }
         *tokens += u64::from(Chunk::has_content(&payload));
         let kind = if Chunk::finishes(&payload) {
             self.stage = self.stage.max(Stage::Finished);
@@ -155,14 +174,36 @@ impl Rewrite {
         if self.hides_usage && chunk.is_usage_only {
             return Seen::OurUsage(chunk.fingerprint.map(|span| payload.slice(span)));
         }
-        match (&self.public_model, chunk.model) {
+        kind(self.renamed(event, &payload, chunk.model))
+    }
+
+    /// Reads an event that has a type.
+    fn see_typed(&mut self, event: &Bytes, payload: &Bytes, tokens: &mut u64) -> Seen {
+        *tokens += u64::from(TypedEvent::has_content(payload));
+        let parsed = if TypedEvent::may_matter(payload) { TypedEvent::parse(payload) } else { None };
+        let Some(typed) = parsed else { return Seen::Event(event.clone()) };
+        self.usage = typed.usage.or(self.usage);
+        self.has_error |= typed.is_error;
+        self.images += u64::from(typed.is_image);
+        let stage = match typed {
+            TypedEvent { is_last: true, .. } => Stage::Done,
+            TypedEvent { is_image: true, .. } => Stage::Finished,
+            _ => Stage::Open,
+        };
+        self.stage = self.stage.max(stage);
+        Seen::Event(self.renamed(event, payload, typed.model))
+    }
+
+    /// `event` with the public name at `span` of its payload, where that is another one.
+    fn renamed(&self, event: &Bytes, payload: &Bytes, span: Option<Range<usize>>) -> Bytes {
+        match (&self.public_model, span) {
             (Some(public), Some(span)) if payload[span.clone()] != **public => {
                 // The payload is a slice of the event, so the distance of the addresses is the offset.
                 let offset = payload.as_ptr() as usize - event.as_ptr() as usize;
                 let (start, end) = (offset + span.start, offset + span.end);
-                kind([&event[..start], public, &event[end..]].concat().into())
+                [&event[..start], public, &event[end..]].concat().into()
             }
-            _ => kind(event.clone()),
+            _ => event.clone(),
         }
     }
 }
@@ -234,7 +275,7 @@ mod tests {
 
     #[test]
     fn nothing_changes_that_need_not() {
-        let mut rewrite = Rewrite::new(None, false);
+        let mut rewrite = Rewrite::new(Events::Chunks, None, false);
         assert_eq!(run(&mut rewrite, &[STREAM]), (STREAM.to_owned(), 1));
         assert!(rewrite.is_done() && !rewrite.has_error);
         assert_eq!(rewrite.finish().unwrap(), "");
@@ -244,14 +285,14 @@ mod tests {
     #[test]
     fn an_untouched_frame_is_not_copied() {
         let frame = Bytes::from_static(STREAM.as_bytes());
-        let passed = Rewrite::new(None, false).push(&frame);
+        let passed = Rewrite::new(Events::Chunks, None, false).push(&frame);
         assert_eq!(passed.bytes.as_ptr(), frame.as_ptr());
     }
 
     #[test]
     fn a_stream_that_just_ends_was_cut() {
         let ends = |stream: &str| {
-            let mut rewrite = Rewrite::new(None, false);
+            let mut rewrite = Rewrite::new(Events::Chunks, None, false);
             run(&mut rewrite, &[stream]);
             rewrite.finish().map(|rest| std::str::from_utf8(&rest).unwrap().to_owned())
         };
@@ -270,20 +311,47 @@ mod tests {
         let done = "data: [DONE]\n\n";
         let stream = format!("{finish}{usage}{done}");
         let without_us = finish.replace("}]}", "}],\"system_fingerprint\":\"v1\"}") + done;
-        assert_eq!(run(&mut Rewrite::new(None, true), &[&stream]).0, without_us);
-        assert_eq!(run(&mut Rewrite::new(None, true), &[finish, usage, done]).0, without_us);
-        assert_eq!(run(&mut Rewrite::new(None, false), &[&stream]).0, stream);
-        assert_eq!(run(&mut Rewrite::new(None, true), &[finish, done]).0, format!("{finish}{done}"));
+        assert_eq!(run(&mut Rewrite::new(Events::Chunks, None, true), &[&stream]).0, without_us);
+        assert_eq!(run(&mut Rewrite::new(Events::Chunks, None, true), &[finish, usage, done]).0, without_us);
+        assert_eq!(run(&mut Rewrite::new(Events::Chunks, None, false), &[&stream]).0, stream);
+        assert_eq!(run(&mut Rewrite::new(Events::Chunks, None, true), &[finish, done]).0, format!("{finish}{done}"));
 
-        let mut cut = Rewrite::new(None, true);
+        let mut cut = Rewrite::new(Events::Chunks, None, true);
         assert_eq!((run(&mut cut, &[finish]).0, cut.finish().unwrap()), (String::new(), Bytes::from(finish)));
     }
 
     #[test]
     fn in_band_errors_are_seen() {
-        let mut rewrite = Rewrite::new(None, true);
+        let mut rewrite = Rewrite::new(Events::Chunks, None, true);
         run(&mut rewrite, &["data: {\"error\": {\"message\": \"dead\"}}\n\n"]);
         assert!(rewrite.has_error);
+    }
+
+    #[test]
+    fn typed_events_get_the_public_name_and_tell_their_end() {
+        let stream = concat!(
+            "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"model\":\"up\",\"usage\":null}}\n\n",
+            "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"model: up\"}\n\n",
+            "data: {\"type\":\"response.completed\",\"response\":{\"model\":\"up\",\"usage\":{\"input_tokens\":2,\"output_tokens\":1}}}\n\n",
+        );
+        let mut rewrite = Rewrite::new(Events::Typed, Some("m"), false);
+        assert_eq!(run(&mut rewrite, &[stream]), (stream.replace("\"model\":\"up\"", "\"model\":\"m\""), 1));
+        assert!(rewrite.is_done() && !rewrite.has_error);
+        assert_eq!(rewrite.report().usage.unwrap().prompt_tokens, 2);
+
+        let cut = &stream[..stream.len() - 20];
+        let mut rewrite = Rewrite::new(Events::Typed, None, false);
+        run(&mut rewrite, &[cut]);
+        assert_eq!(rewrite.finish(), None);
+    }
+
+    #[test]
+    fn streamed_images_are_counted() {
+        let image = "data: {\"type\":\"image_generation.completed\",\"b64_json\":\"\"}\n\n";
+        let mut rewrite = Rewrite::new(Events::Typed, None, false);
+        run(&mut rewrite, &[image, "data: {\"type\":\"image_generation.partial_image\"}\n\n", image]);
+        assert_eq!((rewrite.report().images, rewrite.is_done()), (Some(2), false));
+        assert_eq!(rewrite.finish().as_deref(), Some(&b""[..]));
     }
 
     proptest! {
@@ -299,7 +367,7 @@ mod tests {
                 frames.push(&STREAM[at..cut]);
                 at = cut;
             }
-            let mut rewrite = Rewrite::new(Some("public/\"x\""), true);
+            let mut rewrite = Rewrite::new(Events::Chunks, Some("public/\"x\""), true);
             let (text, tokens) = run(&mut rewrite, &frames);
             let expected: String = STREAM.split_inclusive("\n\n").filter(|e| !e.contains("\"usage\""))
                 .map(|e| e.replacen("\"model\":\"up\"", "\"model\":\"public/\\\"x\\\"\"", 1)).collect();

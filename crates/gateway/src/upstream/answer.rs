@@ -21,8 +21,10 @@ pub(crate) enum Answered {
         /// Its share of the memory for bodies.
         permit: BufferPermit,
     },
-    /// A stream that has begun.
+    /// An answer that has begun and is passed on as it comes.
     Stream {
+        /// Whether it consists of server-sent events.
+        is_events: bool,
         /// As the engine gave it.
         status: StatusCode,
         /// Those that go on to the client.

@@ -66,6 +66,9 @@ async fn exchange(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered
     }
     match head.status {
         status if status.is_success() && is_event_stream(&head.headers) => begun(head, body).await,
+        status if status.is_success() && out.api.answers_anything() && !is_json(&head.headers) => {
+            first_bytes(head, body).await
+        }
         status if status.is_success() => whole(head, body, out.room(), max).await,
         status => {
             let body = scrub(error_body(body).await, pick);
@@ -93,7 +96,17 @@ async fn begun(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
         return Err(Fault::ErrorEvent { message: ErrorBody::message_of(&data, MAX_ERROR_CHARS) });
     }
     let first = if frames.len() == 1 { frames.remove(0) } else { frames.concat().into() };
-    Ok(Answered::Stream { status: head.status, headers: head.headers, first, rest })
+    Ok(Answered::Stream { is_events: true, status: head.status, headers: head.headers, first, rest })
+}
+
+/// An answer that is no JSON has begun when its first bytes are there. One that is empty is whole.
+async fn first_bytes(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
+    let mut first = Bytes::new();
+    while first.is_empty() {
+        let Some(frame) = rest.frame().await else { break };
+        first = frame.map_err(|_| Fault::Reset)?.into_data().unwrap_or_default();
+    }
+    Ok(Answered::Stream { is_events: false, status: head.status, headers: head.headers, first, rest })
 }
 
 async fn whole(head: Parts, mut rest: Incoming, mut permit: BufferPermit, max: MaxBytes) -> Result<Answered, Fault> {
@@ -143,6 +156,10 @@ fn scrub(body: Bytes, pick: &Pick) -> Bytes {
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
 }
 
 /// Whether a refusal is about the request itself. Credentials (401, 403), names and paths (404) are ours to get

@@ -88,7 +88,7 @@ impl Outbound {
     /// Whether usage must be asked of the engine, and then kept from the client.
     pub(crate) fn hides_usage(&self) -> bool {
         let asked = self.peek.stream_options.as_ref().is_some_and(|options| options.include_usage);
-        self.peek.stream && self.api.generates() && !asked
+        self.peek.stream && self.api.has_stream_options() && !asked
     }
 
     /// The request for one replica.

@@ -11,3 +11,4 @@ mod limits;
 mod pass_through;
 mod refusals;
 mod support;
+mod surfaces;
