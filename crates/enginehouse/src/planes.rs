@@ -65,9 +65,9 @@ impl Planes {
         }
         let manager = opened.manager;
         let (books, recovered) = open_books(&home)?;
-        manager.attach_books(books.clone(), recovered);
         let gateway = Gateway::new(GatewayConfig {
             books,
+            recovered,
             clock: Clock::system(),
             rng: Rng::system(),
             management_socket: Some(home.control_socket()),

@@ -153,7 +153,8 @@ mod tests {
             Snapshot { keys: vec![key], ..Snapshot::default() }
         };
         let caller = |kind| {
-            let serving = Serving::next(&Serving::default(), &snapshot(kind), &Metrics::new());
+            let serving =
+                Serving::next(&Serving::default(), &snapshot(kind), &std::collections::HashMap::new(), &Metrics::new());
             Caller::Key(serving.keys[&KeyHash::of("sk")].clone())
         };
         let (virtual_key, direct) = (caller(KeyKind::Virtual), caller(KeyKind::Direct));

@@ -6,13 +6,14 @@ use ambient::{Clock, Rng};
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use ledger::{Books, Condition};
+use ledger::{Books, Condition, Recovered};
 use snapshot::Subscriber;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::authenticate::{Caller, Route, authenticate};
+use crate::backlog::Backlog;
 use crate::edge::{Body, Buffers, Peer, accept_forever, request_id};
 use crate::metrics::Metrics;
 use crate::operational::{forward, health, list_models, liveness, metrics_page, one_model, readiness};
@@ -28,6 +29,8 @@ use crate::upstream::Client;
 pub struct GatewayConfig {
     /// Where admitted requests are written down.
     pub books: Books,
+    /// What was found in them.
+    pub recovered: Recovered,
     /// The time of day, for keys that expire.
     pub clock: Clock,
     /// For request ids and for choosing among equals.
@@ -47,6 +50,7 @@ pub struct Gateway {
     pub(crate) rng: Rng,
     pub(crate) buffers: Buffers,
     pub(crate) manager: Option<Client>,
+    backlog: tokio::sync::Mutex<Backlog>,
     metrics: Metrics,
     store_fault: watch::Receiver<Option<String>>,
 }
@@ -66,6 +70,7 @@ impl Gateway {
     pub fn new(config: GatewayConfig) -> Arc<Self> {
         Arc::new(Self {
             serving: Arc::new(ArcSwap::from_pointee(Serving::default())),
+            backlog: tokio::sync::Mutex::new(Backlog::new(config.books.gateway(), config.recovered)),
             books: config.books,
             clock: config.clock,
             rng: config.rng,
@@ -85,8 +90,9 @@ impl Gateway {
     }
 
     async fn take_over(&self, mut subscriber: Subscriber) {
+        let mut backlog = self.backlog.lock().await;
         while let Some(snapshot) = subscriber.next().await {
-            let next = Serving::next(&self.serving.load(), &snapshot, &self.metrics);
+            let next = Serving::next(&self.serving.load(), &snapshot, backlog.behind(&snapshot).await, &self.metrics);
             self.books.set_on_full(match snapshot.settings.on_full {
                 snapshot::OnFull::Refuse => ledger::OnFull::Refuse,
                 snapshot::OnFull::Serve => ledger::OnFull::Serve,
@@ -94,6 +100,7 @@ impl Gateway {
             // Requests that run keep the serving that they began with; no stream breaks.
             self.serving.store(Arc::new(next));
             self.metrics.epoch.set(i64::try_from(snapshot.epoch).unwrap_or(i64::MAX));
+            self.books.release(snapshot.booked(self.books.gateway()));
             subscriber.acknowledge(snapshot.epoch);
         }
     }

@@ -10,6 +10,7 @@
 
 mod admit;
 mod authenticate;
+mod backlog;
 mod cache;
 mod demand;
 mod edge;

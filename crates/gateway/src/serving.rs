@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ledger::Nanos;
 use snapshot::{Key, KeyHash, Model, Settings, Snapshot};
 
 use crate::admit::{Applied, Scope};
@@ -45,11 +46,18 @@ pub(crate) struct ModelState {
 // === impl Serving ===
 
 impl Serving {
-    /// Makes `snapshot` ready. Counters of keys and connections of replicas that `previous` has too go on.
-    pub(crate) fn next(previous: &Self, snapshot: &Snapshot, metrics: &Metrics) -> Self {
+    /// Makes `snapshot` ready. Counters of keys and connections of replicas that `previous` has too go on; others begin
+    /// with what the snapshot says and, by key id, what `backlog` adds.
+    pub(crate) fn next(
+        previous: &Self,
+        snapshot: &Snapshot,
+        backlog: &HashMap<Arc<str>, Nanos>,
+        metrics: &Metrics,
+    ) -> Self {
         let scopes: HashMap<_, _> = previous.keys.values().map(|state| (&state.key.id, &state.scope)).collect();
         let keys = snapshot.keys.iter().map(|key| {
-            let scope = scopes.get(&key.id).map_or_else(|| Arc::new(Scope::new(key.spent)), |scope| Arc::clone(scope));
+            let begin = || Scope::new(key.spent + backlog.get(&key.id).copied().unwrap_or_default());
+            let scope = scopes.get(&key.id).map_or_else(|| Arc::new(begin()), |scope| Arc::clone(scope));
             let name = format!("key '{}'", key.alias.as_deref().unwrap_or(&key.id)).into();
             (key.hash, Arc::new(KeyState { key: key.clone(), scope, name }))
         });

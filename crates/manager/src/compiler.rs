@@ -2,7 +2,7 @@
 //!
 //! Pure: the environment is a parameter. What cannot be used is left out and named in a warning.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ledger::Nanos;
@@ -12,6 +12,7 @@ use store::KeyRow;
 
 use crate::config::Environment;
 use crate::current::Current;
+use crate::spent::Spent;
 
 mod deployment;
 mod price;
@@ -25,8 +26,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) ready: &'a BTreeMap<String, Address>,
     /// The keys, deleted ones included.
     pub(crate) keys: &'a [KeyRow],
-    /// What the books held for each key at start, by id.
-    pub(crate) spent: &'a HashMap<String, Nanos>,
+    /// What the books hold.
+    pub(crate) spent: &'a Spent,
     /// Hash of the master key.
     pub(crate) master_key: Option<KeyHash>,
     /// What `os.environ/NAME` refers to.
@@ -51,12 +52,13 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
         .map(|(index, model)| compile_model(inputs, model, &format!("models[{index}]"), &mut warnings))
         .collect();
     let snapshot = Snapshot {
-        epoch: 0,
         revision: inputs.current.revision,
         models,
         keys: inputs.keys.iter().filter(|key| key.deleted_at.is_none()).map(|key| compile_key(inputs, key)).collect(),
         master_key: inputs.master_key,
         settings: settings(document),
+        booked: inputs.spent.booked.clone(),
+        ..Snapshot::default()
     };
     Compiled { snapshot, warnings }
 }
@@ -64,7 +66,7 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
 /// What would have to be left out of a document.
 pub(crate) fn warnings(document: &Document, env: &Environment) -> Vec<Warning> {
     let current = Current::tentative(document.clone());
-    let (ready, spent) = (BTreeMap::new(), HashMap::new());
+    let (ready, spent) = (BTreeMap::new(), Spent::default());
     compile(&Inputs { current: &current, ready: &ready, keys: &[], spent: &spent, master_key: None, env }).warnings
 }
 
@@ -106,7 +108,7 @@ fn compile_key(inputs: &Inputs<'_>, key: &KeyRow) -> Key {
         alias: key.alias.clone(),
         models: key.models.clone(),
         limits: Limits { rpm: key.rpm, tpm: None, max_parallel: key.max_parallel, max_budget: key.max_budget },
-        spent: inputs.spent.get(&key.id).copied().unwrap_or(Nanos::ZERO),
+        spent: inputs.spent.keys.get(&key.id).copied().unwrap_or(Nanos::ZERO),
         expires_at: key.expires_at,
         blocked: key.blocked,
     }

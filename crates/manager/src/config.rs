@@ -22,7 +22,7 @@ pub struct ManagerConfig {
     /// Whether a master key is made where none was ever given or made. Off for one-shot commands on a home
     /// where nothing runs, so that the first `serve` makes and shows it.
     pub make_master_key: bool,
-    /// The way to the gateway in this process; none where there is no gateway.
+    /// The way to the gateways, in this process or others; none in a one-shot command.
     pub publisher: Option<Publisher>,
     /// Address of the client port as people reach it, as `http://127.0.0.1:4000`: shown with models.
     pub client_url: Option<String>,

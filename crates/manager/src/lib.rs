@@ -23,6 +23,7 @@ mod metrics;
 mod publish;
 mod reconciler;
 mod secrets;
+mod spent;
 mod status;
 #[cfg(test)]
 mod testing;

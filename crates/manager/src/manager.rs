@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ambient::Timestamp;
 use ledger::drain::DrainStatus;
-use ledger::{Books, Recovered};
 use parking_lot::{Mutex, RwLock};
 use snapshot::Secret;
 use store::Store;
@@ -57,13 +56,6 @@ pub enum OpenError {
     Import(#[from] ImportError),
 }
 
-/// The books of the gateway in this process, just opened.
-#[derive(Debug)]
-struct GatewayBooks {
-    books: Books,
-    recovered: Recovered,
-}
-
 #[derive(Debug)]
 pub(crate) struct Inner {
     config: ManagerConfig,
@@ -79,7 +71,6 @@ pub(crate) struct Inner {
     pub(crate) nudge: Notify,
     /// Engines that an earlier manager recorded; none once this one runs and has adopted them.
     recorded: Mutex<Option<Vec<Record>>>,
-    books: Mutex<Option<GatewayBooks>>,
     drain: watch::Sender<DrainStatus>,
     health: watch::Sender<StoreHealth>,
     running: AtomicBool,
@@ -112,7 +103,6 @@ impl Manager {
             jobs: Jobs::default(),
             nudge: Notify::new(),
             recorded: Mutex::new(Some(config.home.records()?)),
-            books: Mutex::new(None),
             drain: watch::Sender::new(DrainStatus::default()),
             health: watch::Sender::new(StoreHealth::default()),
             running: AtomicBool::new(false),
@@ -130,13 +120,6 @@ impl Manager {
             manager.drain_leftovers().await;
         }
         Ok(Opened { manager, made_master_key: master.made })
-    }
-
-    /// Brings the books of the gateway in this process, kept in [`Home::gateway_spool`](crate::Home::gateway_spool)
-    /// and just opened: what they hold and the store does not yet counts for budgets, and what is drained makes
-    /// room in them. Call it before [`run`](Self::run).
-    pub fn attach_books(&self, books: Books, recovered: Recovered) {
-        *self.0.books.lock() = Some(GatewayBooks { books, recovered });
     }
 
     /// Whether the store can be written; changes as it does, while [`run`](Self::run) runs.

@@ -1,41 +1,48 @@
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::Nanos;
 use parking_lot::Mutex;
-use snapshot::{KeyHash, Publisher};
+use snapshot::{Behind, Booked, Connected, KeyHash, Publisher};
 use spec::Warning;
-use tokio::sync::SetOnce;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use crate::Manager;
 use crate::compiler::{self, Compiled, Inputs};
+use crate::spent::Spent;
 
-/// How long a change waits for the gateway to take it over.
+/// How long a change waits for the gateways to take it over.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 
-/// The way to the gateway.
+/// The way to the gateways.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     publisher: Option<Publisher>,
     /// Hash of the master key.
     master_key: Option<KeyHash>,
-    /// What the books held for each key at start; set once all that earlier gateways spooled is in them. Nothing
-    /// is published before: a budget must never seem less used than it is.
-    spent: SetOnce<HashMap<String, Nanos>>,
+    /// What the books hold; none until the store could be read. Nothing is published before: a budget must never seem
+    /// less used than it is.
+    spent: watch::Sender<Option<Arc<Spent>>>,
     /// Held from reading the state to handing it over, so that an older state never overtakes a newer one.
     order: Mutex<Vec<Warning>>,
 }
 
-/// A gateway has not taken over the last change in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the gateway has not taken over the change within 1 s; it will when it can")]
-pub(crate) struct GatewayBehind;
+/// Not every gateway has taken over the last change in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum GatewayBehind {
+    /// This manager has just started.
+    #[error("nothing goes to the gateways before the store could be read; they take the change over when it can")]
+    Starting,
+    /// Gateways did not say in time that they have it, or there is none.
+    #[error(transparent)]
+    Gateways(#[from] Behind),
+}
 
 // === impl Outlet ===
 
 impl Outlet {
     pub(crate) fn new(publisher: Option<Publisher>, master_key: Option<KeyHash>) -> Self {
-        Self { publisher, master_key, spent: SetOnce::new(), order: Mutex::new(Vec::new()) }
+        Self { publisher, master_key, spent: watch::Sender::new(None), order: Mutex::new(Vec::new()) }
     }
 
     /// Whether anybody takes snapshots.
@@ -43,32 +50,43 @@ impl Outlet {
         self.publisher.is_some()
     }
 
+    /// The gateways that are connected.
+    pub(crate) fn connected(&self) -> Vec<Connected> {
+        self.publisher.as_ref().map(Publisher::connected).unwrap_or_default()
+    }
+
     /// Hash of the master key.
     pub(crate) const fn master_key(&self) -> Option<KeyHash> {
         self.master_key
     }
 
-    /// Lets snapshots out from now on.
-    pub(crate) fn release(&self, spent: HashMap<String, Nanos>) {
-        // A second call would come with later sums, which gateways that already count must not get.
-        let _ = self.spent.set(spent);
+    /// Whether what goes out includes a gateway's books up to the segment of this position.
+    pub(crate) fn knows_of(&self, Booked { gateway, position }: Booked) -> bool {
+        let is_that = |known: &Booked| known.gateway == gateway && known.position.segment == position.segment;
+        self.spent.borrow().as_ref().is_some_and(|spent| spent.booked.iter().any(is_that))
+    }
+
+    /// Lets snapshots out from now on, with these sums.
+    pub(crate) fn release(&self, spent: Spent) {
+        self.spent.send_replace(Some(Arc::new(spent)));
     }
 }
 
 // === impl Manager ===
 
 impl Manager {
-    /// Compiles what applies now and hands it to the gateway; the epoch, if there is a gateway.
+    /// Compiles what applies now and hands it to the gateways; its epoch, if it goes to any.
     pub(crate) fn publish(&self) -> Option<u64> {
         let outlet = &self.inner().outlet;
-        let (publisher, spent) = (outlet.publisher.as_ref()?, outlet.spent.get()?);
+        let publisher = outlet.publisher.as_ref()?;
         let mut last_warnings = outlet.order.lock();
+        let spent = outlet.spent.borrow().clone()?;
         let (current, keys, ready) = (self.current(), self.inner().keys.rows(), self.inner().fleet.ready());
         let inputs = Inputs {
             current: &current,
             ready: &ready,
             keys: &keys,
-            spent,
+            spent: &spent,
             master_key: outlet.master_key,
             env: &self.config().env,
         };
@@ -81,19 +99,18 @@ impl Manager {
         Some(epoch)
     }
 
-    /// Publishes, and waits until the gateway serves from it, for at most a second.
+    /// Publishes, and waits until every gateway that is connected serves from it, for at most a second.
     pub(crate) async fn publish_and_wait(&self) -> Result<(), GatewayBehind> {
         let outlet = &self.inner().outlet;
         let Some(publisher) = &outlet.publisher else { return Ok(()) };
-        let taken_over = async {
-            // A manager that has just started does not let anything out yet.
-            outlet.spent.wait().await;
-            let epoch = self.publish().unwrap_or_default();
-            publisher.acknowledged(epoch, ACKNOWLEDGE).await
-        };
-        match tokio::time::timeout(ACKNOWLEDGE, taken_over).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(GatewayBehind),
+        let give_up = Instant::now() + ACKNOWLEDGE;
+        let mut spent = outlet.spent.subscribe();
+        // A manager that has just started does not let anything out yet.
+        let is_released = timeout_at(give_up, spent.wait_for(Option::is_some)).await.is_ok_and(|seen| seen.is_ok());
+        if !is_released {
+            return Err(GatewayBehind::Starting);
         }
+        let epoch = self.publish().unwrap_or_default();
+        Ok(publisher.acknowledged(epoch, give_up.saturating_duration_since(Instant::now())).await?)
     }
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use ledger::{Books, Options, Recovered};
+use ledger::{Books, Options};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use snapshot::{Publisher, Secret, Snapshot, Subscriber};
@@ -47,7 +47,6 @@ pub(crate) struct Builder {
     variables: BTreeMap<String, String>,
     /// Whether the gateway takes over snapshots at once, or never.
     prompt_gateway: bool,
-    books: Option<(Books, Recovered)>,
 }
 
 /// Somebody who sends requests.
@@ -86,12 +85,6 @@ impl Builder {
         self
     }
 
-    /// With the books of a gateway, as found in the home.
-    pub(crate) fn books(mut self) -> Self {
-        self.books = Some(open_books(self.home.path()));
-        self
-    }
-
     pub(crate) fn path(&self) -> &std::path::Path {
         self.home.path()
     }
@@ -115,9 +108,6 @@ impl Builder {
             client_url: Some("http://127.0.0.1:4000".to_owned()),
         };
         let Opened { manager, .. } = Manager::open(config).await.unwrap();
-        if let Some((books, recovered)) = self.books {
-            manager.attach_books(books, recovered);
-        }
         TestApp { manager, gateway, running: None, home: self.home }
     }
 
@@ -146,7 +136,6 @@ impl TestApp {
             clock: Clock::system(),
             variables: BTreeMap::new(),
             prompt_gateway: true,
-            books: None,
         }
     }
 
@@ -346,8 +335,8 @@ impl Answer {
 }
 
 /// The books of the gateway in a home.
-pub(crate) fn open_books(home: &std::path::Path) -> (Books, Recovered) {
+pub(crate) fn open_books(home: &std::path::Path) -> Books {
     let folder = Home::create(home).unwrap().gateway_spool();
     let options = Options { segments: 2, segment_bytes: 1 << 20, ..Options::default() };
-    Books::open(&folder, options, Clock::system(), &Rng::system()).unwrap()
+    Books::open(&folder, options, Clock::system(), &Rng::system()).unwrap().0
 }

@@ -42,7 +42,8 @@ pub struct Key {
     pub models: Vec<String>,
     /// What it may use.
     pub limits: Limits,
-    /// What the books held for it when the manager compiled this snapshot at start; the gateway counts on from there.
+    /// What the books held for it up to [`Snapshot::booked`](crate::Snapshot::booked); a gateway that knows the key
+    /// already counts by itself.
     pub spent: Nanos,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,

@@ -3,6 +3,7 @@
 //! A [`Snapshot`] holds the models with the addresses of their live replicas, the key table and the
 //! settings of the gateway. [`channel()`] carries it from one plane to the other with acknowledgement.
 
+mod booked;
 mod channel;
 mod key;
 mod limits;
@@ -10,9 +11,11 @@ mod model;
 mod secret;
 mod settings;
 
+use ledger::{GatewayId, Position};
 use serde::{Deserialize, Serialize};
 
-pub use channel::{Behind, Publisher, Subscriber, channel};
+pub use booked::Booked;
+pub use channel::{Behind, Connected, Publisher, Subscriber, channel};
 pub use key::{Key, KeyHash, KeyKind, MASTER_KEY_ID};
 pub use limits::Limits;
 pub use model::{Address, Deployment, Model, Replica};
@@ -23,7 +26,9 @@ pub use spec::{ModelType, OnFull, Strategy};
 /// All that the gateway serves from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Grows with every snapshot of one manager; set by the [`Publisher`].
+    /// Which manager made it: another number at every start; set by the [`Publisher`].
+    pub manager: u64,
+    /// Grows with every snapshot that a gateway gets, also when the manager was started anew; set by the [`Publisher`].
     pub epoch: u64,
     /// Number of the revision that it was compiled from; 0 before the first apply.
     pub revision: u64,
@@ -35,4 +40,16 @@ pub struct Snapshot {
     pub master_key: Option<KeyHash>,
     /// Settings of the gateway.
     pub settings: Settings,
+    /// Up to where what was spent includes what gateways wrote down. A gateway that begins to count adds what its own
+    /// books hold behind that; for one that is not listed, that is all of it.
+    pub booked: Vec<Booked>,
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// Up to where what was spent includes the books of `gateway`.
+    pub fn booked(&self, gateway: GatewayId) -> Position {
+        self.booked.iter().find(|booked| booked.gateway == gateway).map_or_else(Position::default, |at| at.position)
+    }
 }

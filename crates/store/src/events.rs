@@ -16,7 +16,7 @@ mod tests;
 mod usage;
 
 pub use logs::{LoggedEvent, LogsFilter};
-pub use usage::{Spend, UsageBy, UsageFilter, UsageRow};
+pub use usage::{Spend, Sums, UsageBy, UsageFilter, UsageRow};
 
 /// Most that one number of an event may add to a sum: a million units of currency, or 10¹⁵ tokens. Nothing
 /// real comes near, and a sum can then never run over.

@@ -24,7 +24,7 @@ use database::Database;
 
 pub use audit::{Audit, AuditEntry, AuditRow};
 pub use error::{Cause, Error, Result};
-pub use events::{Events, LoggedEvent, LogsFilter, Spend, UsageBy, UsageFilter, UsageRow};
+pub use events::{Events, LoggedEvent, LogsFilter, Spend, Sums, UsageBy, UsageFilter, UsageRow};
 pub use health::{Health, Problem};
 pub use keys::{KeyChange, KeyRow, Keys};
 pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions};

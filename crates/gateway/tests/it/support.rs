@@ -170,10 +170,11 @@ impl TestGateway {
         change(&mut snapshot);
         let home = TempDir::new().unwrap();
         let options = Options { segments: 8, segment_bytes: 1 << 20, ..Options::default() };
-        let (books, _) = Books::open(home.path(), options, Clock::system(), &Rng::system()).unwrap();
+        let (books, recovered) = Books::open(home.path(), options, Clock::system(), &Rng::system()).unwrap();
         let (publisher, subscriber) = snapshot::channel();
         let gateway = Gateway::new(GatewayConfig {
             books: books.clone(),
+            recovered,
             clock: Clock::system(),
             rng: Rng::system(),
             management_socket: None,

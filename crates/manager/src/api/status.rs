@@ -1,6 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use snapshot::Connected;
 use utoipa::ToSchema;
 
 use super::Problem;
@@ -26,6 +27,8 @@ pub(super) struct Status {
     store: StoreStatus,
     /// How far usage is in the store.
     books: BooksStatus,
+    /// Gateways that are connected.
+    gateways: Vec<GatewayStatus>,
     /// Models that take requests.
     models_ready: usize,
     /// Models in all.
@@ -50,6 +53,15 @@ struct BooksStatus {
     lagging_bytes: u64,
     /// Why the last try failed.
     message: Option<String>,
+}
+
+/// A gateway that is connected.
+#[derive(Debug, Serialize, ToSchema)]
+struct GatewayStatus {
+    /// How messages name it.
+    name: String,
+    /// Number of the snapshot that it serves from; 0 before the first.
+    epoch: u64,
 }
 
 /// How the service is
@@ -78,8 +90,17 @@ pub(super) async fn status(State(manager): State<Manager>) -> Json<Status> {
             lagging_bytes: drain.lagging_bytes,
             message: drain.last_error.map(|error| error.to_string()),
         },
+        gateways: manager.inner().outlet.connected().into_iter().map(GatewayStatus::from).collect(),
         models_ready: models.iter().filter(|model| model.ready > 0).count(),
         models: models.len(),
         orphans: manager.orphans(),
     })
+}
+
+// === impl GatewayStatus ===
+
+impl From<Connected> for GatewayStatus {
+    fn from(Connected { name, epoch }: Connected) -> Self {
+        Self { name, epoch }
+    }
 }

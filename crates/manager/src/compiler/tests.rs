@@ -1,8 +1,9 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use ambient::Timestamp;
-use ledger::Price;
-use snapshot::{OnFull, Strategy};
+use ledger::{GatewayId, Position, Price};
+use snapshot::{Booked, OnFull, Strategy};
 use spec::{Format, parse};
 use store::ModelRow;
 
@@ -49,8 +50,13 @@ fn current() -> Current {
     Current::from_store(revision, vec![row("org/tiny", 5, 3), row("idle", 6, 7)]).unwrap()
 }
 
+fn spent() -> Spent {
+    let at = Booked { gateway: GatewayId(7), position: Position { segment: 2, offset: 99 } };
+    Spent { keys: HashMap::from([("k".to_owned(), Nanos(9))]), booked: vec![at] }
+}
+
 fn compiled(env: &Environment, ready: &BTreeMap<String, Address>) -> Compiled {
-    let spent = HashMap::from([("k".to_owned(), Nanos(9))]);
+    let spent = spent();
     let current = current();
     compile(&Inputs { current: &current, ready, keys: &[], spent: &spent, master_key: None, env })
 }
@@ -123,9 +129,12 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
     };
     let keys = [key("k", false), key("gone", true)];
     let (current, ready, env) = (current(), BTreeMap::new(), Environment::new(|_| None));
-    let spent = HashMap::from([("k".to_owned(), Nanos(9))]);
+    let spent = spent();
     let inputs = Inputs { current: &current, ready: &ready, keys: &keys, spent: &spent, master_key: None, env: &env };
-    let [compiled] = &compile(&inputs).snapshot.keys[..] else { panic!() };
+    let snapshot = compile(&inputs).snapshot;
+    assert_eq!(snapshot.booked(GatewayId(7)), Position { segment: 2, offset: 99 });
+    assert_eq!(snapshot.booked(GatewayId(8)), Position::default(), "of a gateway unknown so far, nothing is included");
+    let [compiled] = &snapshot.keys[..] else { panic!() };
     assert_eq!((&*compiled.id, compiled.spent, compiled.limits.rpm, compiled.blocked), ("k", Nanos(9), Some(3), true));
     assert_eq!((compiled.hash, compiled.limits.max_budget), (KeyHash::of("k"), Some(Nanos(5))));
 }

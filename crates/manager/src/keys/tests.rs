@@ -194,26 +194,40 @@ fn spend(books: &ledger::Books, key: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_spooled_and_not_drained_counts_and_is_drained() {
+async fn a_gateway_is_told_how_far_its_books_are_in_the_sums_when_a_segment_is_done_with() {
     let app = TestApp::on_new_home().open().await;
     let id = app.owner().post("/api/v1/keys", &json!({ "alias": "a" })).await.ok()["id"].as_str().unwrap().to_owned();
     let builder = app.end(false).await;
-    let (books, _) = open_books(builder.path());
+    let books = open_books(builder.path());
+    let app = builder.run().await;
     spend(&books, &id);
-    drop(books);
-
-    let app = builder.books().run().await;
-    let spent = app.until(async || app.snapshot().keys.first().map(|key| key.spent)).await;
-    assert_eq!(spent, Nanos(7));
-    let drained = async || app.owner().get("/api/v1/keys/a").await.ok()["spend_nanos"] == 7;
-    app.until(async || drained().await.then_some(())).await;
+    let at = async || {
+        let snapshot = app.snapshot();
+        let at = snapshot.booked(books.gateway());
+        (at > Position::default()).then(|| (at, snapshot.keys[0].spent))
+    };
+    let (first, spent) = app.until(at).await;
+    assert_eq!((first.segment, spent), (1, Nanos(7)), "what was drained, and up to where");
+    // More than the two segments hold: room comes only from what the manager says.
+    let mut requests: i64 = 1;
+    while app.until(at).await.0.segment < 4 {
+        for _ in 0..500 {
+            spend(&books, &id);
+        }
+        requests += 500;
+        let drained = async || app.owner().get("/api/v1/keys/a").await.ok()["requests"] == requests;
+        app.until(async || drained().await.then_some(())).await;
+        books.release(app.snapshot().booked(books.gateway()));
+    }
+    let (_, spent) = app.until(at).await;
+    assert!(spent > Nanos(7) && spent <= Nanos(7 * requests), "{spent} of {requests} requests");
     app.end(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_one_shot_command_shows_all_that_was_used() {
     let builder = TestApp::on_new_home();
-    let (books, _) = open_books(builder.path());
+    let books = open_books(builder.path());
     spend(&books, "master");
     drop(books);
     let app = builder.open().await;

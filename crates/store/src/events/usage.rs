@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use ledger::Nanos;
+use ledger::{GatewayId, Nanos, Position};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::Events;
 use crate::Result;
@@ -66,6 +66,15 @@ pub struct Spend {
     pub cost: Nanos,
 }
 
+/// What the sums say, and up to where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// What every key used since ever, by id.
+    pub spend: BTreeMap<String, Spend>,
+    /// Up to where the books of every gateway are included.
+    pub positions: Vec<(GatewayId, Position)>,
+}
+
 // === impl Events ===
 
 impl Events {
@@ -92,6 +101,13 @@ impl Events {
         .await
         .and_then(|rows| rows.iter().map(usage_row).collect())
         .map_err(|error| self.database.error(&error))
+    }
+
+    /// What every key used since ever, and up to where that includes the books of every gateway: both as they were at
+    /// one moment, also while they are drained.
+    pub async fn booked(&self) -> Result<Sums> {
+        let mut read = self.database.read()?.begin().await.map_err(|error| self.database.error(&error))?;
+        sums(&mut read).await.map_err(|error| self.database.error(&error))
     }
 
     /// What every key used since ever, by id.
@@ -127,6 +143,17 @@ fn usage_row(row: &SqliteRow) -> sqlx::Result<UsageRow> {
         completion_tokens: number("completion_tokens")?,
         cost: Nanos(row.try_get("cost")?),
     })
+}
+
+async fn sums(connection: &mut SqliteConnection) -> sqlx::Result<Sums> {
+    let rows =
+        sqlx::query("SELECT key_id, requests, tokens, cost FROM spend_by_key").fetch_all(&mut *connection).await?;
+    let spend = rows.iter().map(spend_row).collect::<Result<_, _>>()?;
+    let rows = sqlx::query("SELECT gateway_id, segment, offset_ FROM positions").fetch_all(connection).await?;
+    let positions = rows
+        .iter()
+        .map(|row| Ok((GatewayId(row.try_get::<i64, _>("gateway_id")?.cast_unsigned()), super::position(row)?)));
+    Ok(Sums { spend, positions: positions.collect::<sqlx::Result<_>>()? })
 }
 
 fn spend_row(row: &SqliteRow) -> sqlx::Result<(String, Spend)> {

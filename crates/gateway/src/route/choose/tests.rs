@@ -36,7 +36,7 @@ fn model(strategy: Strategy, deployments: &[(&str, u32, usize)]) -> Arc<ModelSta
         deployments: deployments.iter().map(deployment).collect(),
     };
     let snapshot = Snapshot { models: vec![model], ..Snapshot::default() };
-    Serving::next(&Serving::default(), &snapshot, &Metrics::new()).listed[0].clone()
+    Serving::next(&Serving::default(), &snapshot, &HashMap::new(), &Metrics::new()).listed[0].clone()
 }
 
 fn draw(model: &ModelState, times: usize, hold: bool) -> HashMap<String, usize> {
