@@ -2,7 +2,7 @@
 //! from what clients send, so their number is bounded.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ledger::{Outcome, Usage};
@@ -27,10 +27,12 @@ pub(crate) struct Metrics {
 }
 
 /// The metrics of one model, looked up once per snapshot.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ModelMetrics {
     labels: ModelLabels,
     families: Families,
+    /// Of requests that ended well, by API: most do, and a counter that is known needs not be found by its labels.
+    completed: [OnceLock<Counter>; Api::ALL.len()],
     in_flight: Gauge,
     prompt_tokens: Counter,
     cached_tokens: Counter,
@@ -42,7 +44,7 @@ pub(crate) struct ModelMetrics {
 /// The metrics of one request, ended once.
 #[derive(Debug)]
 pub(crate) struct RequestMetrics {
-    model: ModelMetrics,
+    model: Arc<ModelMetrics>,
     api: Api,
     is_ended: bool,
 }
@@ -144,13 +146,14 @@ impl Metrics {
     }
 
     /// The metrics of a model.
-    pub(crate) fn of_model(&self, name: &Arc<str>, model_type: ModelType) -> ModelMetrics {
+    pub(crate) fn of_model(&self, name: &Arc<str>, model_type: ModelType) -> Arc<ModelMetrics> {
         let labels = ModelLabels { model_name: Name(name.clone()), model_type: model_type.as_str() };
         let tokens = |kind| {
             let ModelLabels { model_name, model_type } = labels.clone();
             self.families.tokens.get_or_create_owned(&TokenLabels { model_name, model_type, kind })
         };
-        ModelMetrics {
+        Arc::new(ModelMetrics {
+            completed: Default::default(),
             in_flight: self.families.in_flight.get_or_create_owned(&labels),
             prompt_tokens: tokens("prompt"),
             cached_tokens: tokens("cached"),
@@ -159,7 +162,7 @@ impl Metrics {
             first_byte: self.families.first_byte.get_or_create_owned(&labels),
             families: self.families.clone(),
             labels,
-        }
+        })
     }
 
     /// A request was refused.
@@ -187,9 +190,23 @@ impl ModelMetrics {
     }
 
     /// A request of this model begins.
-    pub(crate) fn begin(&self, api: Api) -> RequestMetrics {
+    pub(crate) fn begin(self: &Arc<Self>, api: Api) -> RequestMetrics {
         self.in_flight.inc();
         RequestMetrics { model: self.clone(), api, is_ended: false }
+    }
+
+    /// Counts one that has ended.
+    fn ended(&self, api: Api, status: u16, outcome: Outcome) {
+        let find = || {
+            let ModelLabels { model_name, model_type } = self.labels.clone();
+            let (endpoint, outcome) = (api.as_str(), outcome.as_str());
+            let labels = RequestLabels { model_name, model_type, endpoint, status, outcome };
+            self.families.requests.get_or_create_owned(&labels)
+        };
+        match (outcome, status) {
+            (Outcome::Completed, 200) => self.completed[api as usize].get_or_init(find).inc(),
+            _ => find().inc(),
+        };
     }
 }
 
@@ -215,10 +232,7 @@ impl RequestMetrics {
             return;
         }
         let model = &self.model;
-        let ModelLabels { model_name, model_type } = model.labels.clone();
-        let (endpoint, outcome) = (self.api.as_str(), outcome.as_str());
-        let labels = RequestLabels { model_name, model_type, endpoint, status, outcome };
-        model.families.requests.get_or_create(&labels).inc();
+        model.ended(self.api, status, outcome);
         model.in_flight.dec();
         model.prompt_tokens.inc_by(usage.prompt_tokens);
         model.cached_tokens.inc_by(usage.cached_tokens);

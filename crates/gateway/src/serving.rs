@@ -40,7 +40,7 @@ pub(crate) struct KeyState {
 pub(crate) struct ModelState {
     pub(crate) model: Model,
     pub(crate) deployments: Vec<Arc<DeploymentState>>,
-    pub(crate) metrics: ModelMetrics,
+    pub(crate) metrics: Arc<ModelMetrics>,
 }
 
 // === impl Serving ===

@@ -3,14 +3,17 @@
 mod answer;
 mod attempt;
 mod client;
+mod connection;
 mod dial;
 mod fault;
+mod pool;
 mod request;
 mod segments;
 
 pub(crate) use answer::Answered;
 pub(crate) use attempt::{MaxBytes, attempt};
 pub(crate) use client::Client;
+pub(crate) use connection::Inbound;
 pub(crate) use fault::Fault;
 pub(crate) use request::Outbound;
 pub(crate) use segments::Segments;

@@ -128,6 +128,21 @@ pub struct Event {
     pub attempts: Vec<Attempt>,
 }
 
+/// How postcard begins a [`Record::Close`].
+const CLOSE: u8 = 2;
+
+// === impl Record ===
+
+impl Record {
+    /// The event in an encoded close; none in other records, which are not decoded: who wants events needs none of it.
+    pub(crate) fn event(payload: &[u8]) -> Result<Option<Event>, postcard::Error> {
+        match payload.split_first() {
+            Some((&CLOSE, event)) => postcard::from_bytes(event).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
 // === impl GatewayId ===
 
 impl fmt::Display for GatewayId {

@@ -3,10 +3,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::BufferPermit;
 use crate::meter::Relay;
+use crate::upstream::Inbound;
 
 /// What goes wrong while a body is sent.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -19,7 +19,7 @@ pub(crate) enum Body {
     /// An engine's stream. Boxed: it is large, and most responses are not streams.
     Relay(Box<Relay>),
     /// The manager's answer, as it comes.
-    Forwarded(Incoming),
+    Forwarded(Inbound),
 }
 
 // === impl Body ===

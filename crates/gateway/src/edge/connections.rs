@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::Peer;
+use super::socket::Socket;
 use crate::gateway::Gateway;
 
 /// Client connections at once; further ones wait in the kernel's queue.
@@ -53,8 +53,8 @@ pub(crate) async fn accept_forever(gateway: Arc<Gateway>, listener: TcpListener,
 fn serve(gateway: Arc<Gateway>, stream: TcpStream, graceful: &GracefulShutdown, place: impl Send + 'static) {
     // A delayed small write would cost up to 40 ms per request.
     let _ = stream.set_nodelay(true);
-    let peer = Peer::new(stream);
-    let socket = peer.socket();
+    let socket = Socket::new(stream);
+    let peer = socket.peer();
     let service = service_fn(move |request| {
         let (gateway, peer) = (gateway.clone(), peer.clone());
         async move { gateway.respond(request, peer).await }

@@ -13,8 +13,19 @@ pub(crate) fn request_id(headers: &HeaderMap, now: Timestamp, rng: &Rng) -> Arc<
     let own = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     match own.filter(|id| is_plain(id)) {
         Some(id) => id.into(),
-        None => format!("req_{:014x}{}", now.as_micros(), hex::encode(rng.bytes::<9>())).into(),
+        None => new_id(now, rng),
     }
+}
+
+/// `req_`, the microseconds and 9 random bytes, in hexadecimal.
+fn new_id(now: Timestamp, rng: &Rng) -> Arc<str> {
+    let mut id = *b"req_00000000000000000000000000000000";
+    let [_, micros @ ..] = now.as_micros().to_be_bytes();
+    let (time, random) = id[4..].split_at_mut(2 * micros.len());
+    // The lengths fit, so neither fails.
+    let _ = hex::encode_to_slice(micros, time);
+    let _ = hex::encode_to_slice(rng.bytes::<9>(), random);
+    String::from_utf8_lossy(&id).into()
 }
 
 /// Fit for logs and headers as it is.

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 /// Time that a client may take nothing of what is sent to it.
@@ -23,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The client's end of a connection, as requests see it.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    stream: Arc<TcpStream>,
+    stream: Arc<OwnedWriteHalf>,
     /// When the answer that is being sent has to be over. hyper does not ask a body for more while the client takes
     /// nothing, so the socket has to keep this time.
     deadline: Arc<Mutex<Option<Instant>>>,
@@ -32,6 +33,8 @@ pub(crate) struct Peer {
 /// The connection as hyper reads and writes it.
 #[derive(Debug)]
 pub(super) struct Socket {
+    /// hyper's alone: reading through it notes that a socket is empty without asking it once more.
+    reader: OwnedReadHalf,
     peer: Peer,
     /// Runs while a write is stuck.
     stuck: Option<Pin<Box<Sleep>>>,
@@ -40,18 +43,13 @@ pub(super) struct Socket {
 // === impl Peer ===
 
 impl Peer {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream: Arc::new(stream), deadline: Arc::default() }
-    }
-
-    /// The connection for hyper.
-    pub(super) fn socket(&self) -> Socket {
-        Socket { peer: self.clone(), stuck: None }
-    }
-
     /// Sets, or takes away, the time at which the answer has to be over.
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
         *self.deadline.lock() = deadline;
+    }
+
+    fn stream(&self) -> &TcpStream {
+        (*self.stream).as_ref()
     }
 
     /// Waits until the client has closed its end.
@@ -59,12 +57,7 @@ impl Peer {
     /// hyper notices by itself as long as nothing but the request was sent. A client that sent more (a stray line
     /// break, the next request) before it left would not be noticed until its answer is ready.
     pub(crate) async fn gone(self) {
-        let mut byte = [0];
         loop {
-            match self.stream.peek(&mut byte).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
             match self.stream.ready(Interest::READABLE).await {
                 Ok(ready) if !ready.is_read_closed() => sleep(LOOK).await,
                 Ok(_) | Err(_) => return,
@@ -76,6 +69,17 @@ impl Peer {
 // === impl Socket ===
 
 impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        let peer = Peer { stream: Arc::new(writer), deadline: Arc::default() };
+        Self { reader, peer, stuck: None }
+    }
+
+    /// The client, for its requests to watch.
+    pub(super) fn peer(&self) -> Peer {
+        self.peer.clone()
+    }
+
     /// Writes as much as the client takes; fails when it takes nothing for too long.
     fn write(
         &mut self,
@@ -83,10 +87,11 @@ impl Socket {
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            if self.peer.stream.poll_write_ready(cx)?.is_pending() {
+            let stream = self.peer.stream();
+            if stream.poll_write_ready(cx)?.is_pending() {
                 return self.wait(cx);
             }
-            match write(&self.peer.stream) {
+            match write(stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
                     self.stuck = None;
@@ -108,14 +113,8 @@ impl Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.peer.stream.poll_read_ready(cx))?;
-            match self.peer.stream.try_read_buf(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(drop)),
-            }
-        }
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.reader).poll_read(cx, buf)
     }
 }
 
@@ -142,7 +141,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A client that has gone already cannot be told; that is no failure.
-        let _ = shutdown(&*self.peer.stream, Shutdown::Write);
+        let _ = shutdown(self.peer.stream(), Shutdown::Write);
         Poll::Ready(Ok(()))
     }
 }

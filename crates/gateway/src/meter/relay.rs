@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body as _;
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::Account;
@@ -18,7 +17,7 @@ use crate::rescue::Cause;
 use crate::route::{Busy, Patience, ReplicaState};
 use crate::serving::ModelState;
 use crate::surface::Events;
-use crate::upstream::Fault;
+use crate::upstream::{Fault, Inbound};
 
 /// An engine's stream on its way to the client: frame by frame, settled before its last byte goes out.
 ///
@@ -26,7 +25,7 @@ use crate::upstream::Fault;
 pub(crate) struct Relay {
     /// The first bytes, which came before the client was answered.
     first: Option<Bytes>,
-    rest: Incoming,
+    rest: Inbound,
     content: Content,
     account: Account,
     watch: Watch,
@@ -72,7 +71,7 @@ impl fmt::Debug for Relay {
 impl Relay {
     /// Relays the events in `first` and then `rest`. `upstream_model` is the engine's name for the model.
     pub(crate) fn events(
-        bytes: (Bytes, Incoming),
+        bytes: (Bytes, Inbound),
         source: Source,
         upstream_model: &str,
         (events, hides_usage): (Events, bool),
@@ -86,7 +85,7 @@ impl Relay {
 
     /// Relays `first` and then `rest` unread.
     pub(crate) fn opaque(
-        bytes: (Bytes, Incoming),
+        bytes: (Bytes, Inbound),
         source: Source,
         is_text: bool,
         account: Account,
@@ -96,7 +95,7 @@ impl Relay {
     }
 
     fn new(
-        (first, rest): (Bytes, Incoming),
+        (first, rest): (Bytes, Inbound),
         source: Source,
         content: Content,
         account: Account,

@@ -6,7 +6,7 @@ use crate::edge::{Body, receive};
 use crate::gateway::Gateway;
 use crate::rescue::Cause;
 use crate::serving::Serving;
-use crate::upstream::Segments;
+use crate::upstream::{Client, Segments};
 
 /// Bytes that the body of a management request may have.
 const MAX_BYTES: usize = 1 << 20;
@@ -25,7 +25,7 @@ pub(crate) async fn forward(
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut onward = Request::new(Segments::new(vec![body]));
     *onward.method_mut() = head.method;
-    *onward.uri_mut() = manager.uri(path.strip_prefix("/v1").unwrap_or(path));
+    *onward.uri_mut() = Client::uri(path.strip_prefix("/v1").unwrap_or(path));
     if let Some(value) = head.headers.get(CONTENT_TYPE) {
         onward.headers_mut().insert(CONTENT_TYPE, value.clone());
     }

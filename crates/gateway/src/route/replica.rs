@@ -48,7 +48,7 @@ impl ReplicaState {
     pub(crate) fn new(replica: Replica, connect_timeout: Duration) -> Self {
         let client = Client::new(&replica.address, connect_timeout);
         Self {
-            uris: Api::ALL.map(|api| client.uri(&api.upstream_path(&replica.base_path))),
+            uris: Api::ALL.map(|api| Client::uri(&api.upstream_path(&replica.base_path))),
             client,
             replica,
             in_flight: AtomicU32::new(0),

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use hyper::body::Incoming;
 use wire::Answer;
 
+use super::Inbound;
 use crate::edge::BufferPermit;
 
 /// What an engine answered, where it can be passed on.
@@ -32,7 +32,7 @@ pub(crate) enum Answered {
         /// The bytes that came first.
         first: Bytes,
         /// All others.
-        rest: Incoming,
+        rest: Inbound,
     },
     /// The engine refused the request itself: the client's to mend, so it goes on in the engine's words.
     Refused {

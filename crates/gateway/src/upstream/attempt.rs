@@ -6,13 +6,13 @@ use http::header::{
 use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use snapshot::Secret;
 use tokio::time::timeout;
 use wire::sse::{self, Splitter};
 use wire::{Answer, Chunk, ErrorBody};
 
-use super::{Answered, Fault, Outbound};
+use super::request::strip;
+use super::{Answered, Fault, Inbound, Outbound};
 use crate::edge::BufferPermit;
 use crate::route::Pick;
 
@@ -61,9 +61,7 @@ pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max: MaxBytes) -> Resul
 async fn exchange(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered, Fault> {
     let (mut head, body) = pick.replica.client.send(out.to(pick)).await?.into_parts();
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    for name in &DROPPED {
-        head.headers.remove(name);
-    }
+    strip(&mut head.headers, &DROPPED);
     match head.status {
         status if status.is_success() && is_event_stream(&head.headers) => begun(head, body).await,
         status if status.is_success() && out.api.answers_anything() && !is_json(&head.headers) => {
@@ -82,7 +80,7 @@ async fn exchange(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered
 }
 
 /// A stream has begun when its first event is there whole: until then another replica can take over.
-async fn begun(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
+async fn begun(head: Parts, mut rest: Inbound) -> Result<Answered, Fault> {
     let (mut splitter, mut event, mut frames) = (Splitter::default(), None, Vec::new());
     while event.is_none() {
         let frame = rest.frame().await.ok_or(Fault::Reset)?.map_err(|_| Fault::Reset)?;
@@ -100,7 +98,7 @@ async fn begun(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
 }
 
 /// An answer that is no JSON has begun when its first bytes are there. One that is empty is whole.
-async fn first_bytes(head: Parts, mut rest: Incoming) -> Result<Answered, Fault> {
+async fn first_bytes(head: Parts, mut rest: Inbound) -> Result<Answered, Fault> {
     let mut first = Bytes::new();
     while first.is_empty() {
         let Some(frame) = rest.frame().await else { break };
@@ -109,7 +107,7 @@ async fn first_bytes(head: Parts, mut rest: Incoming) -> Result<Answered, Fault>
     Ok(Answered::Stream { is_events: false, status: head.status, headers: head.headers, first, rest })
 }
 
-async fn whole(head: Parts, mut rest: Incoming, mut permit: BufferPermit, max: MaxBytes) -> Result<Answered, Fault> {
+async fn whole(head: Parts, mut rest: Inbound, mut permit: BufferPermit, max: MaxBytes) -> Result<Answered, Fault> {
     let mut body = Bytes::new();
     let mut more = BytesMut::new();
     while let Some(frame) = rest.frame().await {
@@ -132,7 +130,7 @@ async fn whole(head: Parts, mut rest: Incoming, mut permit: BufferPermit, max: M
     Ok(Answered::Whole { status: head.status, headers: head.headers, body, answer, permit })
 }
 
-async fn error_body(mut rest: Incoming) -> Bytes {
+async fn error_body(mut rest: Inbound) -> Bytes {
     let mut body = BytesMut::new();
     while let Some(Ok(frame)) = rest.frame().await {
         if let Some(data) = frame.data_ref() {

@@ -1,32 +1,22 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::header::{HOST, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use snapshot::Address;
 
-use super::Fault;
 use super::dial::Dial;
-use super::segments::Segments;
-
-/// Idle connections are closed before uvicorn's keep-alive of 5 s closes them under a request.
-const IDLE: Duration = Duration::from_secs(4);
-
-/// Idle connections kept for one replica.
-const MAX_IDLE: usize = 1_024;
+use super::pool::Pool;
+use super::{Fault, Inbound, Segments};
 
 /// The connections to one replica.
 #[derive(Clone)]
 pub(crate) struct Client {
-    pool: legacy::Client<HttpsConnector<Dial>, Segments>,
-    scheme: Scheme,
-    authority: Authority,
+    pool: Arc<Pool>,
+    host: HeaderValue,
 }
 
 // === impl Client ===
@@ -34,23 +24,7 @@ pub(crate) struct Client {
 impl Client {
     /// A pool to `address`; nothing is connected yet.
     pub(crate) fn new(address: &Address, connect_timeout: Duration) -> Self {
-        let dial = Dial::new(address.clone(), connect_timeout);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls().clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(dial);
-        let pool = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .build(connector);
-        let (scheme, authority) = match address {
-            Address::Http(authority) => (Scheme::HTTP, authority.parse().ok()),
-            Address::Https(authority) => (Scheme::HTTPS, authority.parse().ok()),
-            Address::Unix(_) => (Scheme::HTTP, None),
-        };
-        Self { pool, scheme, authority: authority.unwrap_or_else(|| Authority::from_static("localhost")) }
+        Self { pool: Pool::new(Dial::new(address.clone(), connect_timeout)), host: host(address) }
     }
 
     /// A pool to the Unix socket at `path`.
@@ -59,41 +33,56 @@ impl Client {
     }
 
     /// The address of `path` there; the root if it is no path.
-    pub(crate) fn uri(&self, path: &str) -> Uri {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path.parse().unwrap_or_else(|_| PathAndQuery::from_static("/")));
-        Uri::from_parts(parts).unwrap_or_default()
+    pub(crate) fn uri(path: &str) -> Uri {
+        path.parse::<PathAndQuery>().map(Uri::from).unwrap_or_default()
     }
 
     /// Sends `request`, whose URI is one of [`uri`](Self::uri)'s, and waits for the head of the answer.
-    pub(crate) async fn send(&self, request: Request<Segments>) -> Result<Response<Incoming>, Fault> {
-        self.pool.request(request).await.map_err(|error| Fault::of_client(&error))
+    pub(crate) async fn send(&self, mut request: Request<Segments>) -> Result<Response<Inbound>, Fault> {
+        request.headers_mut().insert(HOST, self.host.clone());
+        self.pool.send(request).await
     }
 
     /// The status that `path` answers with.
     pub(crate) async fn get(&self, path: &str) -> Result<StatusCode, Fault> {
         let mut request = Request::new(Segments::new(Vec::new()));
-        *request.uri_mut() = self.uri(path);
+        *request.uri_mut() = Self::uri(path);
         Ok(self.send(request).await?.status())
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client({}://{})", self.scheme, self.authority)
+        write!(f, "Client({:?})", self.host)
     }
 }
 
-/// Trusts the public web's certificate authorities; made once, as it holds some hundred of them.
-fn tls() -> &'static rustls::ClientConfig {
-    static TLS: LazyLock<rustls::ClientConfig> = LazyLock::new(|| {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_or_else(
-            |error| unreachable!("aws-lc supports the default protocol versions: {error}"),
-            |builder| builder.with_webpki_roots().with_no_client_auth(),
-        )
-    });
-    &TLS
+/// What the replica is called in requests: without the port where it is the scheme's own.
+fn host(address: &Address) -> HeaderValue {
+    let name = match address {
+        Address::Http(authority) => authority.strip_suffix(":80").unwrap_or(authority),
+        Address::Https(authority) => authority.strip_suffix(":443").unwrap_or(authority),
+        Address::Unix(_) => "localhost",
+    };
+    HeaderValue::from_str(name).unwrap_or_else(|_| HeaderValue::from_static("localhost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_has_a_port_where_it_is_not_the_scheme_s_own() {
+        assert_eq!(host(&Address::Http("a:80".into())), "a");
+        assert_eq!(host(&Address::Http("a:8080".into())), "a:8080");
+        assert_eq!(host(&Address::Http("a:443".into())), "a:443");
+        assert_eq!(host(&Address::Https("[::1]:443".into())), "[::1]");
+        assert_eq!(host(&Address::Unix("/run/x.sock".into())), "localhost");
+    }
+
+    #[test]
+    fn what_is_no_path_is_the_root() {
+        assert_eq!(Client::uri("/v1/a?b=c"), "/v1/a?b=c");
+        assert_eq!(Client::uri("a b"), "/");
+    }
 }

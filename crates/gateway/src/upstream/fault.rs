@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use hyper_util::client::legacy;
-
 /// Why an attempt at a replica failed.
 ///
 /// Shown, it does not repeat what the engine said: that can hold parts of a prompt or of a credential, which do not
@@ -56,10 +54,6 @@ pub(crate) enum Fault {
 // === impl Fault ===
 
 impl Fault {
-    pub(super) fn of_client(error: &legacy::Error) -> Self {
-        if error.is_connect() { Self::Connect(root_cause(error)) } else { Self::Reset }
-    }
-
     /// What the engine said, where the client may read it. An engine that refuses our credential, or knows no such
     /// path or model, talks to us and not to the client.
     pub(crate) fn words(&self) -> Option<&str> {
@@ -116,13 +110,4 @@ impl Fault {
     pub(crate) const fn is_connect(&self) -> bool {
         matches!(self, Self::Connect(_))
     }
-}
-
-/// The innermost cause, which is the one that people can act on.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

@@ -68,9 +68,7 @@ impl Outbound {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(',').filter_map(|name| name.trim().parse().ok()))
             .collect();
-        for name in &DROPPED {
-            headers.remove(name);
-        }
+        strip(&mut headers, &DROPPED);
         for name in named {
             headers.remove(name);
         }
@@ -133,6 +131,14 @@ impl Outbound {
                 Edit { span: start..start, text: Bytes::from_static(br#""include_usage":true,"#) }
             }
         }
+    }
+}
+
+/// Takes `names` out of `headers`. Most are not there: to look through what is there costs less than to ask for each.
+pub(super) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let found: Vec<HeaderName> = headers.keys().filter(|name| names.contains(name)).cloned().collect();
+    for name in found {
+        headers.remove(name);
     }
 }
 

@@ -167,10 +167,10 @@ impl Reader {
         while catch.events.len() < max_events
             && let Some(frame) = self.window.get(used..length).and_then(|rest| seal.read(rest, start + used as u64))
         {
-            match frame.payload.map(postcard::from_bytes) {
-                Some(Ok(Record::Close(event))) => catch.events.push(event),
+            match frame.payload.map(Record::event) {
+                Some(Ok(Some(event))) => catch.events.push(event),
                 Some(Err(error)) => tracing::warn!(%error, at = %self.at, "a record of the spool cannot be read"),
-                Some(Ok(_)) | None => {}
+                Some(Ok(None)) | None => {}
             }
             used = used.saturating_add(usize::try_from(frame.size).unwrap_or(length));
             self.at.offset = start + used as u64;

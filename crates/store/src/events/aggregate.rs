@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use ambient::Timestamp;
 use ledger::{Event, Outcome};
 
 use super::{bounded, bounded_cost};
@@ -8,8 +9,11 @@ use super::{bounded, bounded_cost};
 #[derive(Debug, Default)]
 pub(super) struct Sums<'e> {
     keys: BTreeMap<&'e str, Sum>,
-    days: BTreeMap<(String, &'e str, &'e str), Sum>,
+    /// By days since the epoch, key and model.
+    days: BTreeMap<(i64, &'e str, &'e str), Sum>,
 }
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 #[derive(Debug, Default)]
 struct Sum {
@@ -27,7 +31,8 @@ impl<'e> Sums<'e> {
     pub(super) fn add(&mut self, event: &'e Event) {
         let (key, model) = (&*event.open.key, &*event.open.model);
         self.keys.entry(key).or_default().add(event);
-        self.days.entry((event.closed_at.day(), key, model)).or_default().add(event);
+        let day = event.closed_at.as_micros().div_euclid(MICROS_PER_DAY);
+        self.days.entry((day, key, model)).or_default().add(event);
     }
 
     pub(super) async fn store(&self, connection: &mut sqlx::SqliteConnection) -> sqlx::Result<()> {
@@ -35,7 +40,8 @@ impl<'e> Sums<'e> {
             store_key(connection, key, sum).await?;
         }
         for ((day, key, model), sum) in &self.days {
-            store_day(connection, day, key, model, sum).await?;
+            let day = Timestamp::from_micros(day.saturating_mul(MICROS_PER_DAY)).day();
+            store_day(connection, &day, key, model, sum).await?;
         }
         Ok(())
     }
