@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{apply, completions, demo, doctor, key, model, serve, usage};
+use crate::commands::{apply, completions, demo, doctor, key, model, open, serve, usage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Model(model::ModelArgs),
     /// Keys that clients present
     Key(key::KeyArgs),
+    /// Models that can be used without a key, and the kill switch for all of them
+    Open(open::OpenArgs),
     /// What was used and what it cost
     Usage(usage::UsageArgs),
     /// Look at the machine, the home and the service, and say what to do

@@ -137,6 +137,11 @@ impl Client {
         self.call(Method::POST, path, Some(serde_json::to_vec(body)?.into())).await
     }
 
+    /// Puts `body` in place of what is at `path`.
+    pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Value> {
+        self.call(Method::PUT, path, Some(serde_json::to_vec(body)?.into())).await
+    }
+
     /// Changes what is at `path`.
     pub(crate) async fn patch(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Value> {
         self.call(Method::PATCH, path, Some(serde_json::to_vec(body)?.into())).await

@@ -13,6 +13,7 @@ pub(crate) mod doctor;
 mod engine_sim;
 pub(crate) mod key;
 pub(crate) mod model;
+pub(crate) mod open;
 mod schema;
 pub(crate) mod serve;
 pub(crate) mod usage;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(globals, args),
         Command::Schema => schema::run(),
         Command::Model(args) => with_client(globals, Absent::Refuse, async |client| model::run(client, args).await),
+        Command::Open(args) => with_client(globals, Absent::Refuse, async |client| open::run(client, args).await),
         Command::Key(args) => {
             let absent = if args.is_create() { Absent::Make } else { Absent::Refuse };
             with_client(globals, absent, async |client| key::run(client, args).await)

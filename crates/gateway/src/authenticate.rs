@@ -9,12 +9,15 @@ use snapshot::{KeyHash, KeyKind};
 
 use crate::rescue::Cause;
 use crate::serving::{KeyState, Serving};
+use crate::surface::Via;
 
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
     /// The holder of the master key: everything, without limits of its own.
     Master,
+    /// Anybody, on the open route to this model.
+    Anybody(Arc<str>),
     /// The holder of a key, of whatever kind, that is neither blocked nor expired.
     Key(Arc<KeyState>),
 }
@@ -25,16 +28,33 @@ pub(crate) enum Route {
     /// `/v1/*`: for the master key and virtual keys.
     Mediated,
     /// `/models/<name>/v1/*`: for the master key and direct-route keys.
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no surface of this kind yet"))]
     Direct,
     /// `/open/<name>/v1/*`: for everybody.
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no surface of this kind yet"))]
     Open,
 }
 
 /// Headers that can carry a key besides `Authorization`. LiteLLM's own goes first, because
 /// its users send it where `Authorization` is already taken by something else.
 const KEY_HEADERS: [&str; 3] = ["x-litellm-api-key", "x-api-key", "api-key"];
+
+/// Id under which the requests of open routes stand in the books.
+const OPEN_ID: &str = "open";
+
+/// Lets in who may go `via` there: with a key that is good for it, or without one to a model that is open.
+pub(crate) fn enter(serving: &Serving, via: &Via, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Cause> {
+    let Via::Open(name) = via else {
+        let caller = authenticate(serving, headers, now)?;
+        caller.may_enter(via.route())?;
+        return Ok(caller);
+    };
+    if !serving.open_routes {
+        return Err(Cause::OpenRoutesShut);
+    }
+    // Strangers are not told which models there are besides.
+    let model = serving.models.get(name.as_str()).filter(|state| state.model.open_access);
+    let model = model.ok_or_else(|| Cause::ModelNotFound(name.clone()))?;
+    Ok(Caller::Anybody(model.model.name.clone()))
+}
 
 /// Finds out who asks.
 pub(crate) fn authenticate(serving: &Serving, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Cause> {
@@ -93,6 +113,7 @@ impl Caller {
     pub(crate) fn may_use(&self, model: &str) -> bool {
         match self {
             Self::Master => true,
+            Self::Anybody(open) => **open == *model,
             Self::Key(key) => key.key.models.is_empty() || key.key.models.iter().any(|allowed| allowed == model),
         }
     }
@@ -101,6 +122,7 @@ impl Caller {
     pub(crate) fn id(&self) -> Arc<str> {
         match self {
             Self::Master => snapshot::MASTER_KEY_ID.into(),
+            Self::Anybody(_) => OPEN_ID.into(),
             Self::Key(key) => key.key.id.clone(),
         }
     }

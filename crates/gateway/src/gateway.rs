@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::authenticate::{Caller, Route, authenticate};
+use crate::authenticate::{Caller, authenticate, enter};
 use crate::backlog::Backlog;
 use crate::edge::{Body, Buffers, Peer, accept_forever, request_id};
 use crate::metrics::Metrics;
@@ -165,16 +165,16 @@ impl Gateway {
 
     async fn dispatch(&self, id: &Arc<str>, request: Request<Incoming>, peer: &Peer) -> Result<Response<Body>, Cause> {
         match Surface::of(request.method(), request.uri().path()) {
-            Surface::Mediated(api) => mediate(self, api, id, request, peer).await,
-            Surface::Models => {
+            Surface::Model(via, api) => mediate(self, (&via, api), id, request, peer).await,
+            Surface::Models(via) => {
                 let serving = self.serving()?;
-                let caller = self.caller(&serving, &request)?;
-                Ok(list_models(&serving, &caller))
+                let caller = enter(&serving, &via, request.headers(), self.clock.now())?;
+                list_models(&serving, &caller, &via)
             }
-            Surface::OneModel(name) => {
+            Surface::OneModel(via, name) => {
                 let serving = self.serving()?;
-                let caller = self.caller(&serving, &request)?;
-                one_model(&serving, &caller, &name)
+                let caller = enter(&serving, &via, request.headers(), self.clock.now())?;
+                one_model(&serving, &caller, &via, &name)
             }
             Surface::Health => {
                 let serving = self.serving().ok();

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use wire::{Edit, Peek, json_string, splice};
 
 use crate::admit::{Limit, Rejection, admit, reservation};
-use crate::authenticate::{Caller, Route, authenticate};
+use crate::authenticate::{Caller, enter};
 use crate::cache::{Control, Fill, Found, Kept, Owner, Question};
 use crate::demand::Demand;
 use crate::edge::{Body, BufferPermit, Peer, receive};
@@ -23,7 +23,7 @@ use crate::meter::{Account, Relay, Report, Source};
 use crate::rescue::Cause;
 use crate::route::{Patience, Pick, choose};
 use crate::serving::{ModelState, Serving};
-use crate::surface::Api;
+use crate::surface::{Api, Via};
 use crate::upstream::{Answered, Fault, MaxBytes, Outbound, attempt};
 
 /// Wait before a replica is asked again that has just failed; longer each time.
@@ -44,20 +44,20 @@ struct Asked<'a> {
 /// Serves one request to a model.
 pub(crate) async fn mediate(
     gateway: &Gateway,
-    api: Api,
+    (via, api): (&Via, Api),
     request_id: &Arc<str>,
     request: Request<Incoming>,
     peer: &Peer,
 ) -> Result<Response<Body>, Cause> {
     let (head, body) = request.into_parts();
-    let (body, permit) = receive_known(gateway, &head.headers, body).await?;
+    let (body, permit) = receive_known(gateway, via, &head.headers, body).await?;
     let peek = Peek::parse_as(api.dialect(), &body)?;
-    let name = peek.model.as_ref().ok_or(Cause::NoModel)?.value.as_str();
+    let named = || peek.model.as_ref().map(|model| model.value.as_str());
+    let name = via.model().or_else(named).ok_or(Cause::NoModel)?;
 
     // A body can take its time. What was changed meanwhile holds: a key that was blocked is blocked.
     let serving = gateway.serving()?;
-    let caller = authenticate(&serving, &head.headers, gateway.clock.now())?;
-    caller.may_enter(Route::Mediated)?;
+    let caller = enter(&serving, via, &head.headers, gateway.clock.now())?;
     let model = find_model(&serving, &caller, api, name)?;
     let demand = Demand::of(api, &peek, body.len());
     let account = open_account(gateway, &caller, &model, api, request_id, peek.stream, demand)?;
@@ -113,10 +113,15 @@ fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<B
     build(StatusCode::OK, headers, Body::full(kept.body.clone()))
 }
 
-/// The body, if a valid key asks: strangers get no memory.
-async fn receive_known(gateway: &Gateway, headers: &HeaderMap, body: Incoming) -> Result<(Bytes, BufferPermit), Cause> {
+/// The body, if one asks who may: strangers get no memory.
+async fn receive_known(
+    gateway: &Gateway,
+    via: &Via,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<(Bytes, BufferPermit), Cause> {
     let serving = gateway.serving()?;
-    authenticate(&serving, headers, gateway.clock.now())?.may_enter(Route::Mediated)?;
+    enter(&serving, via, headers, gateway.clock.now())?;
     let Settings { max_body_bytes, max_buffered_bytes, .. } = serving.settings;
     Ok(receive(headers, body, &gateway.buffers, max_body_bytes, max_buffered_bytes).await?)
 }
@@ -148,7 +153,7 @@ fn open_account(
     let reserved = reservation(&demand, model.model.context_length, &price);
     let started = Instant::now();
     let ticket = match caller {
-        Caller::Master => None,
+        Caller::Master | Caller::Anybody(_) => None,
         Caller::Key(key) => Some(admit(&key.scopes(), reserved, started)?),
     };
     let opened = gateway.books.admit(NewRequest {

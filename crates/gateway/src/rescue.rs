@@ -32,6 +32,8 @@ pub(crate) enum Cause {
     NotADirectRouteKey,
     #[error("This path needs the master key.")]
     MasterKeyRequired,
+    #[error("Open access is switched off on this service. Use a key.")]
+    OpenRoutesShut,
     #[error("You must provide the parameter 'model'.")]
     NoModel,
     #[error("The model '{0}' does not exist. GET /v1/models lists those that you can use.")]
@@ -135,6 +137,7 @@ impl Cause {
             Self::DirectRouteKey => (StatusCode::FORBIDDEN, INVALID, None, "direct_route_key"),
             Self::NotADirectRouteKey => (StatusCode::FORBIDDEN, INVALID, None, "direct_route_key_required"),
             Self::MasterKeyRequired => (StatusCode::FORBIDDEN, INVALID, None, "master_key_required"),
+            Self::OpenRoutesShut => (StatusCode::FORBIDDEN, INVALID, None, "open_access_off"),
             Self::ModelNotAllowed(_) => (StatusCode::FORBIDDEN, INVALID, Some("model"), "model_not_allowed"),
             // There is no such thing.
             Self::ModelNotFound(_) => (StatusCode::NOT_FOUND, INVALID, Some("model"), "model_not_found"),

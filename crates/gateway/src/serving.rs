@@ -18,6 +18,8 @@ pub(crate) struct Serving {
     pub(crate) revision: u64,
     pub(crate) settings: Settings,
     pub(crate) master_key: Option<KeyHash>,
+    /// Whether the open routes are open.
+    pub(crate) open_routes: bool,
     pub(crate) keys: HashMap<KeyHash, Arc<KeyState>>,
     pub(crate) models: HashMap<Arc<str>, Arc<ModelState>>,
     /// The same models in the document's order.
@@ -69,6 +71,7 @@ impl Serving {
             cache: Cache::next(previous.cache.as_ref(), snapshot.settings.cache.as_ref()),
             settings: snapshot.settings.clone(),
             master_key: snapshot.master_key,
+            open_routes: snapshot.open_routes,
             keys: keys.collect(),
             models: listed.iter().map(|state| (state.model.name.clone(), state.clone())).collect(),
             listed,

@@ -20,6 +20,7 @@ mod host;
 mod jobs;
 mod keys;
 mod models;
+mod open;
 mod openapi;
 mod problem;
 mod revisions;
@@ -73,6 +74,7 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(revisions::get))
         .routes(routes!(schema::schema))
         .routes(routes!(models::models))
+        .routes(routes!(open::get, open::set))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::get, keys::update, keys::delete))
         .routes(routes!(keys::block))

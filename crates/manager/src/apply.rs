@@ -20,7 +20,7 @@ pub use import::ImportError;
 pub(crate) use plan::Step;
 pub(crate) use verify::{Pending, Verification};
 
-use projection::{Prepared, ProjectionError};
+use projection::{Prepared, Projection, ProjectionError};
 
 /// What is to be applied, and how.
 #[derive(Clone, Debug)]
@@ -155,7 +155,10 @@ impl Manager {
                 detail: json!({ "digest": summary.digest, "changes": changes }),
             },
         };
-        let prepared = Prepared::write(&self.config().home, summary.number, &summary.digest, &proposal.document)?;
+        let intents = self.intents();
+        let projection =
+            Projection { revision: summary.number, digest: &summary.digest, document: &proposal.document, intents };
+        let prepared = Prepared::write(&self.config().home, projection)?;
         if let Err(error) = self.store().revisions().commit(&new).await {
             prepared.discard();
             return Err(error.into());

@@ -28,6 +28,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) keys: &'a [KeyRow],
     /// What the books hold.
     pub(crate) spent: &'a Spent,
+    /// Whether the open routes are open.
+    pub(crate) open_routes: bool,
     /// Hash of the master key.
     pub(crate) master_key: Option<KeyHash>,
     /// What `os.environ/NAME` refers to.
@@ -55,6 +57,7 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
         revision: inputs.current.revision,
         models,
         keys: inputs.keys.iter().filter(|key| key.deleted_at.is_none()).map(|key| compile_key(inputs, key)).collect(),
+        open_routes: inputs.open_routes,
         master_key: inputs.master_key,
         settings: settings(document),
         booked: inputs.spent.booked.clone(),
@@ -67,7 +70,9 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
 pub(crate) fn warnings(document: &Document, env: &Environment) -> Vec<Warning> {
     let current = Current::tentative(document.clone());
     let (ready, spent) = (BTreeMap::new(), Spent::default());
-    compile(&Inputs { current: &current, ready: &ready, keys: &[], spent: &spent, master_key: None, env }).warnings
+    let inputs =
+        Inputs { current: &current, ready: &ready, keys: &[], spent: &spent, open_routes: true, master_key: None, env };
+    compile(&inputs).warnings
 }
 
 fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings: &mut Vec<Warning>) -> snapshot::Model {
@@ -91,6 +96,7 @@ fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings:
         context_length: context_length(model),
         strategy: model.strategy.unwrap_or(routing.strategy),
         created: current.created_at(&model.name).as_secs(),
+        open_access: model.open_access,
         deployments,
     }
 }

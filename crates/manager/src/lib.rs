@@ -20,6 +20,7 @@ mod litellm;
 mod manager;
 mod master_key;
 mod metrics;
+mod open_routes;
 mod publish;
 mod reconciler;
 mod secrets;

@@ -16,6 +16,7 @@ use crate::current::{Current, UnreadableRevision};
 use crate::home::{Holder, HomeLock};
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
+use crate::open_routes::OpenRoutes;
 use crate::publish::Outlet;
 use crate::reconciler::{Fleet, Record};
 use crate::{HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
@@ -63,6 +64,7 @@ pub(crate) struct Inner {
     started_at: Timestamp,
     current: RwLock<Arc<Current>>,
     pub(crate) keys: KeyTable,
+    pub(crate) open_routes: OpenRoutes,
     pub(crate) outlet: Outlet,
     pub(crate) fleet: Fleet,
     pub(crate) verification: Verification,
@@ -97,6 +99,7 @@ impl Manager {
             started_at: config.clock.now(),
             current: RwLock::new(Arc::new(read_current(&store).await?)),
             keys: KeyTable::new(store.keys().list().await?),
+            open_routes: OpenRoutes::read(&store).await?,
             outlet: Outlet::new(config.publisher.take(), master.hash),
             fleet: Fleet::default(),
             verification: Verification::default(),

@@ -87,6 +87,7 @@ impl Manager {
             ready: &ready,
             keys: &keys,
             spent: &spent,
+            open_routes: self.inner().open_routes.are_open(),
             master_key: outlet.master_key,
             env: &self.config().env,
         };

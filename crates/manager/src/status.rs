@@ -1,11 +1,15 @@
 use std::collections::BTreeMap;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use spec::{Deployment, Document, ModelType, environment_variables};
 use utoipa::ToSchema;
 
 use crate::Manager;
 use crate::reconciler::{Desired, ReplicaView, desired};
+
+/// What a model's name has to have escaped to be one segment of a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A model and how it is served now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -18,6 +22,10 @@ pub(crate) struct ModelStatus {
     pub(crate) model_type: ModelType,
     /// Base address for OpenAI clients; a path where the client port's address is not known.
     pub(crate) url: String,
+    /// The same for this model alone, with the master key or a direct-route key.
+    pub(crate) direct_url: String,
+    /// The same without a key; none where the model does not allow it.
+    pub(crate) open_url: Option<String>,
     /// Replicas that take requests.
     pub(crate) ready: u32,
     /// Replicas that should.
@@ -134,10 +142,14 @@ impl Manager {
         let deployments: Vec<_> = model.deployments.iter().map(|d| self.deployment(d, wanted, views)).collect();
         let replicas = || deployments.iter().flat_map(|deployment| &deployment.replicas);
         let base = self.config().client_url.as_deref().unwrap_or_default().trim_end_matches('/');
+        // One segment of the path, whatever the name holds.
+        let name = utf8_percent_encode(&model.name, SEGMENT);
         ModelStatus {
             name: model.name.clone(),
             model_type: model.model_type,
             url: format!("{base}/v1"),
+            direct_url: format!("{base}/models/{name}/v1"),
+            open_url: model.open_access.then(|| format!("{base}/open/{name}/v1")),
             ready: count(replicas().filter(|replica| replica.state == ReplicaState::Ready)),
             replicas: count(replicas()),
             deployments,

@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub models: Vec<Model>,
     /// The keys, without the master key.
     pub keys: Vec<Key>,
+    /// Whether the open routes are open: the kill switch.
+    pub open_routes: bool,
     /// Hash of the master key.
     pub master_key: Option<KeyHash>,
     /// Settings of the gateway.

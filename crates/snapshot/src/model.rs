@@ -22,6 +22,8 @@ pub struct Model {
     pub strategy: Strategy,
     /// When it was first served, in seconds since the epoch (OpenAI's `created`).
     pub created: i64,
+    /// Whether the open routes lead to it, as long as they are open at all.
+    pub open_access: bool,
     /// What can serve it. Empty while nothing is up: the model is known, and answers 503.
     pub deployments: Vec<Deployment>,
 }

@@ -1,5 +1,5 @@
-use crate::Result;
 use crate::database::Database;
+use crate::{AuditEntry, Result};
 
 /// Single values, by name.
 #[derive(Debug)]
@@ -21,6 +21,17 @@ impl<'s> Settings<'s> {
             .fetch_optional(self.database.read()?)
             .await
             .map_err(|error| self.database.error(&error))
+    }
+
+    /// Sets the value under `name`, and says so in the audit.
+    pub async fn set_audited(&self, name: &str, value: &str, audit: &AuditEntry<'_>) -> Result<()> {
+        let mut write = self.database.write().await?;
+        let set = async {
+            set(write.connection(), name, Some(value)).await?;
+            crate::audit::insert(write.connection(), audit).await
+        };
+        set.await.map_err(|error| write.error(&error))?;
+        write.commit().await
     }
 
     /// Sets the value under `name`, or removes it.

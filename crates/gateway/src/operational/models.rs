@@ -6,6 +6,7 @@ use crate::authenticate::Caller;
 use crate::edge::Body;
 use crate::rescue::Cause;
 use crate::serving::{ModelState, Serving};
+use crate::surface::Via;
 
 #[derive(Serialize)]
 struct List<'a> {
@@ -22,15 +23,22 @@ struct Entry<'a> {
     owned_by: &'static str,
 }
 
-/// The models that the caller may use.
-pub(crate) fn list_models(serving: &Serving, caller: &Caller) -> Response<Body> {
-    let mine = serving.listed.iter().filter(|state| caller.may_use(&state.model.name));
-    json(StatusCode::OK, &List { object: "list", data: mine.map(|state| Entry::of(state)).collect() })
+/// The models that the caller may use; where the path names one, that one.
+pub(crate) fn list_models(serving: &Serving, caller: &Caller, via: &Via) -> Result<Response<Body>, Cause> {
+    if let Some(name) = via.model()
+        && !serving.models.contains_key(name)
+    {
+        return Err(Cause::ModelNotFound(name.to_owned()));
+    }
+    let is_meant = |state: &ModelState| via.model().is_none_or(|name| *state.model.name == *name);
+    let mine = serving.listed.iter().filter(|state| is_meant(state) && caller.may_use(&state.model.name));
+    Ok(json(StatusCode::OK, &List { object: "list", data: mine.map(|state| Entry::of(state)).collect() }))
 }
 
-/// One model, if the caller may use it.
-pub(crate) fn one_model(serving: &Serving, caller: &Caller, name: &str) -> Result<Response<Body>, Cause> {
-    let state = serving.models.get(name).filter(|_| caller.may_use(name));
+/// One model, if the caller may use it and the path means no other.
+pub(crate) fn one_model(serving: &Serving, caller: &Caller, via: &Via, name: &str) -> Result<Response<Body>, Cause> {
+    let is_meant = via.model().is_none_or(|meant| meant == name);
+    let state = serving.models.get(name).filter(|_| is_meant && caller.may_use(name));
     let state = state.ok_or_else(|| Cause::ModelNotFound(name.to_owned()))?;
     Ok(json(StatusCode::OK, &Entry::of(state)))
 }

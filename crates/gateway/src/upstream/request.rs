@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request};
-use wire::{Edit, Peek, json_string, splice};
+use wire::{Edit, Peek, StreamOptions, json_string, splice};
 
 use super::segments::Segments;
 use crate::edge::BufferPermit;
@@ -105,31 +105,46 @@ impl Outbound {
     /// What must change in the body: the model's name there, and usage in streams.
     fn edits(&self, upstream_model: &str) -> Vec<Edit> {
         let mut edits = Vec::with_capacity(2);
-        if let Some(model) = self.peek.model.as_ref().filter(|model| model.value != upstream_model) {
-            edits.push(Edit { span: model.span.clone(), text: json_string(upstream_model) });
+        let mut missing = String::new();
+        match &self.peek.model {
+            Some(model) if model.value != upstream_model => {
+                edits.push(Edit { span: model.span.clone(), text: json_string(upstream_model) });
+            }
+            Some(_) => {}
+            // The path named it.
+            None => missing += &format!(r#""model":{},"#, serde_json::Value::from(upstream_model)),
         }
-        if self.hides_usage() {
-            edits.push(self.ask_for_usage());
+        match &self.peek.stream_options {
+            _ if !self.hides_usage() => {}
+            Some(options) => edits.push(ask_for_usage(options)),
+            None => missing += r#""stream_options":{"include_usage":true},"#,
+        }
+        if !missing.is_empty() {
+            edits.push(self.insert(missing));
         }
         edits
     }
 
-    fn ask_for_usage(&self) -> Edit {
-        let Some(options) = &self.peek.stream_options else {
-            // Right after the `{`, which a body that was peeked at has; it has a `model`, so a comma fits.
-            let start = self.body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
-            let text = Bytes::from_static(br#""stream_options":{"include_usage":true},"#);
-            return Edit { span: start..start, text };
-        };
-        match &options.include_usage_span {
-            Some(span) => Edit { span: span.clone(), text: Bytes::from_static(b"true") },
-            None if options.is_null || options.is_empty => {
-                Edit { span: options.span.clone(), text: Bytes::from_static(br#"{"include_usage":true}"#) }
-            }
-            None => {
-                let start = options.span.start + 1;
-                Edit { span: start..start, text: Bytes::from_static(br#""include_usage":true,"#) }
-            }
+    /// Puts members, each with a comma behind it, at the head of the body.
+    fn insert(&self, mut members: String) -> Edit {
+        // Right after the `{`, which a body that was peeked at has.
+        let start = self.body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+        if self.body[start..].trim_ascii_start().starts_with(b"}") {
+            members.pop();
+        }
+        Edit { span: start..start, text: members.into() }
+    }
+}
+
+fn ask_for_usage(options: &StreamOptions) -> Edit {
+    match &options.include_usage_span {
+        Some(span) => Edit { span: span.clone(), text: Bytes::from_static(b"true") },
+        None if options.is_null || options.is_empty => {
+            Edit { span: options.span.clone(), text: Bytes::from_static(br#"{"include_usage":true}"#) }
+        }
+        None => {
+            let start = options.span.start + 1;
+            Edit { span: start..start, text: Bytes::from_static(br#""include_usage":true,"#) }
         }
     }
 }
@@ -160,6 +175,16 @@ mod tests {
         let same = r#"{ "model":"a", "x":[1, 2.50],"stream":false }"#;
         assert_eq!(sent(same, "a"), same);
         assert_eq!(sent(r#"{"x":1e2,"model": "a"}"#, "org/b\""), r#"{"x":1e2,"model": "org/b\""}"#);
+    }
+
+    #[test]
+    fn a_model_that_only_the_path_names_is_put_in() {
+        assert_eq!(sent("{}", "a"), r#"{"model":"a"}"#);
+        assert_eq!(sent(" { } ", "a\"b"), r#" {"model":"a\"b" } "#);
+        assert_eq!(
+            sent(r#"{"stream":true}"#, "a"),
+            r#"{"model":"a","stream_options":{"include_usage":true},"stream":true}"#
+        );
     }
 
     #[test]

@@ -283,6 +283,7 @@ pub(crate) fn model(name: &str, deployments: Vec<Deployment>) -> Model {
         context_length: None,
         strategy: Strategy::LeastBusy,
         created: 1_700_000_000,
+        open_access: false,
         deployments,
     }
 }

@@ -1,6 +1,8 @@
 use spec::{Document, Format};
 
-use super::{ApplyError, Proposal, projection};
+use super::projection::{self, Intents, Projection};
+use super::{ApplyError, Proposal};
+use crate::current::Current;
 use crate::{Actor, Manager};
 
 /// `config.json` of a home without a store cannot be taken over.
@@ -17,20 +19,34 @@ impl Manager {
     /// Makes `config.json` agree with the revision that applies. Where there is no revision yet, the file, if
     /// there is one, becomes the first: a home can be rebuilt from it.
     pub(crate) async fn settle_projection(&self) -> Result<(), ImportError> {
-        let (home, current) = (&self.config().home, self.current());
-        if current.revision == 0 {
+        let revision = self.current().revision;
+        if revision == 0 {
             return self.import().await.map_err(|reason| ImportError { reason });
         }
-        let existed = home.config().exists();
-        match projection::restore(home, current.revision, &current.digest, &current.document) {
-            Ok(true) if existed => tracing::warn!(
-                revision = current.revision,
+        let existed = self.config().home.config().exists();
+        if self.restore_projection() && existed {
+            tracing::warn!(
+                revision,
                 "config.json did not match what applies and was rewritten; changes go through `enginehouse apply`"
-            ),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "config.json cannot be rewritten; the service goes on without it"),
+            );
         }
         Ok(())
+    }
+
+    /// Rewrites `config.json` where it differs from what applies; whether it did.
+    pub(crate) fn restore_projection(&self) -> bool {
+        let (current, intents) = (self.current(), self.intents());
+        let Current { revision, digest, document, .. } = &*current;
+        let projection = Projection { revision: *revision, digest, document, intents };
+        projection::restore(&self.config().home, projection).unwrap_or_else(|error| {
+            tracing::warn!(%error, "config.json cannot be rewritten; the service goes on without it");
+            false
+        })
+    }
+
+    /// What was decided outside of the document.
+    pub(super) fn intents(&self) -> Intents {
+        Intents { open_routes: self.inner().open_routes.are_open() }
     }
 
     async fn import(&self) -> Result<(), String> {
@@ -38,6 +54,10 @@ impl Manager {
             return Ok(());
         };
         let document = read(&text, self).map_err(|error| error.to_string())?;
+        if let Some(intents) = projection::read_intents(&self.config().home) {
+            let kept = self.keep_open_routes(intents.open_routes, Actor::Import).await;
+            kept.map_err(|error| error.to_string())?;
+        }
         let proposal = Proposal::back_to(&self.current(), document);
         let revision = self.commit(&proposal, Actor::Import, None).await.map_err(|error| error.to_string())?;
         tracing::info!(revision, "config.json was imported");

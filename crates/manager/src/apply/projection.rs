@@ -5,18 +5,26 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spec::Document;
 
 use crate::Home;
 
 /// What stands in the file.
-#[derive(Debug, Serialize)]
-struct Projection<'a> {
-    revision: u64,
-    digest: &'a str,
-    document: &'a Document,
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Projection<'a> {
+    pub(crate) revision: u64,
+    pub(crate) digest: &'a str,
+    pub(crate) document: &'a Document,
+    pub(crate) intents: Intents,
+}
+
+/// What was decided outside of the document, and acts at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Intents {
+    /// Whether the open routes are open.
+    pub(crate) open_routes: bool,
 }
 
 /// A projection on the disk under another name: to be put in place once the revision is committed.
@@ -38,15 +46,10 @@ pub(crate) struct ProjectionError {
 
 impl Prepared {
     /// Writes the projection beside its place, forces it to the disk and reads it back.
-    pub(crate) fn write(
-        home: &Home,
-        revision: u64,
-        digest: &str,
-        document: &Document,
-    ) -> Result<Self, ProjectionError> {
+    pub(crate) fn write(home: &Home, projection: Projection<'_>) -> Result<Self, ProjectionError> {
         let target = home.config();
         let temporary = target.with_extension("json.new");
-        let text = text(revision, digest, document);
+        let text = text(projection);
         match write_and_read_back(&temporary, &text) {
             Ok(()) => Ok(Self { temporary, target }),
             Err(source) => {
@@ -70,12 +73,12 @@ impl Prepared {
 }
 
 /// Rewrites the projection where it differs from what applies; whether it did.
-pub(crate) fn restore(home: &Home, revision: u64, digest: &str, document: &Document) -> io::Result<bool> {
+pub(crate) fn restore(home: &Home, projection: Projection<'_>) -> io::Result<bool> {
     let stands = std::fs::read_to_string(home.config());
-    if stands.is_ok_and(|stands| stands == text(revision, digest, document)) {
+    if stands.is_ok_and(|stands| stands == text(projection)) {
         return Ok(false);
     }
-    let prepared = Prepared::write(home, revision, digest, document).map_err(|error| error.source)?;
+    let prepared = Prepared::write(home, projection).map_err(|error| error.source)?;
     prepared.put_in_place()?;
     Ok(true)
 }
@@ -94,9 +97,16 @@ pub(crate) fn read(home: &Home) -> io::Result<Option<String>> {
     Ok(Some(inner.map_or(text, |document| document.to_string())))
 }
 
-fn text(revision: u64, digest: &str, document: &Document) -> String {
+/// The intents in a projection, if there is one that has them.
+pub(crate) fn read_intents(home: &Home) -> Option<Intents> {
+    let text = std::fs::read_to_string(home.config()).ok()?;
+    let Value::Object(mut fields) = serde_json::from_str(&text).ok()? else { return None };
+    serde_json::from_value(fields.remove("intents")?).ok()
+}
+
+fn text(projection: Projection<'_>) -> String {
     // Cannot fail: every key is a string.
-    let mut text = serde_json::to_string_pretty(&Projection { revision, digest, document }).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&projection).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -122,16 +132,21 @@ mod tests {
         (folder, home)
     }
 
+    fn projection(revision: u64, document: &Document) -> Projection<'_> {
+        Projection { revision, digest: "d", document, intents: Intents { open_routes: false } }
+    }
+
     #[test]
     fn a_projection_is_seen_whole_or_not_at_all() {
         let (_folder, home) = home();
         let document = Document::default();
-        let prepared = Prepared::write(&home, 3, "d", &document).unwrap();
+        let prepared = Prepared::write(&home, projection(3, &document)).unwrap();
         assert_eq!(read(&home).unwrap(), None);
         prepared.put_in_place().unwrap();
         let found: Document = serde_json::from_str(&read(&home).unwrap().unwrap()).unwrap();
         assert_eq!(found, document);
-        Prepared::write(&home, 4, "e", &document).unwrap().discard();
+        assert_eq!(read_intents(&home), Some(Intents { open_routes: false }));
+        Prepared::write(&home, projection(4, &document)).unwrap().discard();
         assert!(std::fs::read_to_string(home.config()).unwrap().contains("\"revision\": 3"));
         assert_eq!(std::fs::read_dir(home.path()).unwrap().filter(|e| e.as_ref().unwrap().path().is_file()).count(), 1);
     }
@@ -140,11 +155,11 @@ mod tests {
     fn a_hand_edit_is_overwritten_and_said() {
         let (_folder, home) = home();
         let document = Document::default();
-        assert!(restore(&home, 1, "d", &document).unwrap(), "missing");
-        assert!(!restore(&home, 1, "d", &document).unwrap(), "as it should be");
+        assert!(restore(&home, projection(1, &document)).unwrap(), "missing");
+        assert!(!restore(&home, projection(1, &document)).unwrap(), "as it should be");
         std::fs::write(home.config(), "{}").unwrap();
-        assert!(restore(&home, 1, "d", &document).unwrap(), "edited");
-        assert!(!restore(&home, 1, "d", &document).unwrap());
+        assert!(restore(&home, projection(1, &document)).unwrap(), "edited");
+        assert!(!restore(&home, projection(1, &document)).unwrap());
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Verification {
         self.atomic.lock().clone().map_or(Ok(()), |job| Err(ApplyError::Verifying(job)))
     }
 
-    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await
     }
 }
