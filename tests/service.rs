@@ -334,3 +334,28 @@ async fn the_response_cache_is_switched_on_and_off_by_the_document() {
     assert_eq!(hits.len(), 1);
     assert_eq!((&hits[0]["spend"], &hits[0]["total_tokens"]), (&json!(0.0), &json!(0)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_shuts_all_open_routes() {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny"]).await;
+    let mut server = Server::start(&program).await;
+    let mut model = document::endpoint("org/tiny", "chat", &engine, "tiny");
+    model["open_access"] = json!(true);
+    server.apply(&document::of(&[model]));
+    let body = json!({"messages": [{"role": "user", "content": "x"}]});
+    let ask = async |server: &Server| {
+        server.client_with("anything").post("/open/org%2Ftiny/v1/chat/completions", &body).await
+    };
+    assert_eq!(ask(&server).await.expect(200).json()["model"], "org/tiny");
+    assert!(server.cli(&["open", "status"]).ok().contains("/open/org%2Ftiny/v1"));
+
+    server.cli(&["open", "off"]).ok();
+    assert_eq!(ask(&server).await.expect(403).json()["error"]["code"], "open_access_off");
+    server.restart().await;
+    ask(&server).await.expect(403);
+    server.cli(&["open", "on"]).ok();
+    ask(&server).await.expect(200);
+    let direct = server.client().post("/models/org%2Ftiny/v1/chat/completions", &body).await;
+    assert_eq!(direct.expect(200).json()["model"], "org/tiny");
+}

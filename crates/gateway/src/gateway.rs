@@ -200,16 +200,10 @@ impl Gateway {
         }
     }
 
-    fn caller(&self, serving: &Serving, request: &Request<Incoming>) -> Result<Caller, Cause> {
-        let caller = authenticate(serving, request.headers(), self.clock.now())?;
-        caller.may_enter(Route::Mediated)?;
-        Ok(caller)
-    }
-
     fn master(&self, serving: &Serving, request: &Request<Incoming>) -> Result<(), Cause> {
         match authenticate(serving, request.headers(), self.clock.now())? {
             Caller::Master => Ok(()),
-            Caller::Key(_) => Err(Cause::MasterKeyRequired),
+            Caller::Key(_) | Caller::Anybody(_) => Err(Cause::MasterKeyRequired),
         }
     }
 }

@@ -44,7 +44,7 @@ fn of_model(path: &str, model: &Model) -> Vec<Warning> {
         warnings.extend(deployment.endpoint.iter().flat_map(|endpoint| of_endpoint(&path, endpoint)));
     }
     if model.open_access {
-        let message = "open_access is true, but this version does not serve `/open/`: the model needs a key there too";
+        let message = "open_access is true: whoever reaches the client port can use the model without a key";
         warnings.push(Warning::new(format!("{path}.open_access"), message));
     }
     warnings
@@ -76,7 +76,7 @@ mod tests {
             "models[0].deployments: deployments is empty: the model is known, and answers 503 until it gets one",
             "models[1].deployments[0].endpoint.rpm: rpm is 0: the endpoint takes no request at all",
             "models[1].deployments[0].endpoint.tpm: tpm is 7, but this version does not enforce it; rpm it does",
-            "models[1].open_access: open_access is true, but this version does not serve `/open/`: the model needs a key there too",
+            "models[1].open_access: open_access is true: whoever reaches the client port can use the model without a key",
         ];
         assert_eq!(shown, expected);
         assert_eq!(warnings(&Document::default()), []);

@@ -112,7 +112,7 @@ impl Outbound {
             }
             Some(_) => {}
             // The path named it.
-            None => missing += &format!(r#""model":{},"#, serde_json::Value::from(upstream_model)),
+            None => missing.extend([r#""model":"#, &serde_json::Value::from(upstream_model).to_string(), ","]),
         }
         match &self.peek.stream_options {
             _ if !self.hides_usage() => {}

@@ -10,5 +10,6 @@ mod hostile;
 mod limits;
 mod pass_through;
 mod refusals;
+mod routes;
 mod support;
 mod surfaces;

@@ -127,3 +127,31 @@ async fn changes_are_audited_with_who_made_them() {
     let secret = key["key"].as_str().unwrap();
     assert!(rows.iter().all(|row| !row.detail.to_string().contains(secret)), "{rows:?}");
 }
+
+#[tokio::test]
+async fn open_routes_are_shut_at_once_and_stay_shut() {
+    let app = TestApp::on_new_home().run().await;
+    app.apply(&DOCUMENT.replace("type: chat", "type: chat\n    open_access: true")).await;
+    assert!(app.snapshot().open_routes && app.snapshot().models[0].open_access);
+    let shown = app.owner().get("/api/v1/open-routes").await.ok();
+    assert_eq!((&shown["open"], &shown["models"][0]["name"]), (&json!(true), &json!("org/tiny")));
+    assert!(shown["models"][0]["url"].as_str().unwrap().ends_with("/open/org%2Ftiny/v1"), "{shown}");
+
+    let shut = app.owner().put("/api/v1/open-routes", &json!({ "open": false })).await.ok();
+    assert_eq!(shut["open"], false);
+    assert!(!app.snapshot().open_routes, "the answer comes when the gateway has it");
+    app.owner().put("/api/v1/open-routes", &json!({ "open": "no" })).await.problem(422);
+    app.owner().put("/api/v1/open-routes", &json!({ "opne": false })).await.problem(422);
+
+    let audit = app.manager.store().audit().list(1).await.unwrap();
+    assert_eq!((audit[0].action.as_str(), audit[0].actor.as_str()), ("open.off", "owner"));
+    let app = app.end(false).await.run().await;
+    assert!(!app.snapshot().open_routes, "also after a restart");
+    // A home rebuilt from its projection alone.
+    let path = app.path("config.json");
+    let projection = std::fs::read(&path).unwrap();
+    let other = TestApp::on_new_home();
+    std::fs::write(other.path().join("config.json"), projection).unwrap();
+    let other = other.run().await;
+    assert_eq!(other.owner().get("/api/v1/open-routes").await.ok()["open"], false);
+}

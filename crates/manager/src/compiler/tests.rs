@@ -58,7 +58,7 @@ fn spent() -> Spent {
 fn compiled(env: &Environment, ready: &BTreeMap<String, Address>) -> Compiled {
     let spent = spent();
     let current = current();
-    compile(&Inputs { current: &current, ready, keys: &[], spent: &spent, master_key: None, env })
+    compile(&Inputs { current: &current, ready, keys: &[], spent: &spent, open_routes: true, master_key: None, env })
 }
 
 #[test]
@@ -130,7 +130,15 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
     let keys = [key("k", false), key("gone", true)];
     let (current, ready, env) = (current(), BTreeMap::new(), Environment::new(|_| None));
     let spent = spent();
-    let inputs = Inputs { current: &current, ready: &ready, keys: &keys, spent: &spent, master_key: None, env: &env };
+    let inputs = Inputs {
+        current: &current,
+        ready: &ready,
+        keys: &keys,
+        spent: &spent,
+        open_routes: true,
+        master_key: None,
+        env: &env,
+    };
     let snapshot = compile(&inputs).snapshot;
     assert_eq!(snapshot.booked(GatewayId(7)), Position { segment: 2, offset: 99 });
     assert_eq!(snapshot.booked(GatewayId(8)), Position::default(), "of a gateway unknown so far, nothing is included");

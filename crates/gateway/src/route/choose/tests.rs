@@ -33,6 +33,7 @@ fn model(strategy: Strategy, deployments: &[(&str, u32, usize)]) -> Arc<ModelSta
         context_length: None,
         strategy,
         created: 0,
+        open_access: false,
         deployments: deployments.iter().map(deployment).collect(),
     };
     let snapshot = Snapshot { models: vec![model], ..Snapshot::default() };
