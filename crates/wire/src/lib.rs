@@ -6,6 +6,7 @@
 mod answer;
 mod chunk;
 mod error;
+mod multipart;
 mod peek;
 mod raw;
 mod splice;
@@ -16,6 +17,7 @@ mod usage;
 pub use answer::{Answer, AnswerError, count_elements};
 pub use chunk::Chunk;
 pub use error::ErrorBody;
+pub use multipart::{Field, FormError, FormReader};
 pub use peek::{Dialect, Peek, PeekError, Spanned, StreamOptions};
 pub use splice::{Edit, json_string, splice};
 pub use typed::TypedEvent;
