@@ -8,6 +8,6 @@ mod socket;
 
 pub(crate) use body::{Body, BoxError};
 pub(crate) use connections::accept_forever;
-pub(crate) use receive::{BodyFault, BufferPermit, Buffers, receive};
+pub(crate) use receive::{BODY_IDLE, BODY_TOTAL, BodyBounds, BodyFault, BufferPermit, Buffers, receive};
 pub(crate) use request_id::request_id;
 pub(crate) use socket::Peer;

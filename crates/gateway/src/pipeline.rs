@@ -11,14 +11,14 @@ use hyper::body::Incoming;
 use ledger::NewRequest;
 use snapshot::Settings;
 use tokio::time::{Instant, sleep};
-use wire::{Edit, Peek, json_string, splice};
+use wire::{Edit, json_string, splice};
 
 use crate::admit::{Limit, Rejection, admit, reservation};
 use crate::authenticate::{Caller, enter};
 use crate::cache::{Control, Fill, Found, Kept, Owner, Question};
-use crate::demand::Demand;
-use crate::edge::{Body, BufferPermit, Peer, receive};
+use crate::edge::{Body, BodyBounds, BodyFault, BufferPermit, Peer};
 use crate::gateway::Gateway;
+use crate::load::{Form, FormFault, Load};
 use crate::meter::{Account, Relay, Report, Source};
 use crate::rescue::Cause;
 use crate::route::{Patience, Pick, choose};
@@ -50,22 +50,19 @@ pub(crate) async fn mediate(
     peer: &Peer,
 ) -> Result<Response<Body>, Cause> {
     let (head, body) = request.into_parts();
-    let (body, permit) = receive_known(gateway, via, &head.headers, body).await?;
-    let peek = Peek::parse_as(api.dialect(), &body)?;
-    let named = || peek.model.as_ref().map(|model| model.value.as_str());
-    let name = via.model().or_else(named).ok_or(Cause::NoModel)?;
+    let (load, permit) = receive_known(gateway, via, api, &head.headers, body).await?;
+    let name = via.model().or_else(|| load.model()).ok_or(Cause::NoModel)?;
 
     // A body can take its time. What was changed meanwhile holds: a key that was blocked is blocked.
     let serving = gateway.serving()?;
     let caller = enter(&serving, via, &head.headers, gateway.clock.now())?;
     let model = find_model(&serving, &caller, api, name)?;
-    let demand = Demand::of(api, &peek, body.len());
-    let account = open_account(gateway, &caller, &model, api, request_id, peek.stream, demand)?;
-    let fill = match look_up(&serving, &caller, &model, api, &peek, &head.headers, &body).await {
+    let account = open_account(gateway, &caller, &model, api, request_id, &load)?;
+    let fill = match look_up(&serving, &caller, &model, api, &load, &head.headers).await {
         Lookup::Answered(kept, result) => return Ok(replay(&kept, result, account)),
         Lookup::Ask(fill) => fill,
     };
-    let outbound = Outbound::new(api, peek, body, head.headers, request_id, permit);
+    let outbound = Outbound::new(api, load, head.headers, request_id, permit);
     let asked = Asked { settings: &serving.settings, model: &model, outbound: &outbound, peer };
     answer(gateway, asked, account, fill).await
 }
@@ -84,10 +81,10 @@ async fn look_up(
     caller: &Caller,
     model: &ModelState,
     api: Api,
-    peek: &Peek,
+    load: &Load,
     headers: &HeaderMap,
-    body: &[u8],
 ) -> Lookup {
+    let Load::Json { peek, body } = load else { return Lookup::Ask(None) };
     let Some(cache) = serving.cache.as_ref().filter(|_| api.is_cacheable()) else { return Lookup::Ask(None) };
     let key = caller.id();
     let owner = cache.namespace().map_or(Owner::Key(&key), Owner::Namespace);
@@ -117,13 +114,14 @@ fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<B
 async fn receive_known(
     gateway: &Gateway,
     via: &Via,
+    api: Api,
     headers: &HeaderMap,
     body: Incoming,
-) -> Result<(Bytes, BufferPermit), Cause> {
+) -> Result<(Load, BufferPermit), Cause> {
     let serving = gateway.serving()?;
     enter(&serving, via, headers, gateway.clock.now())?;
-    let Settings { max_body_bytes, max_buffered_bytes, .. } = serving.settings;
-    Ok(receive(headers, body, &gateway.buffers, max_body_bytes, max_buffered_bytes).await?)
+    let Settings { max_body_bytes: max, max_buffered_bytes: max_sum, .. } = serving.settings;
+    Load::receive(api, headers, body, &gateway.buffers, BodyBounds { max, max_sum }).await
 }
 
 /// The model called `name`, if the caller may use it and it has this API.
@@ -146,9 +144,9 @@ fn open_account(
     model: &ModelState,
     api: Api,
     request_id: &Arc<str>,
-    stream: bool,
-    demand: Demand,
+    load: &Load,
 ) -> Result<Account, Cause> {
+    let demand = load.demand(api);
     let price = model.model.price;
     let reserved = reservation(&demand, model.model.context_length, &price);
     let started = Instant::now();
@@ -161,7 +159,7 @@ fn open_account(
         key: caller.id(),
         model: model.model.name.clone(),
         surface: Cow::Borrowed(api.as_str()),
-        stream,
+        stream: load.stream(),
         price,
         prompt_tokens_estimate: demand.prompt_tokens,
         reserved,
@@ -209,7 +207,10 @@ async fn answer(
                     pick.replica.failed(Patience::of(settings), Instant::now());
                 }
                 tried.push(pick.replica.replica.id.clone());
-                let is_retryable = fault.is_retryable();
+                let is_retryable = fault.is_retryable() && !outbound.load.form().is_some_and(Form::is_spent);
+                if let Fault::Upload(fault) = fault {
+                    return Err(upload_broke(fault, account));
+                }
                 last = Some(upstream_cause(model, &pick, fault));
                 if !is_retryable {
                     break;
@@ -220,6 +221,16 @@ async fn answer(
     let cause = last.unwrap_or_else(|| unserved(model));
     account.failed(cause.status().as_u16());
     Err(cause)
+}
+
+/// The client's request broke while an engine received it. One that has gone is not told.
+fn upload_broke(fault: FormFault, mut account: Account) -> Cause {
+    let is_gone = matches!(fault, FormFault::Body(BodyFault::Broken));
+    let cause = Cause::Upload(fault);
+    if !is_gone {
+        account.failed(cause.status().as_u16());
+    }
+    cause
 }
 
 /// Why there was nobody to ask.
@@ -286,7 +297,7 @@ fn respond(
             let (model, peer, patience) = (model.clone(), peer.clone(), Patience::of(settings));
             let source = Source { model, deployment, replica: pick.replica, patience, _busy: pick.busy, peer };
             let mut relay = if is_events {
-                let kind = (outbound.api.events(), outbound.hides_usage());
+                let kind = (outbound.api.events(), outbound.load.hides_usage(outbound.api));
                 Relay::events((first, rest), source, &upstream_model, kind, account, bounds)
             } else {
                 Relay::opaque((first, rest), source, is_text(&headers), account, bounds)

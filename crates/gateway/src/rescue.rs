@@ -7,10 +7,11 @@ use ambient::Timestamp;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use snapshot::ModelType;
-use wire::{ErrorBody, PeekError};
+use wire::{ErrorBody, FormError, PeekError};
 
 use crate::admit::{Limit, Rejection};
 use crate::edge::{Body, BodyFault};
+use crate::load::FormFault;
 use crate::upstream::Fault;
 
 /// Why a request cannot be served.
@@ -46,6 +47,10 @@ pub(crate) enum Cause {
     Request(#[from] PeekError),
     #[error(transparent)]
     Body(#[from] BodyFault),
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error("{0}")]
+    Upload(FormFault),
     #[error("Reached the {} of {}.", .0.limit, .0.scope)]
     Rejected(#[from] Rejection),
     #[error("The books cannot be written, so nothing is served: {0}. See the server's log.")]
@@ -71,6 +76,15 @@ const INVALID: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
 
 // === impl Cause ===
+
+impl From<FormFault> for Cause {
+    fn from(fault: FormFault) -> Self {
+        match fault {
+            FormFault::Body(fault) => Self::Body(fault),
+            FormFault::Form(error) => Self::Form(error),
+        }
+    }
+}
 
 impl Cause {
     /// The response that the client gets.
@@ -98,7 +112,7 @@ impl Cause {
 
     /// Whether the request was refused before it was admitted; what comes later is in the books.
     pub(crate) fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Upstream { .. } | Self::NoReplica(_))
+        !matches!(self, Self::Upstream { .. } | Self::NoReplica(_) | Self::Upload(_))
     }
 
     /// What the client reads: what happened, and what the engine said about it.
@@ -153,12 +167,13 @@ impl Cause {
             Self::Request(PeekError::WrongType { field, .. }) => {
                 (StatusCode::BAD_REQUEST, INVALID, Some(field), "invalid_type")
             }
-            Self::Body(BodyFault::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, INVALID, None, "request_too_large"),
-            Self::Body(BodyFault::Slow(_)) => (StatusCode::REQUEST_TIMEOUT, INVALID, None, "request_timeout"),
-            Self::Body(BodyFault::Broken) => (StatusCode::BAD_REQUEST, INVALID, None, "incomplete_body"),
-            // Too much at once: for all of us,
-            Self::Body(BodyFault::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, SERVER, None, "overloaded"),
-            // or for this key. Money is not a matter of waiting.
+            Self::Body(fault) => body_class(fault),
+            Self::Form(error) => form_class(error),
+            Self::Upload(fault) => match fault {
+                FormFault::Body(fault) => body_class(fault),
+                FormFault::Form(error) => form_class(error),
+            },
+            // Too much at once for this key. Money is not a matter of waiting.
             Self::Rejected(Rejection { limit: Limit::Budget(_), .. }) => {
                 (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", None, "insufficient_quota")
             }
@@ -185,6 +200,25 @@ impl Cause {
     }
 }
 
+fn body_class(fault: &BodyFault) -> Class {
+    match fault {
+        BodyFault::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, INVALID, None, "request_too_large"),
+        BodyFault::Slow(_) => (StatusCode::REQUEST_TIMEOUT, INVALID, None, "request_timeout"),
+        BodyFault::Broken => (StatusCode::BAD_REQUEST, INVALID, None, "incomplete_body"),
+        // Too much at once, for all of us.
+        BodyFault::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, SERVER, None, "overloaded"),
+    }
+}
+
+fn form_class(error: &FormError) -> Class {
+    let (param, code) = match error {
+        FormError::NotAForm | FormError::Malformed(_) => (None, "invalid_multipart"),
+        FormError::Duplicate(field) => (Some(*field), "duplicate_parameter"),
+        FormError::NotText(field) => (Some(*field), "invalid_type"),
+    };
+    (StatusCode::BAD_REQUEST, INVALID, param, code)
+}
+
 /// An engine's failure as the client sees it: 429 and 503 keep their meaning, time-outs are 504, and all
 /// else, also an endpoint that refuses *our* credential, is a bad gateway.
 fn upstream_class(fault: &Fault) -> Class {
@@ -192,6 +226,8 @@ fn upstream_class(fault: &Fault) -> Class {
         Fault::FirstByte(_) | Fault::Total(_) | Fault::Stalled(_) => {
             (StatusCode::GATEWAY_TIMEOUT, SERVER, None, "upstream_timeout")
         }
+        // Told as the client's own fault; this is for completeness.
+        Fault::Upload(_) => (StatusCode::BAD_REQUEST, INVALID, None, "incomplete_body"),
         Fault::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, SERVER, None, "overloaded"),
         Fault::Status { status: 429, .. } => (StatusCode::TOO_MANY_REQUESTS, "requests", None, "rate_limit_exceeded"),
         Fault::Status { status: 503, .. } | Fault::Connect(_) => {

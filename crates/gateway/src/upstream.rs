@@ -9,6 +9,7 @@ mod fault;
 mod pool;
 mod request;
 mod segments;
+mod upload;
 
 pub(crate) use answer::Answered;
 pub(crate) use attempt::{MaxBytes, attempt};
@@ -17,3 +18,4 @@ pub(crate) use connection::Inbound;
 pub(crate) use fault::Fault;
 pub(crate) use request::Outbound;
 pub(crate) use segments::Segments;
+pub(crate) use upload::Upload;

@@ -49,6 +49,12 @@ impl TypedEvent {
         WORDS.iter().any(|word| word.find(data).is_some())
     }
 
+    /// Whether this is such an event, where it could be a chunk with `choices` as well.
+    pub fn is_typed(data: &[u8]) -> bool {
+        static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""choices""#));
+        CHOICES.find(data).is_none()
+    }
+
     /// Whether the event brings at least one token.
     pub fn has_content(data: &[u8]) -> bool {
         static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#".delta""#));

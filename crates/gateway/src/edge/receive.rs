@@ -11,13 +11,13 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
 /// Time that a client may take between two pieces of its body.
-const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const BODY_IDLE: Duration = Duration::from_secs(30);
 
 /// Time that a whole body may take.
-const TOTAL: Duration = Duration::from_secs(600);
+pub(crate) const BODY_TOTAL: Duration = Duration::from_secs(600);
 
 /// Why a body did not arrive.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyFault {
     #[error("The request body is larger than {0} bytes.")]
     TooLarge(usize),
@@ -40,28 +40,36 @@ pub(crate) struct BufferPermit {
     bytes: usize,
 }
 
-/// Reads a whole body of at most `max` bytes, while all bodies together have at most `max_sum`.
+/// Bounds on bodies, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyBounds {
+    /// Of one body.
+    pub(crate) max: usize,
+    /// Of all that are held.
+    pub(crate) max_sum: usize,
+}
+
+/// Reads a whole body within `bounds`.
 pub(crate) async fn receive(
     headers: &HeaderMap,
     mut body: Incoming,
     buffers: &Buffers,
-    max: usize,
-    max_sum: usize,
+    BodyBounds { max, max_sum }: BodyBounds,
 ) -> Result<(Bytes, BufferPermit), BodyFault> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > max) {
         return Err(BodyFault::TooLarge(max));
     }
-    let mut permit = BufferPermit { buffers: buffers.clone(), bytes: 0 };
+    let mut permit = buffers.permit();
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    let ends = Instant::now() + TOTAL;
+    let ends = Instant::now() + BODY_TOTAL;
     // To ask for the end of a body that is known to be all there would take another round through hyper.
     while !body.is_end_stream()
-        && let Some(frame) = timeout(IDLE, body.frame()).await.map_err(|_| BodyFault::Slow(IDLE))?
+        && let Some(frame) = timeout(BODY_IDLE, body.frame()).await.map_err(|_| BodyFault::Slow(BODY_IDLE))?
     {
         if Instant::now() > ends {
-            return Err(BodyFault::Slow(TOTAL));
+            return Err(BodyFault::Slow(BODY_TOTAL));
         }
         let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
         if permit.bytes + data.len() > max {
@@ -83,12 +91,21 @@ pub(crate) async fn receive(
     Ok((if all.is_empty() { first } else { all.freeze() }, permit))
 }
 
+// === impl Buffers ===
+
+impl Buffers {
+    /// A part of the memory, empty.
+    pub(crate) fn permit(&self) -> BufferPermit {
+        BufferPermit { buffers: self.clone(), bytes: 0 }
+    }
+}
+
 // === impl BufferPermit ===
 
 impl BufferPermit {
     /// Another part of the same memory, empty.
     pub(crate) fn sibling(&self) -> Self {
-        Self { buffers: self.buffers.clone(), bytes: 0 }
+        self.buffers.permit()
     }
 
     /// Takes more, while all together have at most `max_sum`.

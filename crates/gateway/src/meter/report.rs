@@ -46,6 +46,11 @@ impl Report {
             Meter::Images => usage.images = self.images.unwrap_or(demand.units.images),
             Meter::Characters => usage.characters = demand.units.characters,
             Meter::Searches => usage.searches = self.searches.unwrap_or(demand.units.searches),
+            Meter::Audio => {
+                let seen = || demand.audio.as_ref().map_or(demand.units.audio_millis, |audio| audio.millis());
+                let reported = self.usage.and_then(|usage| usage.audio_millis).or(self.audio_millis);
+                usage.audio_millis = reported.unwrap_or_else(seen);
+            }
             Meter::Generated | Meter::Prompt | Meter::Nothing => {}
         }
         (usage, source)

@@ -155,7 +155,12 @@ impl Rewrite {
             self.stage = Stage::Done;
             return Seen::Event(event.clone());
         }
-        if self.events == Events::Typed {
+        let is_typed = match self.events {
+            Events::Chunks => false,
+            Events::Typed => true,
+            Events::Mixed => TypedEvent::is_typed(&payload),
+        };
+        if is_typed {
             return self.see_typed(event, &payload, tokens);
         }
         *tokens += u64::from(Chunk::has_content(&payload));

@@ -2,7 +2,7 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use crate::edge::{Body, receive};
+use crate::edge::{Body, BodyBounds, receive};
 use crate::gateway::Gateway;
 use crate::rescue::Cause;
 use crate::serving::Serving;
@@ -20,8 +20,8 @@ pub(crate) async fn forward(
 ) -> Result<Response<Body>, Cause> {
     let manager = gateway.manager.as_ref().ok_or(Cause::ManagerAway)?;
     let (head, body) = request.into_parts();
-    let (body, _permit) =
-        receive(&head.headers, body, &gateway.buffers, MAX_BYTES, serving.settings.max_buffered_bytes).await?;
+    let bounds = BodyBounds { max: MAX_BYTES, max_sum: serving.settings.max_buffered_bytes };
+    let (body, _permit) = receive(&head.headers, body, &gateway.buffers, bounds).await?;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut onward = Request::new(Segments::new(vec![body]));
     *onward.method_mut() = head.method;

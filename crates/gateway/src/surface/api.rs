@@ -15,7 +15,11 @@ pub(crate) enum Api {
     Tokenize,
     Detokenize,
     Images,
+    ImageEdits,
+    ImageVariations,
     Speech,
+    Transcriptions,
+    Translations,
 }
 
 /// What a request is measured and billed by, besides the tokens that the engine reports.
@@ -31,6 +35,8 @@ pub(crate) enum Meter {
     Images,
     /// Characters spoken.
     Characters,
+    /// Seconds heard.
+    Audio,
     /// Nothing: no model runs.
     Nothing,
 }
@@ -42,6 +48,8 @@ pub(crate) enum Events {
     Chunks,
     /// Events that have a `type`, the last of which says so.
     Typed,
+    /// Either: as OpenAI has it, or vLLM.
+    Mixed,
 }
 
 /// What is to be known of an API, in one row of the table.
@@ -52,8 +60,8 @@ struct Row {
     is_unversioned: bool,
     /// Types of the models that have it.
     types: &'static [ModelType],
-    /// The fields of a request.
-    dialect: Dialect,
+    /// The fields of a JSON request; none where requests are multipart forms.
+    dialect: Option<Dialect>,
     meter: Meter,
     events: Events,
 }
@@ -65,7 +73,7 @@ const TEXT: &[ModelType] = &[Chat, Vision, Embedding, Rerank, SpeechToText];
 
 impl Api {
     /// All of them, in the order of their declaration.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -75,26 +83,35 @@ impl Api {
         Self::Tokenize,
         Self::Detokenize,
         Self::Images,
+        Self::ImageEdits,
+        Self::ImageVariations,
         Self::Speech,
+        Self::Transcriptions,
+        Self::Translations,
     ];
 
     #[rustfmt::skip]
     const fn row(self) -> Row {
-        use Dialect as D;
-        use Events::{Chunks, Typed};
+        use Events::{Chunks, Mixed, Typed};
         use Meter as M;
+        const COMPLETIONS: Option<Dialect> = Some(Dialect::Completions);
+        const PLAIN: Option<Dialect> = Some(Dialect::Plain);
         let (paths, is_unversioned, types, dialect, meter, events): (&[&str], _, &[_], _, _, _) = match self {
-            Self::ChatCompletions => (&["/chat/completions"], false, &[Chat, Vision], D::Completions, M::Generated, Chunks),
-            Self::Completions => (&["/completions"], false, &[Chat, Vision], D::Completions, M::Generated, Chunks),
-            Self::Responses => (&["/responses"], false, &[Chat, Vision], D::Responses, M::Generated, Typed),
-            Self::Embeddings => (&["/embeddings"], false, &[Embedding], D::Plain, M::Prompt, Chunks),
+            Self::ChatCompletions => (&["/chat/completions"], false, &[Chat, Vision], COMPLETIONS, M::Generated, Chunks),
+            Self::Completions => (&["/completions"], false, &[Chat, Vision], COMPLETIONS, M::Generated, Chunks),
+            Self::Responses => (&["/responses"], false, &[Chat, Vision], Some(Dialect::Responses), M::Generated, Typed),
+            Self::Embeddings => (&["/embeddings"], false, &[Embedding], PLAIN, M::Prompt, Chunks),
             // vLLM's pooling server has both beside embeddings.
-            Self::Rerank => (&["/rerank", "/v2/rerank"], false, &[Rerank, Embedding], D::Plain, M::Searches, Chunks),
-            Self::Score => (&["/score"], false, &[Rerank, Embedding], D::Plain, M::Prompt, Chunks),
-            Self::Tokenize => (&["/tokenize"], true, TEXT, D::Plain, M::Nothing, Chunks),
-            Self::Detokenize => (&["/detokenize"], true, TEXT, D::Plain, M::Nothing, Chunks),
-            Self::Images => (&["/images/generations"], false, &[ImageGeneration], D::Plain, M::Images, Typed),
-            Self::Speech => (&["/audio/speech"], false, &[TextToSpeech], D::Speech, M::Characters, Typed),
+            Self::Rerank => (&["/rerank", "/v2/rerank"], false, &[Rerank, Embedding], PLAIN, M::Searches, Chunks),
+            Self::Score => (&["/score"], false, &[Rerank, Embedding], PLAIN, M::Prompt, Chunks),
+            Self::Tokenize => (&["/tokenize"], true, TEXT, PLAIN, M::Nothing, Chunks),
+            Self::Detokenize => (&["/detokenize"], true, TEXT, PLAIN, M::Nothing, Chunks),
+            Self::Images => (&["/images/generations"], false, &[ImageGeneration], PLAIN, M::Images, Typed),
+            Self::ImageEdits => (&["/images/edits"], false, &[ImageGeneration], None, M::Images, Typed),
+            Self::ImageVariations => (&["/images/variations"], false, &[ImageGeneration], None, M::Images, Typed),
+            Self::Speech => (&["/audio/speech"], false, &[TextToSpeech], Some(Dialect::Speech), M::Characters, Typed),
+            Self::Transcriptions => (&["/audio/transcriptions"], false, &[SpeechToText], None, M::Audio, Mixed),
+            Self::Translations => (&["/audio/translations"], false, &[SpeechToText], None, M::Audio, Mixed),
         };
         Row { paths, is_unversioned, types, dialect, meter, events }
     }
@@ -120,8 +137,8 @@ impl Api {
         self.path().trim_start_matches('/')
     }
 
-    /// The fields of its requests.
-    pub(crate) const fn dialect(self) -> Dialect {
+    /// The fields of its JSON requests; none where requests are multipart forms.
+    pub(crate) const fn dialect(self) -> Option<Dialect> {
         self.row().dialect
     }
 
@@ -142,12 +159,12 @@ impl Api {
 
     /// Whether a stream reports usage only to those who ask in `stream_options`.
     pub(crate) fn has_stream_options(self) -> bool {
-        self.dialect() == Dialect::Completions
+        self.dialect() == Some(Dialect::Completions)
     }
 
     /// Whether the answer can be something else than JSON, which is passed on as it comes.
     pub(crate) fn answers_anything(self) -> bool {
-        matches!(self.meter(), Meter::Characters)
+        matches!(self.meter(), Meter::Characters | Meter::Audio)
     }
 
     /// Whether the same request may be answered with an answer that was given before.

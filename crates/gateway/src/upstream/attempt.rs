@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER, SERVER, SET_COOKIE, TE, TRAILER,
@@ -7,13 +9,14 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use snapshot::Secret;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use wire::sse::{self, Splitter};
 use wire::{Answer, Chunk, ErrorBody};
 
 use super::request::strip;
 use super::{Answered, Fault, Inbound, Outbound};
 use crate::edge::BufferPermit;
+use crate::load::Form;
 use crate::route::Pick;
 
 /// Bytes of an engine's error answer that are read.
@@ -50,12 +53,35 @@ pub(crate) struct MaxBytes {
 pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered, Fault> {
     let timeouts = &pick.deployment.deployment.timeouts;
     // A whole answer has its first byte when all of it is made, so only the total can bound it.
-    let (bound, late) = if out.peek.stream {
+    let (bound, late) = if out.load.stream() {
         (timeouts.first_byte, Fault::FirstByte(timeouts.first_byte))
     } else {
         (timeouts.total, Fault::Total(timeouts.total))
     };
-    timeout(bound, exchange(out, pick, max)).await.map_err(|_| late)?
+    let result = match out.load.form() {
+        None => timeout(bound, exchange(out, pick, max)).await.map_err(|_| late)?,
+        Some(form) => tokio::select! {
+            result = exchange(out, pick, max) => result,
+            () = too_late(form, bound) => Err(late),
+        },
+    };
+    // An engine that was told half of a request cannot be blamed for what it makes of it.
+    match out.load.form().and_then(Form::take_fault) {
+        Some(fault) if result.is_err() => Err(Fault::Upload(fault)),
+        _ => result,
+    }
+}
+
+/// Waits until the engine has had `bound` for its answer; the time that the client takes to send does not count.
+async fn too_late(form: &Form, bound: Duration) {
+    let began = Instant::now();
+    loop {
+        let ends = form.waits_since().unwrap_or(began).max(began) + bound;
+        if ends <= Instant::now() {
+            return;
+        }
+        sleep_until(ends).await;
+    }
 }
 
 async fn exchange(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered, Fault> {

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::load::FormFault;
+
 /// Why an attempt at a replica failed.
 ///
 /// Shown, it does not repeat what the engine said: that can hold parts of a prompt or of a credential, which do not
@@ -46,6 +48,9 @@ pub(crate) enum Fault {
     /// More than fits.
     #[error("answered with more than {0} bytes")]
     TooLarge(usize),
+    /// The client broke off its request, or made a mess of it, while the engine received it.
+    #[error("was sent only a part of the request")]
+    Upload(FormFault),
     /// Too many answers at once.
     #[error("answered when the service held as many answers as it can")]
     NoRoom,
@@ -77,6 +82,7 @@ impl Fault {
             Self::ErrorEvent { .. } => "error_event",
             Self::NotJson => "not_json",
             Self::TooLarge(_) => "too_large",
+            Self::Upload(_) => "upload",
             Self::NoRoom => "no_room",
         }
     }
@@ -98,12 +104,15 @@ impl Fault {
     /// Whether another replica may do better. After a time-out the engine may still be at work, and the
     /// client has waited long enough: those are not repeated.
     pub(crate) const fn is_retryable(&self) -> bool {
-        !matches!(self, Self::FirstByte(_) | Self::Total(_) | Self::Stalled(_) | Self::TooLarge(_) | Self::NoRoom)
+        !matches!(
+            self,
+            Self::FirstByte(_) | Self::Total(_) | Self::Stalled(_) | Self::TooLarge(_) | Self::NoRoom | Self::Upload(_)
+        )
     }
 
     /// Whether the replica is to blame, rather than us.
     pub(crate) const fn blames_replica(&self) -> bool {
-        !matches!(self, Self::NoRoom)
+        !matches!(self, Self::NoRoom | Self::Upload(_))
     }
 
     /// Whether the connection itself failed.

@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request};
-use wire::{Edit, Peek, StreamOptions, json_string, splice};
 
 use super::segments::Segments;
 use crate::edge::BufferPermit;
+use crate::load::Load;
 use crate::route::Pick;
 use crate::surface::Api;
 
@@ -14,8 +13,7 @@ use crate::surface::Api;
 #[derive(Debug)]
 pub(crate) struct Outbound {
     pub(crate) api: Api,
-    pub(crate) peek: Peek,
-    body: Bytes,
+    pub(crate) load: Load,
     headers: HeaderMap,
     /// The body's share of the memory for bodies.
     permit: BufferPermit,
@@ -55,8 +53,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 impl Outbound {
     pub(crate) fn new(
         api: Api,
-        peek: Peek,
-        body: Bytes,
+        load: Load,
         mut headers: HeaderMap,
         request_id: &Arc<str>,
         permit: BufferPermit,
@@ -75,7 +72,7 @@ impl Outbound {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        Self { api, peek, body, headers, permit }
+        Self { api, load, headers, permit }
     }
 
     /// Room for the answer, in the memory that the request is held in too.
@@ -83,16 +80,10 @@ impl Outbound {
         self.permit.sibling()
     }
 
-    /// Whether usage must be asked of the engine, and then kept from the client.
-    pub(crate) fn hides_usage(&self) -> bool {
-        let asked = self.peek.stream_options.as_ref().is_some_and(|options| options.include_usage);
-        self.peek.stream && self.api.has_stream_options() && !asked
-    }
-
     /// The request for one replica.
     pub(super) fn to(&self, pick: &Pick) -> Request<Segments> {
         let deployment = &pick.deployment.deployment;
-        let mut request = Request::new(Segments::new(splice(&self.body, self.edits(&deployment.upstream_model))));
+        let mut request = Request::new(self.load.to(self.api, &deployment.upstream_model));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = pick.replica.uri(self.api);
         *request.headers_mut() = self.headers.clone();
@@ -100,52 +91,6 @@ impl Outbound {
             request.headers_mut().insert(header::AUTHORIZATION, value.clone());
         }
         request
-    }
-
-    /// What must change in the body: the model's name there, and usage in streams.
-    fn edits(&self, upstream_model: &str) -> Vec<Edit> {
-        let mut edits = Vec::with_capacity(2);
-        let mut missing = String::new();
-        match &self.peek.model {
-            Some(model) if model.value != upstream_model => {
-                edits.push(Edit { span: model.span.clone(), text: json_string(upstream_model) });
-            }
-            Some(_) => {}
-            // The path named it.
-            None => missing.extend([r#""model":"#, &serde_json::Value::from(upstream_model).to_string(), ","]),
-        }
-        match &self.peek.stream_options {
-            _ if !self.hides_usage() => {}
-            Some(options) => edits.push(ask_for_usage(options)),
-            None => missing += r#""stream_options":{"include_usage":true},"#,
-        }
-        if !missing.is_empty() {
-            edits.push(self.insert(missing));
-        }
-        edits
-    }
-
-    /// Puts members, each with a comma behind it, at the head of the body.
-    fn insert(&self, mut members: String) -> Edit {
-        // Right after the `{`, which a body that was peeked at has.
-        let start = self.body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
-        if self.body[start..].trim_ascii_start().starts_with(b"}") {
-            members.pop();
-        }
-        Edit { span: start..start, text: members.into() }
-    }
-}
-
-fn ask_for_usage(options: &StreamOptions) -> Edit {
-    match &options.include_usage_span {
-        Some(span) => Edit { span: span.clone(), text: Bytes::from_static(b"true") },
-        None if options.is_null || options.is_empty => {
-            Edit { span: options.span.clone(), text: Bytes::from_static(br#"{"include_usage":true}"#) }
-        }
-        None => {
-            let start = options.span.start + 1;
-            Edit { span: start..start, text: Bytes::from_static(br#""include_usage":true,"#) }
-        }
     }
 }
 
@@ -159,59 +104,10 @@ pub(super) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use wire::Peek;
+
     use super::*;
-
-    fn sent(body: &'static str, upstream_model: &str) -> String {
-        let peek = Peek::parse(body.as_bytes()).unwrap();
-        let body = Bytes::from_static(body.as_bytes());
-        let id = Arc::from("r");
-        let out =
-            Outbound::new(Api::ChatCompletions, peek, body.clone(), HeaderMap::new(), &id, BufferPermit::default());
-        String::from_utf8(splice(&body, out.edits(upstream_model)).concat()).unwrap()
-    }
-
-    #[test]
-    fn only_what_must_change_changes() {
-        let same = r#"{ "model":"a", "x":[1, 2.50],"stream":false }"#;
-        assert_eq!(sent(same, "a"), same);
-        assert_eq!(sent(r#"{"x":1e2,"model": "a"}"#, "org/b\""), r#"{"x":1e2,"model": "org/b\""}"#);
-    }
-
-    #[test]
-    fn a_model_that_only_the_path_names_is_put_in() {
-        assert_eq!(sent("{}", "a"), r#"{"model":"a"}"#);
-        assert_eq!(sent(" { } ", "a\"b"), r#" {"model":"a\"b" } "#);
-        assert_eq!(
-            sent(r#"{"stream":true}"#, "a"),
-            r#"{"model":"a","stream_options":{"include_usage":true},"stream":true}"#
-        );
-    }
-
-    #[test]
-    fn usage_is_asked_for_in_streams() {
-        for (body, expected) in [
-            (
-                r#"{"model":"a","stream":true}"#,
-                r#"{"stream_options":{"include_usage":true},"model":"a","stream":true}"#,
-            ),
-            (
-                r#"{"model":"a","stream":true,"stream_options":null}"#,
-                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#,
-            ),
-            (
-                r#"{"model":"a","stream":true,"stream_options":{"x":1}}"#,
-                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true,"x":1}}"#,
-            ),
-            (
-                r#"{"model":"a","stream":true,"stream_options":{"include_usage":false}}"#,
-                r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#,
-            ),
-        ] {
-            assert_eq!(sent(body, "a"), expected);
-        }
-        let asked = r#"{"model":"a","stream":true,"stream_options":{"include_usage":true}}"#;
-        assert_eq!(sent(asked, "a"), asked);
-    }
 
     #[test]
     fn secrets_and_connection_headers_end_here() {
@@ -223,8 +119,7 @@ mod tests {
         let body = Bytes::from_static(b"{}");
         let out = Outbound::new(
             Api::Completions,
-            Peek::default(),
-            body,
+            Load::Json { peek: Peek::default(), body },
             headers,
             &Arc::from("id-1"),
             BufferPermit::default(),

@@ -6,6 +6,7 @@ mod budgets;
 mod cache;
 mod disconnect;
 mod faults;
+mod forms;
 mod hostile;
 mod limits;
 mod pass_through;

@@ -30,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const MASTER: &str = "sk-master-0123456789";
 pub(crate) const KEY: &str = "sk-virtual-0123456789";
 
+/// The type of the forms in these tests.
+pub(crate) const FORM: &str = "multipart/form-data; boundary=b1";
+
 /// One nano-unit per prompt token, ten per completion token.
 pub(crate) const PRICE: Price = Price {
     version: 1,
@@ -115,6 +118,10 @@ impl Engine {
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         post(&self.client, self.address, path, &[], body).await
+    }
+
+    pub(crate) async fn post_form(&self, path: &str, body: Vec<u8>) -> Answer {
+        post_bytes(&self.client, self.address, path, &[("content-type", FORM)], body).await
     }
 
     /// What the engine itself counted.
@@ -209,6 +216,13 @@ impl TestGateway {
 
     pub(crate) async fn post_with(&self, headers: &[(&str, &str)], path: &str, body: &str) -> Answer {
         post(&self.client, self.address, path, headers, body).await
+    }
+
+    /// Posts a form whose boundary is `b1` with [`KEY`].
+    pub(crate) async fn post_form(&self, path: &str, body: Vec<u8>) -> Answer {
+        let authorization = format!("Bearer {KEY}");
+        let headers = [("authorization", authorization.as_str()), ("content-type", FORM)];
+        post_bytes(&self.client, self.address, path, &headers, body).await
     }
 
     pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
@@ -324,11 +338,22 @@ async fn post(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
-    let mut request = Request::post(format!("http://{address}{path}")).header("content-type", "application/json");
+    let headers = [&[("content-type", "application/json")], headers].concat();
+    post_bytes(client, address, path, &headers, body.to_owned().into()).await
+}
+
+async fn post_bytes(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Answer {
+    let mut request = Request::post(format!("http://{address}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Full::from(body.to_owned())).unwrap();
+    let request = request.body(Full::from(body)).unwrap();
     collect(client.request(request).await.unwrap()).await
 }
 
