@@ -160,9 +160,14 @@ async fn a_form_without_a_length_passes_too() {
 #[tokio::test]
 async fn the_path_names_the_model_of_a_form_too() {
     let engine = engine(EngineType::SpeechToText).await;
-    let gateway = ears(&engine).await;
+    let open = |snapshot: &mut Snapshot| {
+        snapshot.models[0].model_type = ModelType::SpeechToText;
+        snapshot.models[0].open_access = true;
+        snapshot.open_routes = true;
+    };
+    let gateway = TestGateway::with(&[&engine], open).await;
     for parts in [vec![audio(LONG)], vec![audio(9)], vec![audio(9), field("model", "another")]] {
-        let answer = gateway.post_form("/models/m/v1/audio/transcriptions", form(&parts)).await;
+        let answer = gateway.post_form("/open/m/v1/audio/transcriptions", form(&parts)).await;
         assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
     }
 }
