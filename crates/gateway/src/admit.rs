@@ -1,22 +1,32 @@
-//! May it run now: rate, parallel requests and budget over all scopes that apply, all or nothing.
+//! May it run now: rate, tokens, parallel requests and budget over all scopes that apply, all or nothing.
 //!
 //! A request that is rejected consumes nothing. One that is admitted holds a [`Ticket`], which gives back
 //! its place and settles its reservation on every way out, by `Drop` at the latest.
 
+mod allowance;
+mod budget;
+mod rejection;
 mod reservation;
 mod scope;
+mod table;
 mod window;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use ambient::{Clock, Timestamp};
 use ledger::Nanos;
 use snapshot::Limits;
 use tokio::time::Instant;
 
+pub(crate) use allowance::Allowance;
+pub(crate) use rejection::{Limit, Rejection};
 pub(crate) use reservation::reservation;
 pub(crate) use scope::Scope;
+pub(crate) use table::{Kind, ScopeTable};
 pub(crate) use window::Window;
+
+/// Kinds of scopes: key, team, model, everything.
+const KINDS: usize = 4;
 
 /// A scope that applies to a request, with its limits and its name as they are now.
 #[derive(Clone, Debug)]
@@ -27,89 +37,87 @@ pub(crate) struct Applied {
     pub(crate) name: Arc<str>,
 }
 
-/// Why a request may not run now.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{limit} of {scope} reached")]
-pub(crate) struct Rejection {
-    /// Whose limit it is, as people know it.
-    pub(crate) scope: String,
-    /// Which limit it is.
-    pub(crate) limit: Limit,
-    /// When it is worth trying again; none where waiting does not help.
-    pub(crate) retry_after: Option<Duration>,
+/// The scopes that apply to one request, always in the order key, team, model, everything: so locks cannot cross, and
+/// the narrowest limit is named first.
+pub(crate) type Scopes = [Option<Arc<Applied>>; KINDS];
+
+/// What a request may use, by estimate: set aside while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reserved {
+    /// Tokens of prompt and answer.
+    pub(crate) tokens: u64,
+    pub(crate) cost: Nanos,
 }
 
-/// A limit that was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// Requests a minute.
-    Rpm(u64),
-    /// Requests at once.
-    Parallel(u64),
-    /// What it may spend.
-    Budget(Nanos),
+/// A moment on both clocks: windows go by the one that never jumps, budgets by the calendar.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) instant: Instant,
+    pub(crate) wall: Timestamp,
 }
 
 /// The right to run, held while a request runs.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    scopes: Vec<Arc<Scope>>,
-    reserved: Nanos,
-    /// What the request cost; until it is settled, nothing.
-    cost: Nanos,
+    scopes: Scopes,
+    /// The window that each scope has counted the request in.
+    windows: [Option<Instant>; KINDS],
+    reserved: Reserved,
+    /// What the request used; until it is settled, nothing.
+    used: Reserved,
+    clock: Clock,
 }
 
-/// Takes a place in every scope, or in none.
-pub(crate) fn admit(scopes: &[Applied], reserved: Nanos, now: Instant) -> Result<Ticket, Rejection> {
-    // Every request has its scopes in the same order (key, team, model, global), so that locks cannot cross.
-    let mut held: Vec<_> = scopes.iter().map(|applied| (applied, applied.scope.lock())).collect();
-    for (Applied { limits, name, .. }, counters) in &held {
-        counters.check(limits, reserved, now).map_err(|(limit, retry_after)| Rejection {
-            scope: name.to_string(),
-            limit,
-            retry_after,
-        })?;
+/// Takes a place in every scope, or in none. Also says what is left afterwards.
+pub(crate) fn admit(scopes: Scopes, reserved: Reserved, clock: &Clock) -> Result<(Ticket, Allowance), Rejection> {
+    let now = Moment { instant: Instant::now(), wall: clock.now() };
+    admit_at(scopes, reserved, clock, now)
+}
+
+fn admit_at(scopes: Scopes, reserved: Reserved, clock: &Clock, now: Moment) -> Result<(Ticket, Allowance), Rejection> {
+    let mut held = scopes.each_ref().map(|applied| applied.as_ref().map(|applied| (applied, applied.scope.lock())));
+    let refused = held.iter_mut().flatten().find_map(|(applied, counters)| {
+        let (limit, retry_after) = counters.check(&applied.limits, reserved, now).err()?;
+        Some((applied.name.clone(), limit, retry_after))
+    });
+    if let Some((scope, limit, retry_after)) = refused {
+        let mut allowance = Allowance::default();
+        for (applied, counters) in held.iter().flatten() {
+            allowance.narrow(&applied.limits, counters, now.instant);
+        }
+        return Err(Rejection { scope, limit, retry_after, allowance });
     }
-    for (_, counters) in &mut held {
-        counters.take(reserved, now);
+    let windows = held.each_mut().map(|held| held.as_mut().map(|(_, counters)| counters.take(reserved, now.instant)));
+    let mut allowance = Allowance::default();
+    for (applied, counters) in held.iter().flatten() {
+        allowance.narrow(&applied.limits, counters, now.instant);
     }
     drop(held);
-    let scopes = scopes.iter().map(|applied| applied.scope.clone()).collect();
-    Ok(Ticket { scopes, reserved, cost: Nanos::ZERO })
+    Ok((Ticket { scopes, windows, reserved, used: Reserved::default(), clock: clock.clone() }, allowance))
 }
 
 // === impl Ticket ===
 
 impl Ticket {
-    /// Ends the request: its cost takes the place of its reservation.
-    pub(crate) fn settle(mut self, cost: Nanos) {
-        self.cost = cost;
+    /// Ends the request: what it used takes the place of what was set aside.
+    pub(crate) fn settle(mut self, tokens: u64, cost: Nanos) {
+        self.used = Reserved { tokens, cost };
     }
 
     /// Takes the request back as if it had never come: it could not be written down.
     pub(crate) fn cancel(mut self) {
-        for scope in std::mem::take(&mut self.scopes) {
-            scope.lock().give_back_whole(self.reserved);
+        let windows = self.windows;
+        for (applied, window) in std::mem::take(&mut self.scopes).iter().flatten().zip(windows.into_iter().flatten()) {
+            applied.scope.lock().give_back_whole(self.reserved, window);
         }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        for scope in &self.scopes {
-            scope.lock().give_back(self.reserved, self.cost);
-        }
-    }
-}
-
-// === impl Limit ===
-
-impl std::fmt::Display for Limit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Rpm(limit) => write!(f, "limit of {limit} requests per minute"),
-            Self::Parallel(limit) => write!(f, "limit of {limit} parallel requests"),
-            Self::Budget(limit) => write!(f, "budget of {limit}"),
+        let now = self.clock.now();
+        for (applied, window) in self.scopes.iter().flatten().zip(self.windows.into_iter().flatten()) {
+            applied.scope.lock().give_back(self.reserved, self.used, window, now);
         }
     }
 }

@@ -66,6 +66,9 @@ pub(crate) fn authenticate(serving: &Serving, headers: &HeaderMap, now: Timestam
     if key.key.blocked {
         return Err(Cause::KeyBlocked);
     }
+    if key.team.as_ref().is_some_and(|team| team.team.blocked) {
+        return Err(Cause::TeamBlocked);
+    }
     match key.key.expires_at {
         Some(at) if at <= now => Err(Cause::KeyExpired(at)),
         _ => Ok(Caller::Key(key.clone())),
@@ -109,12 +112,34 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may use `model`.
+    /// The model that the caller means by `name`: a key can have names of its own for models.
+    pub(crate) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
+        match self {
+            Self::Master | Self::Anybody(_) => name,
+            Self::Key(key) => key.resolve(name),
+        }
+    }
+
+    /// The caller's own names for models.
+    pub(crate) fn aliases(&self) -> impl Iterator<Item = (&String, &String)> {
+        let key = if let Self::Key(key) = self { Some(key) } else { None };
+        key.into_iter().flat_map(|key| &key.key.aliases)
+    }
+
+    /// Further tries after a failed one, where the caller's differ from those of everybody.
+    pub(crate) fn retries(&self) -> Option<u32> {
+        match self {
+            Self::Master | Self::Anybody(_) => None,
+            Self::Key(key) => key.key.retries,
+        }
+    }
+
+    /// Whether the caller may use the model that is really called `model`.
     pub(crate) fn may_use(&self, model: &str) -> bool {
         match self {
             Self::Master => true,
             Self::Anybody(open) => **open == *model,
-            Self::Key(key) => key.key.models.is_empty() || key.key.models.iter().any(|allowed| allowed == model),
+            Self::Key(key) => key.allows(model),
         }
     }
 
@@ -130,7 +155,9 @@ impl Caller {
 
 #[cfg(test)]
 mod tests {
-    use snapshot::{Key, Limits, Snapshot};
+    use std::collections::BTreeMap;
+
+    use snapshot::{Key, Limits, Snapshot, Spent};
 
     use super::*;
     use crate::metrics::Metrics;
@@ -168,15 +195,17 @@ mod tests {
                 alias: None,
                 models: Vec::new(),
                 limits: Limits::default(),
-                spent: ledger::Nanos::ZERO,
+                aliases: BTreeMap::new(),
+                team: None,
+                spent: Spent::default(),
+                retries: None,
                 expires_at: None,
                 blocked: false,
             };
             Snapshot { keys: vec![key], ..Snapshot::default() }
         };
         let caller = |kind| {
-            let serving =
-                Serving::next(&Serving::default(), &snapshot(kind), &std::collections::HashMap::new(), &Metrics::new());
+            let serving = Serving::next(&Serving::default(), &snapshot(kind), &Metrics::new(), Timestamp::default());
             Caller::Key(serving.keys[&KeyHash::of("sk")].clone())
         };
         let (virtual_key, direct) = (caller(KeyKind::Virtual), caller(KeyKind::Direct));

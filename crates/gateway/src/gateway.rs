@@ -92,7 +92,8 @@ impl Gateway {
     async fn take_over(&self, mut subscriber: Subscriber) {
         let mut backlog = self.backlog.lock().await;
         while let Some(snapshot) = subscriber.next().await {
-            let next = Serving::next(&self.serving.load(), &snapshot, backlog.behind(&snapshot).await, &self.metrics);
+            let complete = backlog.complete(&snapshot).await;
+            let next = Serving::next(&self.serving.load(), &complete, &self.metrics, self.clock.now());
             self.books.set_on_full(match snapshot.settings.on_full {
                 snapshot::OnFull::Refuse => ledger::OnFull::Refuse,
                 snapshot::OnFull::Serve => ledger::OnFull::Serve,

@@ -13,7 +13,7 @@ use snapshot::Settings;
 use tokio::time::{Instant, sleep};
 use wire::{Edit, json_string, splice};
 
-use crate::admit::{Limit, Rejection, admit, reservation};
+use crate::admit::{Allowance, Limit, Rejection, Scopes, admit, reservation};
 use crate::authenticate::{Caller, enter};
 use crate::cache::{Control, Fill, Found, Kept, Owner, Question};
 use crate::edge::{Body, BodyBounds, BodyFault, BufferPermit, Peer};
@@ -36,6 +36,8 @@ const CACHE_RESULT: HeaderName = HeaderName::from_static("x-enginehouse-cache");
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     settings: &'a Settings,
+    /// Further tries after a failed one.
+    retries: u32,
     model: &'a Arc<ModelState>,
     outbound: &'a Outbound,
     peer: &'a Peer,
@@ -57,14 +59,20 @@ pub(crate) async fn mediate(
     let serving = gateway.serving()?;
     let caller = enter(&serving, via, &head.headers, gateway.clock.now())?;
     let model = find_model(&serving, &caller, api, name)?;
-    let account = open_account(gateway, &caller, &model, api, request_id, &load)?;
-    let fill = match look_up(&serving, &caller, &model, api, &load, &head.headers).await {
-        Lookup::Answered(kept, result) => return Ok(replay(&kept, result, account)),
-        Lookup::Ask(fill) => fill,
+    let holder = (caller.id(), serving.scopes(&caller, &model));
+    let (account, allowance) = open_account(gateway, holder, &model, api, request_id, &load)?;
+    let mut response = match look_up(&serving, &caller, &model, api, &load, &head.headers).await {
+        Lookup::Answered(kept, result) => replay(&kept, result, account),
+        Lookup::Ask(fill) => {
+            let outbound = Outbound::new(api, load, head.headers, request_id, permit);
+            let retries = caller.retries().unwrap_or(serving.settings.retries);
+            let asked = Asked { settings: &serving.settings, retries, model: &model, outbound: &outbound, peer };
+            answer(gateway, asked, account, fill).await?
+        }
     };
-    let outbound = Outbound::new(api, load, head.headers, request_id, permit);
-    let asked = Asked { settings: &serving.settings, model: &model, outbound: &outbound, peer };
-    answer(gateway, asked, account, fill).await
+    // Last, so that no answer is kept with what was left to somebody else.
+    allowance.write(response.headers_mut());
+    Ok(response)
 }
 
 /// What the response cache says.
@@ -124,11 +132,13 @@ async fn receive_known(
     Load::receive(api, headers, body, &gateway.buffers, BodyBounds { max, max_sum }).await
 }
 
-/// The model called `name`, if the caller may use it and it has this API.
-fn find_model(serving: &Serving, caller: &Caller, api: Api, name: &str) -> Result<Arc<ModelState>, Cause> {
-    let model = serving.models.get(name).ok_or_else(|| Cause::ModelNotFound(name.to_owned()))?;
+/// The model that the caller means by `asked`, if the caller may use it and it has this API.
+fn find_model(serving: &Serving, caller: &Caller, api: Api, asked: &str) -> Result<Arc<ModelState>, Cause> {
+    let name = caller.resolve(asked);
+    let model = serving.models.get(name).ok_or_else(|| Cause::ModelNotFound(asked.to_owned()))?;
+    // The real name decides: no alias leads past the allow-list.
     if !caller.may_use(name) {
-        return Err(Cause::ModelNotAllowed(name.to_owned()));
+        return Err(Cause::ModelNotAllowed(asked.to_owned()));
     }
     let model_type = model.model.model_type;
     if !api.serves(model_type) {
@@ -140,36 +150,33 @@ fn find_model(serving: &Serving, caller: &Caller, api: Api, name: &str) -> Resul
 /// Admits the request and writes that down: from here on it ends in exactly one event.
 fn open_account(
     gateway: &Gateway,
-    caller: &Caller,
+    (key, scopes): (Arc<str>, Scopes),
     model: &ModelState,
     api: Api,
     request_id: &Arc<str>,
     load: &Load,
-) -> Result<Account, Cause> {
+) -> Result<(Account, Allowance), Cause> {
     let demand = load.demand(api);
     let price = model.model.price;
     let reserved = reservation(&demand, model.model.context_length, &price);
     let started = Instant::now();
-    let ticket = match caller {
-        Caller::Master | Caller::Anybody(_) => None,
-        Caller::Key(key) => Some(admit(&key.scopes(), reserved, started)?),
-    };
+    let (ticket, allowance) = admit(scopes, reserved, &gateway.clock)?;
     let opened = gateway.books.admit(NewRequest {
         request_id: request_id.clone(),
-        key: caller.id(),
+        key,
         model: model.model.name.clone(),
         surface: Cow::Borrowed(api.as_str()),
         stream: load.stream(),
         price,
         prompt_tokens_estimate: demand.prompt_tokens,
-        reserved,
+        reserved: reserved.cost,
     });
     match opened {
-        Ok(entry) => Ok(Account::new(entry, ticket, model.metrics.begin(api), (api.meter(), demand), started)),
+        Ok(entry) => {
+            Ok((Account::new(entry, ticket, model.metrics.begin(api), (api.meter(), demand), started), allowance))
+        }
         Err(unavailable) => {
-            if let Some(ticket) = ticket {
-                ticket.cancel();
-            }
+            ticket.cancel();
             Err(Cause::Books(unavailable.to_string()))
         }
     }
@@ -182,11 +189,11 @@ async fn answer(
     mut account: Account,
     fill: Option<Fill>,
 ) -> Result<Response<Body>, Cause> {
-    let Asked { settings, model, outbound, .. } = asked;
+    let Asked { settings, retries, model, outbound, .. } = asked;
     let max = MaxBytes { answer: settings.max_response_bytes, sum: settings.max_buffered_bytes };
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut last = None;
-    for attempt_number in 0..=settings.retries {
+    for attempt_number in 0..=retries {
         let Some(pick) = choose(model, &tried, &gateway.rng, Instant::now()) else { break };
         if tried.contains(&pick.replica.replica.id) {
             // Nothing else is left: give it a moment, unless it asked for more than that.
@@ -239,9 +246,10 @@ fn unserved(model: &ModelState) -> Cause {
     let full = model.deployments.iter().find(|deployment| !deployment.has_room(now));
     match full.and_then(|deployment| deployment.deployment.rpm) {
         Some(limit) => Cause::Rejected(Rejection {
-            scope: format!("the deployments of model '{}'", model.model.name),
+            scope: format!("the deployments of model '{}'", model.model.name).into(),
             limit: Limit::Rpm(limit),
             retry_after: Some(Duration::from_secs(1)),
+            allowance: Allowance::default(),
         }),
         None => Cause::NoReplica(model.model.name.clone()),
     }
@@ -262,7 +270,7 @@ fn respond(
     mut account: Account,
     fill: Option<Fill>,
 ) -> Response<Body> {
-    let Asked { settings, model, outbound, peer } = asked;
+    let Asked { settings, model, outbound, peer, .. } = asked;
     let deployment = &pick.deployment.deployment;
     account.answering(answered.status().as_u16());
     match answered {

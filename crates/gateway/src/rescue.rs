@@ -25,6 +25,8 @@ pub(crate) enum Cause {
     UnknownKey,
     #[error("This API key is blocked. Ask whoever runs this service to unblock it.")]
     KeyBlocked,
+    #[error("The team of this API key is blocked. Ask whoever runs this service to unblock it.")]
+    TeamBlocked,
     #[error("This API key expired at {0}. Ask whoever runs this service for a new one.")]
     KeyExpired(Timestamp),
     #[error("This API key is good for direct routes only, as '/models/<name>/v1/chat/completions'.")]
@@ -98,6 +100,9 @@ impl Cause {
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Self::Rejected(rejection) = self {
+            rejection.allowance.write(headers);
+        }
         if let Self::WrongMethod(allowed) = self {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
@@ -144,9 +149,12 @@ impl Cause {
     fn class(&self) -> Class {
         match self {
             // Who asks is not known, or is known and out.
-            Self::NoKey | Self::NotBearer | Self::UnknownKey | Self::KeyBlocked | Self::KeyExpired(_) => {
-                (StatusCode::UNAUTHORIZED, INVALID, None, "invalid_api_key")
-            }
+            Self::NoKey
+            | Self::NotBearer
+            | Self::UnknownKey
+            | Self::KeyBlocked
+            | Self::TeamBlocked
+            | Self::KeyExpired(_) => (StatusCode::UNAUTHORIZED, INVALID, None, "invalid_api_key"),
             // Known, but not for this.
             Self::DirectRouteKey => (StatusCode::FORBIDDEN, INVALID, None, "direct_route_key"),
             Self::NotADirectRouteKey => (StatusCode::FORBIDDEN, INVALID, None, "direct_route_key_required"),
@@ -174,8 +182,11 @@ impl Cause {
                 FormFault::Form(error) => form_class(error),
             },
             // Too much at once for this key. Money is not a matter of waiting.
-            Self::Rejected(Rejection { limit: Limit::Budget(_), .. }) => {
+            Self::Rejected(Rejection { limit: Limit::Budget(..), .. }) => {
                 (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", None, "insufficient_quota")
+            }
+            Self::Rejected(Rejection { limit: Limit::Tpm { .. }, .. }) => {
+                (StatusCode::TOO_MANY_REQUESTS, "tokens", None, "rate_limit_exceeded")
             }
             Self::Rejected(_) => (StatusCode::TOO_MANY_REQUESTS, "requests", None, "rate_limit_exceeded"),
             // What is not written down is not served.

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ledger::Nanos;
-use snapshot::{Key, KeyHash, Model, Settings, Snapshot};
+use ambient::Timestamp;
+use snapshot::{Key, KeyHash, Model, Settings, Snapshot, Team};
 
-use crate::admit::{Applied, Scope};
+use crate::admit::{Applied, Kind, ScopeTable, Scopes};
+use crate::authenticate::Caller;
 use crate::cache::Cache;
 use crate::metrics::{Metrics, ModelMetrics};
 use crate::route::DeploymentState;
+
+mod holder;
+
+pub(crate) use holder::{KeyState, TeamState};
 
 /// All that requests are served from. Immutable; what changes under traffic lives behind the `Arc`s.
 #[derive(Debug, Default)]
@@ -26,15 +31,9 @@ pub(crate) struct Serving {
     pub(crate) listed: Vec<Arc<ModelState>>,
     /// The response cache, if it is switched on.
     pub(crate) cache: Option<Arc<Cache>>,
-}
-
-/// A key and what it has in use.
-#[derive(Debug)]
-pub(crate) struct KeyState {
-    pub(crate) key: Key,
-    scope: Arc<Scope>,
-    /// How people know it, as `key 'ci'`.
-    name: Arc<str>,
+    /// What all requests together have in use; none only before the first snapshot.
+    everything: Option<Arc<Applied>>,
+    scopes: ScopeTable,
 }
 
 /// A model, its deployments and its metrics.
@@ -43,28 +42,28 @@ pub(crate) struct ModelState {
     pub(crate) model: Model,
     pub(crate) deployments: Vec<Arc<DeploymentState>>,
     pub(crate) metrics: Arc<ModelMetrics>,
+    pub(crate) applied: Arc<Applied>,
 }
 
 // === impl Serving ===
 
 impl Serving {
-    /// Makes `snapshot` ready. Counters of keys and connections of replicas that `previous` has too go on; others begin
-    /// with what the snapshot says and, by key id, what `backlog` adds.
-    pub(crate) fn next(
-        previous: &Self,
-        snapshot: &Snapshot,
-        backlog: &HashMap<Arc<str>, Nanos>,
-        metrics: &Metrics,
-    ) -> Self {
-        let scopes: HashMap<_, _> = previous.keys.values().map(|state| (&state.key.id, &state.scope)).collect();
-        let keys = snapshot.keys.iter().map(|key| {
-            let begin = || Scope::new(key.spent + backlog.get(&key.id).copied().unwrap_or_default());
-            let scope = scopes.get(&key.id).map_or_else(|| Arc::new(begin()), |scope| Arc::clone(scope));
-            let name = format!("key '{}'", key.alias.as_deref().unwrap_or(&key.id)).into();
-            (key.hash, Arc::new(KeyState { key: key.clone(), scope, name }))
-        });
-        let listed: Vec<_> =
-            snapshot.models.iter().map(|model| Arc::new(previous.next_model(model, metrics))).collect();
+    /// Makes `snapshot` ready. Counters and connections of replicas that `previous` has too go on.
+    pub(crate) fn next(previous: &Self, snapshot: &Snapshot, metrics: &Metrics, now: Timestamp) -> Self {
+        let mut scopes = previous.scopes.clone();
+        scopes.keep_keys(&snapshot.keys.iter().map(|key| &key.id).collect());
+        let everything = {
+            let (limits, spent) = (&snapshot.limits, &snapshot.spent);
+            scopes.applied((Kind::Everything, &"".into()), "the whole service".to_owned(), limits, spent, now)
+        };
+        let teams: HashMap<_, _> =
+            snapshot.teams.iter().map(|team| (&team.id, next_team(&mut scopes, team, now))).collect();
+        let keys = snapshot.keys.iter().map(|key| (key.hash, next_key(&mut scopes, &teams, key, now))).collect();
+        let listed: Vec<_> = snapshot
+            .models
+            .iter()
+            .map(|model| Arc::new(previous.next_model(&mut scopes, model, metrics, now)))
+            .collect();
         Self {
             epoch: snapshot.epoch,
             revision: snapshot.revision,
@@ -72,10 +71,25 @@ impl Serving {
             settings: snapshot.settings.clone(),
             master_key: snapshot.master_key,
             open_routes: snapshot.open_routes,
-            keys: keys.collect(),
+            keys,
             models: listed.iter().map(|state| (state.model.name.clone(), state.clone())).collect(),
             listed,
+            everything: Some(everything),
+            scopes,
         }
+    }
+
+    /// The scopes that apply to a request. The master key has no limits of its own, but those of the model and of the
+    /// whole service are there to protect what is behind them, so they hold for it too.
+    pub(crate) fn scopes(&self, caller: &Caller, model: &ModelState) -> Scopes {
+        let key = if let Caller::Key(key) = caller { Some(key) } else { None };
+        let team = key.and_then(|key| key.team.as_ref());
+        [
+            key.map(|key| key.applied.clone()),
+            team.map(|team| team.applied.clone()),
+            Some(model.applied.clone()),
+            self.everything.clone(),
+        ]
     }
 
     /// Every deployment of every model.
@@ -83,7 +97,7 @@ impl Serving {
         self.listed.iter().flat_map(|model| &model.deployments)
     }
 
-    fn next_model(&self, model: &Model, metrics: &Metrics) -> ModelState {
+    fn next_model(&self, scopes: &mut ScopeTable, model: &Model, metrics: &Metrics, now: Timestamp) -> ModelState {
         let previous = self.models.get(&model.name);
         let known = |id| previous?.deployments.iter().find(|state| state.deployment.id == id);
         let deployments = model
@@ -92,7 +106,13 @@ impl Serving {
             .map(|deployment| DeploymentState::next(known(deployment.id.clone()).map(Arc::as_ref), deployment))
             .map(Arc::new)
             .collect();
-        ModelState { model: model.clone(), deployments, metrics: metrics.of_model(&model.name, model.model_type) }
+        let name = format!("model '{}'", model.name);
+        ModelState {
+            applied: scopes.applied((Kind::Model, &model.name), name, &model.limits, &model.spent, now),
+            model: model.clone(),
+            deployments,
+            metrics: metrics.of_model(&model.name, model.model_type),
+        }
     }
 }
 
@@ -105,11 +125,22 @@ impl ModelState {
     }
 }
 
-// === impl KeyState ===
+fn next_team(scopes: &mut ScopeTable, team: &Team, now: Timestamp) -> Arc<TeamState> {
+    let name = format!("team '{}'", team.alias.as_deref().unwrap_or(&team.id));
+    let applied = scopes.applied((Kind::Team, &team.id), name, &team.limits, &team.spent, now);
+    Arc::new(TeamState { team: team.clone(), applied })
+}
 
-impl KeyState {
-    /// The scopes that apply to this key's requests, always in the same order.
-    pub(crate) fn scopes(&self) -> Vec<Applied> {
-        vec![Applied { scope: self.scope.clone(), limits: self.key.limits.clone(), name: self.name.clone() }]
-    }
+fn next_key(
+    scopes: &mut ScopeTable,
+    teams: &HashMap<&Arc<str>, Arc<TeamState>>,
+    key: &Key,
+    now: Timestamp,
+) -> Arc<KeyState> {
+    let name = format!("key '{}'", key.alias.as_deref().unwrap_or(&key.id));
+    let applied = scopes.applied((Kind::Key, &key.id), name, &key.limits, &key.spent, now);
+    let team = key.team.as_ref().and_then(|id| teams.get(id).cloned());
+    // A key must not get free of its team's limits because the team is missing.
+    let blocked = key.blocked || (key.team.is_some() && team.is_none());
+    Arc::new(KeyState { key: Key { blocked, ..key.clone() }, team, applied })
 }

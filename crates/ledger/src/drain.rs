@@ -2,7 +2,7 @@
 //!
 //! It reads the segment files, so it works beside the writer in one process or in another. The stored position is
 //! exact: the sink includes every event before it and none behind it, so what was spent is what the sink's aggregates
-//! say plus [`Recovered::spent_after`](crate::Recovered::spent_after) that position. Which segments running requests
+//! say plus what [`Recovered::visit`](crate::Recovered::visit) finds after that position. Which segments running requests
 //! still need is no concern of the drain: the writer knows, and keeps them.
 //!
 //! What is read is forced to the disk before it is committed. So after a power cut the spool never ends before the

@@ -15,6 +15,7 @@ use crate::current::Current;
 use crate::spent::Spent;
 
 mod deployment;
+mod limits;
 mod price;
 
 /// What a snapshot is compiled from.
@@ -60,6 +61,8 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
         open_routes: inputs.open_routes,
         master_key: inputs.master_key,
         settings: settings(document),
+        limits: limits::compile(&document.limits),
+        spent: snapshot::Spent::default(),
         booked: inputs.spent.booked.clone(),
         ..Snapshot::default()
     };
@@ -93,6 +96,8 @@ fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings:
         name: model.name.as_str().into(),
         model_type: model.model_type,
         price: price::compile(&model.price, current.price_version(&model.name)),
+        limits: limits::compile(&model.limits),
+        spent: snapshot::Spent::default(),
         context_length: context_length(model),
         strategy: model.strategy.unwrap_or(routing.strategy),
         created: current.created_at(&model.name).as_secs(),
@@ -113,8 +118,16 @@ fn compile_key(inputs: &Inputs<'_>, key: &KeyRow) -> Key {
         kind: KeyKind::Virtual,
         alias: key.alias.clone(),
         models: key.models.clone(),
-        limits: Limits { rpm: key.rpm, tpm: None, max_parallel: key.max_parallel, max_budget: key.max_budget },
-        spent: inputs.spent.keys.get(&key.id).copied().unwrap_or(Nanos::ZERO),
+        aliases: BTreeMap::new(),
+        team: None,
+        limits: Limits {
+            rpm: key.rpm,
+            max_parallel: key.max_parallel,
+            max_budget: key.max_budget,
+            ..Limits::default()
+        },
+        spent: inputs.spent.keys.get(&key.id).copied().unwrap_or(Nanos::ZERO).into(),
+        retries: None,
         expires_at: key.expires_at,
         blocked: key.blocked,
     }

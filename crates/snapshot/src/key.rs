@@ -1,12 +1,12 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use ambient::Timestamp;
-use ledger::Nanos;
 use serde::{Deserialize, Serialize};
 
-use crate::Limits;
+use crate::{Limits, Spent};
 
 /// Id under which the master key's requests stand in the books.
 pub const MASTER_KEY_ID: &str = "master";
@@ -40,11 +40,16 @@ pub struct Key {
     pub alias: Option<String>,
     /// Models that it may use; empty allows all.
     pub models: Vec<String>,
+    /// Names that stand for models when this key says them.
+    pub aliases: BTreeMap<String, String>,
+    /// Id of the team that it belongs to.
+    pub team: Option<Arc<str>>,
     /// What it may use.
     pub limits: Limits,
-    /// What the books held for it up to [`Snapshot::booked`](crate::Snapshot::booked); a gateway that knows the key
-    /// already counts by itself.
-    pub spent: Nanos,
+    /// What it had spent by the books.
+    pub spent: Spent,
+    /// Further tries after a failed one, where that differs from the settings.
+    pub retries: Option<u32>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// Whether it is blocked.

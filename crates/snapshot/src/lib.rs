@@ -8,8 +8,10 @@ mod channel;
 mod key;
 mod limits;
 mod model;
+mod period;
 mod secret;
 mod settings;
+mod team;
 
 use ledger::{GatewayId, Position};
 use serde::{Deserialize, Serialize};
@@ -17,11 +19,13 @@ use serde::{Deserialize, Serialize};
 pub use booked::Booked;
 pub use channel::{Behind, Connected, Publisher, Subscriber, channel};
 pub use key::{Key, KeyHash, KeyKind, MASTER_KEY_ID};
-pub use limits::Limits;
+pub use limits::{Limits, Spent, SpentBefore};
 pub use model::{Address, Deployment, Model, Replica};
+pub use period::{BudgetPeriod, Run};
 pub use secret::Secret;
 pub use settings::{CacheSettings, Settings, Timeouts};
-pub use spec::{ModelType, OnFull, Strategy};
+pub use spec::{ModelType, OnFull, Period, Strategy, UnfitPeriod};
+pub use team::Team;
 
 /// All that the gateway serves from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +40,12 @@ pub struct Snapshot {
     pub models: Vec<Model>,
     /// The keys, without the master key.
     pub keys: Vec<Key>,
+    /// The teams that keys belong to.
+    pub teams: Vec<Team>,
+    /// What all requests together may use.
+    pub limits: Limits,
+    /// What they had spent together.
+    pub spent: Spent,
     /// Whether the open routes are open: the kill switch.
     pub open_routes: bool,
     /// Hash of the master key.

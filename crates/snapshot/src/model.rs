@@ -5,7 +5,7 @@ use ledger::Price;
 use serde::{Deserialize, Serialize};
 use spec::{ModelType, Strategy};
 
-use crate::{Secret, Timeouts};
+use crate::{Limits, Secret, Spent, Timeouts};
 
 /// A model that clients can name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub struct Model {
     pub model_type: ModelType,
     /// What it costs.
     pub price: Price,
+    /// What all requests to it together may use.
+    pub limits: Limits,
+    /// What they had spent together.
+    pub spent: Spent,
     /// Tokens of prompt and answer together, where known.
     pub context_length: Option<u32>,
     /// How a deployment is chosen.

@@ -5,15 +5,23 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::{
-    Cache, Deployment, Document, Endpoint, Engine, Gpu, Ledger, Model, ModelType, OnFull, Price, Provider, Routing,
-    Runtime, Strategy as Choice, Timeouts,
+    Cache, Deployment, Document, Endpoint, Engine, Gpu, Ledger, Limits, Model, ModelType, OnFull, Period, PeriodUnit,
+    Price, Provider, Routing, Runtime, Strategy as Choice, Timeouts,
 };
 
 /// A whole document.
 pub(crate) fn documents() -> impl Strategy<Value = Document> {
     let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
-    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache())
-        .prop_map(|(version, models, routing, ledger, cache)| Document { version, models, routing, ledger, cache })
+    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache(), some_limits()).prop_map(
+        |(version, models, routing, ledger, cache, limits)| Document {
+            version,
+            models,
+            routing,
+            ledger,
+            cache,
+            limits,
+        },
+    )
 }
 
 fn cache() -> impl Strategy<Value = Cache> {
@@ -46,14 +54,15 @@ fn text() -> impl Strategy<Value = String> {
 fn models() -> impl Strategy<Value = Model> {
     let choice = prop_oneof![Just(Choice::LeastBusy), Just(Choice::SimpleShuffle)];
     let model_type = proptest::sample::select(ModelType::ALL.to_vec());
-    (text(), model_type, vec(deployments(), 0..4), prices(), any::<bool>(), option::of(choice)).prop_map(
-        |(name, model_type, deployments, price, open_access, strategy)| Model {
+    (text(), model_type, vec(deployments(), 0..4), prices(), any::<bool>(), option::of(choice), some_limits()).prop_map(
+        |(name, model_type, deployments, price, open_access, strategy, limits)| Model {
             name,
             model_type,
             deployments,
             price,
             open_access,
             strategy,
+            limits,
         },
     )
 }
@@ -103,6 +112,21 @@ fn engines() -> impl Strategy<Value = Engine> {
             start_timeout,
         }
     })
+}
+
+fn some_limits() -> impl Strategy<Value = Limits> {
+    let n = || option::of(any::<u64>());
+    let unit = proptest::sample::select(vec![PeriodUnit::Second, PeriodUnit::Hour, PeriodUnit::Month]);
+    let period = (1_u32..100, unit).prop_map(|(count, unit)| Period::new(count, unit));
+    (n(), n(), n(), option::of(-1.0..1e10_f64), period).prop_map(
+        |(rpm, tpm, max_parallel, max_budget, budget_period)| Limits {
+            rpm,
+            tpm,
+            max_parallel,
+            max_budget,
+            budget_period,
+        },
+    )
 }
 
 fn prices() -> impl Strategy<Value = Price> {

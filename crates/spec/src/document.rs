@@ -4,6 +4,7 @@ mod endpoint;
 mod engine;
 mod gpu;
 mod ledger;
+mod limits;
 mod model;
 mod price;
 mod routing;
@@ -19,11 +20,12 @@ pub use self::{
     engine::{Engine, Runtime},
     gpu::Gpu,
     ledger::{Ledger, OnFull},
+    limits::Limits,
     model::Model,
     price::Price,
     routing::{Routing, Strategy, Timeouts},
 };
-use crate::limits;
+use crate::limits as bounds;
 
 /// A whole desired state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +33,7 @@ use crate::limits;
 #[schemars(title = "Enginehouse desired state", example = crate::schema::example())]
 pub struct Document {
     /// Version of this format; always 1.
-    #[schemars(extend("const" = limits::VERSION))]
+    #[schemars(extend("const" = bounds::VERSION))]
     pub version: u32,
     /// The models that clients can name.
     #[serde(default)]
@@ -45,6 +47,9 @@ pub struct Document {
     /// Whether answers are kept and given again.
     #[serde(default)]
     pub cache: Cache,
+    /// What all requests together may use, whoever sends them and to whichever model.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
 }
 
 // === impl Document ===
@@ -52,11 +57,12 @@ pub struct Document {
 impl Default for Document {
     fn default() -> Self {
         Self {
-            version: limits::VERSION,
+            version: bounds::VERSION,
             models: Vec::new(),
             routing: Routing::default(),
             ledger: Ledger::default(),
             cache: Cache::default(),
+            limits: Limits::default(),
         }
     }
 }

@@ -29,5 +29,11 @@ pub const RETRIES: RangeInclusive<u32> = 0..=7;
 pub const PRICE: f64 = 1e6;
 /// Bytes that the response cache, or one answer in it, may have: 1 KiB to 64 GiB.
 pub const CACHE_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 30;
+/// Highest budget, in currency units: what integers of thousand-millionths hold.
+pub const BUDGET: f64 = 9e9;
+/// Smallest amount of money, in currency units.
+pub const SMALLEST_AMOUNT: f64 = 1e-9;
+/// Units that a period of a budget may have.
+pub const PERIOD: u32 = 10_000;
 /// Longest time-out or pause, in seconds: a day.
 pub const SECONDS: u32 = 86_400;

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::{Document, Faults, fault::Scope, limits};
+use crate::{Document, Faults, fault::Scope, limits as bounds};
 
 mod cache;
 mod command;
@@ -8,6 +8,7 @@ mod deployment;
 mod endpoint;
 mod engine;
 mod environment;
+mod limits;
 mod name;
 mod number;
 mod price;
@@ -18,11 +19,11 @@ mod url;
 ///
 /// Pure: whether a variable is set, a file is there or a GPU exists is checked where the document is used.
 pub fn validate(document: &Document) -> Result<(), Faults> {
-    let Document { version, models, routing, ledger: _, cache } = document;
+    let Document { version, models, routing, ledger: _, cache, limits } = document;
     let mut faults = Vec::new();
     let mut root = Scope::root(&mut faults);
-    if *version != limits::VERSION {
-        root.field("version").fault(format!("version is {version}; this build reads version {}", limits::VERSION));
+    if *version != bounds::VERSION {
+        root.field("version").fault(format!("version is {version}; this build reads version {}", bounds::VERSION));
     }
     let mut names = HashMap::new();
     let mut ids = HashMap::new();
@@ -34,9 +35,11 @@ pub fn validate(document: &Document) -> Result<(), Faults> {
             deployment::check(&mut here.field("deployments").element(position), deployment, &mut ids);
         }
         price::check(&mut here.field("price"), &model.price);
+        limits::check(&mut here.field("limits"), &model.limits);
     }
     routing::check(&mut root.field("routing"), routing);
     cache::check(&mut root.field("cache"), cache);
+    limits::check(&mut root.field("limits"), limits);
     Faults::from_list(faults)
 }
 

@@ -1,17 +1,20 @@
-use ledger::{Nanos, Price};
+use ledger::Price;
 
+use super::Reserved;
 use crate::demand::Demand;
 
-/// What the request may cost: what is set aside while it runs.
+/// What the request may use and cost: what is set aside while it runs.
 ///
 /// (prompt bytes ÷ 4 + min(`max_tokens` or 1,024, what fits the context)) × price × n, and the like for all that is
 /// not counted in tokens.
-pub(crate) fn reservation(demand: &Demand, context_length: Option<u32>, price: &Price) -> Nanos {
-    price.cost(&demand.at_most(context_length))
+pub(crate) fn reservation(demand: &Demand, context_length: Option<u32>, price: &Price) -> Reserved {
+    let usage = demand.at_most(context_length);
+    Reserved { tokens: usage.total_tokens(), cost: price.cost(&usage) }
 }
 
 #[cfg(test)]
 mod tests {
+    use ledger::Nanos;
     use wire::Peek;
 
     use super::*;
@@ -31,7 +34,7 @@ mod tests {
 
     fn reserved(api: Api, max_tokens: Option<u64>, n: Option<u64>, context: Option<u32>) -> Nanos {
         let peek = Peek { max_tokens, n, ..Peek::default() };
-        reservation(&Demand::of(api, &peek, 400), context, &PRICE)
+        reservation(&Demand::of(api, &peek, 400), context, &PRICE).cost
     }
 
     #[test]

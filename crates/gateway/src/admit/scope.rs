@@ -1,13 +1,18 @@
 use std::time::Duration;
 
+use ambient::Timestamp;
 use ledger::Nanos;
 use parking_lot::{Mutex, MutexGuard};
-use snapshot::Limits;
+use snapshot::{Limits, Spent};
 use tokio::time::Instant;
 
-use super::{Limit, Window};
+use super::budget::BudgetRun;
+use super::{Limit, Moment, Reserved, Window};
 
-/// What one scope (a key; later a team, a model, everything) has in use. Lives on through snapshots.
+/// When a place may be free again where all are taken.
+const SOON: Duration = Duration::from_secs(1);
+
+/// What one scope (a key, a team, a model, everything) has in use. Lives on through snapshots.
 #[derive(Debug)]
 pub(crate) struct Scope(Mutex<Counters>);
 
@@ -17,18 +22,29 @@ pub(crate) struct Counters {
     window: Window,
     /// Requests that run now.
     running: u64,
-    /// What was settled.
+    /// What was settled, since ever.
     spent: Nanos,
     /// What the running requests reserved.
     reserved: Nanos,
+    /// Where the budget has a period.
+    run: Option<BudgetRun>,
 }
 
 // === impl Scope ===
 
 impl Scope {
     /// A scope that has spent `spent` according to the books.
-    pub(crate) fn new(spent: Nanos) -> Self {
-        Self(Mutex::new(Counters { spent, ..Counters::default() }))
+    pub(crate) fn new(spent: &Spent) -> Self {
+        Self(Mutex::new(Counters { spent: spent.total, ..Counters::default() }))
+    }
+
+    /// Goes on under the limits of a new snapshot.
+    pub(crate) fn follow(&self, limits: &Limits, spent: &Spent, now: Timestamp) {
+        let mut counters = self.lock();
+        counters.run = limits.budget_period.map(|period| match counters.run {
+            Some(run) => run.follow(period, spent, now),
+            None => BudgetRun::new(period, spent, now),
+        });
     }
 
     /// Its counters; held for some instructions only, never across an `await`.
@@ -52,23 +68,32 @@ impl Scope {
 // === impl Counters ===
 
 impl Counters {
-    /// Whether one more request fits.
+    /// Whether one more request fits. Begins the next run of the budget if its time has come.
     pub(super) fn check(
-        &self,
+        &mut self,
         limits: &Limits,
-        reserved: Nanos,
-        now: Instant,
+        reserved: Reserved,
+        now: Moment,
     ) -> Result<(), (Limit, Option<Duration>)> {
         if let Some(limit) = limits.rpm {
-            self.window.check(limit, now).map_err(|wait| (Limit::Rpm(limit), Some(wait)))?;
+            self.window.check(limit, now.instant).map_err(|wait| (Limit::Rpm(limit), Some(wait)))?;
+        }
+        if let Some(limit) = limits.tpm {
+            let wanted = reserved.tokens;
+            let tokens = self.window.check_tokens(limit, wanted, now.instant);
+            tokens.map_err(|wait| (Limit::Tpm { limit, wanted }, Some(wait)))?;
         }
         if let Some(limit) = limits.max_parallel
             && self.running >= limit
         {
-            return Err((Limit::Parallel(limit), Some(Duration::from_secs(1))));
+            return Err((Limit::Parallel(limit), Some(SOON)));
         }
+        self.turn(now.wall);
         match limits.max_budget {
-            Some(budget) if !self.fits(budget, reserved) => Err((Limit::Budget(budget), None)),
+            Some(budget) if !self.fits(budget, reserved.cost) => {
+                let period = limits.budget_period.map(|period| period.every);
+                Err((Limit::Budget(budget, period), self.run.map(|run| run.left(now.wall))))
+            }
             _ => Ok(()),
         }
     }
@@ -76,25 +101,43 @@ impl Counters {
     /// Within the budget with its reservation; or, if anything is left and nothing is in flight, alone. So a
     /// budget is passed by no more than one request's excess over its reservation.
     fn fits(&self, budget: Nanos, reserved: Nanos) -> bool {
-        let within = self.spent + self.reserved + reserved <= budget;
-        let alone = self.spent < budget && self.running == 0;
+        let spent = self.run.map_or(self.spent, |run| run.spent(self.spent));
+        let within = spent + self.reserved + reserved <= budget;
+        let alone = spent < budget && self.running == 0;
         within || alone
     }
 
-    pub(super) fn take(&mut self, reserved: Nanos, now: Instant) {
-        self.window.take(now);
+    /// Counts one more request, and gives the window that it is counted in.
+    pub(super) fn take(&mut self, reserved: Reserved, now: Instant) -> Instant {
         self.running += 1;
-        self.reserved += reserved;
+        self.reserved += reserved.cost;
+        self.window.take(reserved.tokens, now)
     }
 
-    pub(super) fn give_back(&mut self, reserved: Nanos, cost: Nanos) {
+    /// Ends a request: what it used takes the place of what was set aside, in the run in which it ends, as in the books.
+    pub(super) fn give_back(&mut self, reserved: Reserved, used: Reserved, window: Instant, now: Timestamp) {
+        self.turn(now);
         self.running = self.running.saturating_sub(1);
-        self.reserved -= reserved;
-        self.spent += cost;
+        self.reserved -= reserved.cost;
+        self.spent += used.cost;
+        self.window.settle(window, reserved.tokens, used.tokens);
     }
 
-    pub(super) fn give_back_whole(&mut self, reserved: Nanos) {
-        self.give_back(reserved, Nanos::ZERO);
-        self.window.give_back();
+    pub(super) fn give_back_whole(&mut self, reserved: Reserved, window: Instant) {
+        self.running = self.running.saturating_sub(1);
+        self.reserved -= reserved.cost;
+        self.window.settle(window, reserved.tokens, 0);
+        self.window.give_back(window);
+    }
+
+    /// Requests and tokens of this minute, and how long until the next.
+    pub(super) fn window(&self, now: Instant) -> (u64, u64, Duration) {
+        self.window.counted(now)
+    }
+
+    fn turn(&mut self, now: Timestamp) {
+        if let Some(run) = &mut self.run {
+            run.turn(self.spent, now);
+        }
     }
 }

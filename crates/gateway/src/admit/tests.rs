@@ -1,115 +1,204 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ambient::{Clock, ManualClock, Timestamp};
 use ledger::Nanos;
-use proptest::prelude::*;
-use snapshot::Limits;
+use snapshot::{BudgetPeriod, Limits, Spent, SpentBefore};
 use tokio::time::Instant;
 
-use super::{Applied, Limit, Scope, admit};
+use super::{Allowance, Applied, Limit, Moment, Rejection, Reserved, Scope, Scopes, Ticket, admit_at};
 
-fn scope(limits: Limits) -> Applied {
-    Applied { scope: Arc::new(Scope::new(Nanos::ZERO)), limits, name: "key 'k'".into() }
+mod reference;
+
+/// Both clocks, moved by hand and together.
+pub(super) struct Hands {
+    clock: Clock,
+    hand: ManualClock,
+    instant: Instant,
 }
 
-fn start() -> Instant {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async { Instant::now() })
+// === impl Hands ===
+
+impl Hands {
+    pub(super) fn new() -> Self {
+        // 1970-01-02: every period has a run before it.
+        let (clock, hand) = Clock::manual(Timestamp::from_micros(86_400_000_000));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Self { clock, hand, instant: runtime.block_on(async { Instant::now() }) }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment { instant: self.instant, wall: self.clock.now() }
+    }
+
+    pub(super) fn advance(&mut self, seconds: u64) {
+        self.hand.advance(Duration::from_secs(seconds));
+        self.instant += Duration::from_secs(seconds);
+    }
+
+    pub(super) fn admit(&self, scopes: &Scopes, tokens: u64, cost: i64) -> Result<(Ticket, Allowance), Rejection> {
+        let reserved = Reserved { tokens, cost: Nanos(cost) };
+        admit_at(scopes.clone(), reserved, &self.clock, self.now())
+    }
+}
+
+fn scope(name: &str, limits: Limits) -> Arc<Applied> {
+    let scope = Scope::new(&Spent::default());
+    scope.follow(&limits, &Spent::default(), Hands::new().now().wall);
+    Arc::new(Applied { scope: Arc::new(scope), limits, name: name.into() })
+}
+
+fn key(limits: Limits) -> Scopes {
+    [Some(scope("key 'k'", limits)), None, None, None]
+}
+
+fn rpm(limit: u64) -> Limits {
+    Limits { rpm: Some(limit), ..Limits::default() }
+}
+
+fn tpm(limit: u64) -> Limits {
+    Limits { tpm: Some(limit), ..Limits::default() }
+}
+
+fn budget(limit: i64) -> Limits {
+    Limits { max_budget: Some(Nanos(limit)), ..Limits::default() }
 }
 
 #[test]
 fn a_minute_s_requests_and_not_one_more() {
-    let (now, key) = (start(), [scope(Limits { rpm: Some(2), ..Limits::default() })]);
-    admit(&key, Nanos::ZERO, now).unwrap();
-    admit(&key, Nanos::ZERO, now + Duration::from_secs(20)).unwrap();
-    let rejection = admit(&key, Nanos::ZERO, now + Duration::from_secs(59)).unwrap_err();
+    let (mut hands, key) = (Hands::new(), key(rpm(2)));
+    hands.admit(&key, 0, 0).unwrap();
+    hands.advance(20);
+    hands.admit(&key, 0, 0).unwrap();
+    hands.advance(39);
+    let rejection = hands.admit(&key, 0, 0).unwrap_err();
     assert_eq!((rejection.limit, rejection.retry_after), (Limit::Rpm(2), Some(Duration::from_secs(1))));
-    admit(&key, Nanos::ZERO, now + Duration::from_secs(60)).unwrap();
+    let told = rejection.allowance.requests.unwrap();
+    assert_eq!((told.limit, told.remaining, told.resets), (2, 0, Duration::from_secs(1)));
+    hands.advance(1);
+    hands.admit(&key, 0, 0).unwrap();
 }
 
 #[test]
 fn a_rejection_consumes_nothing_in_any_scope() {
-    let now = start();
-    let wide = scope(Limits { rpm: Some(1), ..Limits::default() });
-    let narrow = scope(Limits { max_parallel: Some(0), ..Limits::default() });
-    admit(&[wide.clone(), narrow], Nanos(5), now).unwrap_err();
-    assert_eq!(wide.scope.running(), 0);
-    admit(&[wide], Nanos(5), now).unwrap();
+    let hands = Hands::new();
+    let narrow = Limits { max_parallel: Some(0), ..Limits::default() };
+    let team = scope("team 't'", Limits { tpm: Some(9), ..rpm(1) });
+    let scopes = [Some(team.clone()), None, Some(scope("model 'm'", narrow)), None];
+    let rejection = hands.admit(&scopes, 5, 5).unwrap_err();
+    assert_eq!((&*rejection.scope, rejection.limit), ("model 'm'", Limit::Parallel(0)));
+    assert_eq!(rejection.allowance.requests.unwrap().remaining, 1);
+    assert_eq!(team.scope.running(), 0);
+    hands.admit(&[None, Some(team), None, None], 9, 5).unwrap();
+}
+
+#[test]
+fn the_tightest_scope_is_told() {
+    let hands = Hands::new();
+    let limits = |rpm, tpm| Limits { rpm: Some(rpm), tpm: Some(tpm), ..Limits::default() };
+    let scopes = [
+        Some(scope("key", limits(10, 1_000))),
+        Some(scope("team", limits(5, 2_000))),
+        None,
+        Some(scope("all", Limits::default())),
+    ];
+    let (_, Allowance { requests, tokens }) = hands.admit(&scopes, 300, 0).unwrap();
+    let (requests, tokens) = (requests.unwrap(), tokens.unwrap());
+    assert_eq!((requests.limit, requests.remaining), (5, 4));
+    assert_eq!((tokens.limit, tokens.remaining, tokens.resets), (1_000, 700, Duration::from_secs(60)));
 }
 
 #[test]
 fn a_cancelled_ticket_leaves_no_trace() {
-    let (now, key) = (start(), [scope(Limits { rpm: Some(1), ..Limits::default() })]);
-    admit(&key, Nanos(7), now).unwrap().cancel();
-    admit(&key, Nanos(7), now).unwrap();
+    let (hands, key) = (Hands::new(), key(Limits { tpm: Some(8), ..rpm(1) }));
+    hands.admit(&key, 8, 7).unwrap().0.cancel();
+    hands.admit(&key, 8, 7).unwrap();
+}
+
+#[test]
+fn tokens_that_were_used_take_the_place_of_those_set_aside() {
+    let (mut hands, key) = (Hands::new(), key(tpm(40)));
+    let (first, _) = hands.admit(&key, 30, 0).unwrap();
+    let rejection = hands.admit(&key, 11, 0).unwrap_err();
+    assert_eq!(rejection.limit, Limit::Tpm { limit: 40, wanted: 11 });
+    assert_eq!(rejection.allowance.tokens.unwrap().remaining, 10);
+    first.settle(18, Nanos::ZERO);
+    let (second, allowance) = hands.admit(&key, 11, 0).unwrap();
+    assert_eq!(allowance.tokens.unwrap().remaining, 11);
+    hands.advance(60);
+    let (_third, _) = hands.admit(&key, 40, 0).unwrap();
+    // The second was counted in a minute that is over.
+    second.settle(1_000, Nanos::ZERO);
+    assert_eq!(hands.admit(&key, 1, 0).unwrap_err().retry_after, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn a_request_above_the_whole_limit_of_tokens_runs_alone_in_its_minute() {
+    let (mut hands, key) = (Hands::new(), key(tpm(40)));
+    let (large, allowance) = hands.admit(&key, 1_024, 0).unwrap();
+    assert_eq!(allowance.tokens.unwrap().remaining, 0);
+    hands.admit(&key, 1, 0).unwrap_err();
+    large.settle(50, Nanos::ZERO);
+    hands.admit(&key, 1, 0).unwrap_err();
+    hands.advance(60);
+    hands.admit(&key, 1_024, 0).unwrap();
+    let nothing = [Some(scope("key", tpm(0))), None, None, None];
+    hands.admit(&nothing, 1, 0).unwrap_err();
 }
 
 #[test]
 fn the_last_of_a_budget_goes_to_one_request_alone() {
-    let (now, key) = (start(), [scope(Limits { max_budget: Some(Nanos(10)), ..Limits::default() })]);
-    let alone = admit(&key, Nanos(50), now).unwrap();
-    assert_eq!(admit(&key, Nanos(1), now).unwrap_err().limit, Limit::Budget(Nanos(10)));
-    alone.settle(Nanos(4));
-    let second = admit(&key, Nanos(6), now).unwrap();
-    second.settle(Nanos(6));
-    admit(&key, Nanos(1), now).unwrap_err();
+    let (hands, key) = (Hands::new(), key(budget(10)));
+    let (alone, _) = hands.admit(&key, 0, 50).unwrap();
+    let rejection = hands.admit(&key, 0, 1).unwrap_err();
+    assert_eq!((rejection.limit, rejection.retry_after), (Limit::Budget(Nanos(10), None), None));
+    alone.settle(0, Nanos(4));
+    let (second, _) = hands.admit(&key, 0, 6).unwrap();
+    second.settle(0, Nanos(6));
+    hands.admit(&key, 0, 1).unwrap_err();
 }
 
-proptest! {
-    /// Whatever is admitted and settled in whatever order: rate and parallel limits hold, and the budget is
-    /// passed by no more than one request's excess over its reservation.
-    #[test]
-    fn limits_hold_in_every_order(
-        steps in prop::collection::vec((0_u64..3, 0_i64..40, 0_i64..60), 1..200),
-        rpm in 1_u64..20, parallel in 1_u64..5, budget in 1_i64..200,
-    ) {
-        let limits = Limits { rpm: Some(rpm), tpm: None, max_parallel: Some(parallel), max_budget: Some(Nanos(budget)) };
-        let key = [scope(limits)];
-        let mut now = start();
-        let (mut running, mut admitted, mut worst_excess) = (Vec::new(), Vec::new(), 0);
-        for (what, reserved, cost) in steps {
-            match what {
-                0 => now += Duration::from_secs(reserved.unsigned_abs()),
-                1 => if let Ok(ticket) = admit(&key, Nanos(reserved), now) {
-                    admitted.push(now);
-                    running.push((ticket, reserved));
-                },
-                _ => if let Some((ticket, reserved)) = running.pop() {
-                    worst_excess = worst_excess.max(cost - reserved);
-                    ticket.settle(Nanos(cost));
-                },
-            }
-            prop_assert!(running.len() as u64 <= parallel);
-            prop_assert_eq!(key[0].scope.running(), running.len() as u64);
-        }
-        drop(running);
-        prop_assert_eq!(key[0].scope.running(), 0);
-        // In a window that starts with a request, never more than the limit.
-        let mut rest = admitted.as_slice();
-        while let [first, ..] = rest {
-            let within = rest.iter().take_while(|at| **at - *first < Duration::from_secs(60)).count();
-            prop_assert!(within as u64 <= rpm);
-            rest = &rest[within..];
-        }
-    }
+#[test]
+fn a_budget_begins_anew_with_its_period_and_says_when() {
+    let mut hands = Hands::new();
+    let period = BudgetPeriod { every: "1h".parse().unwrap(), anchor: Timestamp::default() };
+    let key = key(Limits { budget_period: Some(period), ..budget(10) });
+    hands.admit(&key, 0, 1).unwrap().0.settle(0, Nanos(10));
+    hands.advance(3_599);
+    let rejection = hands.admit(&key, 0, 1).unwrap_err();
+    assert_eq!(rejection.limit.to_string(), "budget of 0.00000001 per 1h");
+    assert_eq!(rejection.retry_after, Some(Duration::from_secs(1)));
+    hands.advance(1);
+    let (running, _) = hands.admit(&key, 0, 4).unwrap();
+    hands.advance(3_600);
+    // It ends in the next hour, whose budget pays.
+    running.settle(0, Nanos(10));
+    hands.admit(&key, 0, 1).unwrap_err();
+}
 
-    /// With costs that never pass their reservation, a budget is passed by one lone request's at most.
-    #[test]
-    fn a_budget_is_passed_by_one_request_s_excess_only(
-        costs in prop::collection::vec((1_i64..40, 0_i64..40), 1..100), budget in 1_i64..300,
-    ) {
-        let key = [scope(Limits { max_budget: Some(Nanos(budget)), ..Limits::default() })];
-        let now = start();
-        let mut excess = 0;
-        for (reserved, cost) in costs {
-            let before = key[0].scope.spent();
-            match admit(&key, Nanos(reserved), now) {
-                Ok(ticket) => {
-                    excess = excess.max(cost.max(reserved) - reserved.min(budget - before.0));
-                    ticket.settle(Nanos(cost));
-                }
-                Err(_) => prop_assert!(before.0 >= budget),
-            }
-            prop_assert!(key[0].scope.spent().0 <= budget + excess);
-        }
-    }
+#[test]
+fn a_budget_counts_on_from_what_the_books_say_of_its_period() {
+    let hands = Hands::new();
+    let now = hands.now().wall;
+    let period = BudgetPeriod { every: "1d".parse().unwrap(), anchor: Timestamp::default() };
+    let begins = period.run(now).begins;
+    let limits = Limits { budget_period: Some(period), ..budget(10) };
+    let begin = |before: Option<SpentBefore>| {
+        let spent = Spent { total: Nanos(100), before };
+        let scope = Scope::new(&spent);
+        scope.follow(&limits, &spent, now);
+        [Some(Arc::new(Applied { scope: Arc::new(scope), limits: limits.clone(), name: "k".into() })), None, None, None]
+    };
+    let told = |nanos| Some(SpentBefore { run: begins, nanos: Nanos(nanos) });
+    hands.admit(&begin(told(90)), 0, 1).unwrap_err();
+    hands.admit(&begin(told(91)), 0, 1).unwrap();
+    hands.admit(&begin(None), 0, 1).unwrap_err();
+
+    let late = begin(None);
+    let applied = late[0].as_ref().unwrap();
+    applied.scope.follow(&limits, &Spent { total: Nanos(0), before: told(95) }, now);
+    hands.admit(&late, 0, 5).unwrap().0.settle(0, Nanos(5));
+    hands.admit(&late, 0, 5).unwrap_err();
+    applied.scope.follow(&Limits { budget_period: None, ..limits }, &Spent::default(), now);
+    assert_eq!(applied.scope.spent(), Nanos(105), "what was spent in all is never forgotten");
 }

@@ -33,12 +33,12 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn new(
         entry: Entry,
-        ticket: Option<Ticket>,
+        ticket: Ticket,
         metrics: RequestMetrics,
         (meter, demand): (Meter, Demand),
         started: Instant,
     ) -> Self {
-        Self { entry, ticket, metrics, meter, demand, started, status: 0 }
+        Self { entry, ticket: Some(ticket), metrics, meter, demand, started, status: 0 }
     }
 
     /// Lists a try at a deployment.
@@ -125,7 +125,7 @@ impl Account {
         }
         let cost = self.entry.settle(Settlement { outcome, status: self.status, usage, usage_source });
         if let Some(ticket) = self.ticket.take() {
-            ticket.settle(cost);
+            ticket.settle(usage.total_tokens(), cost);
         }
         let took = self.started.elapsed();
         self.metrics.end(outcome, self.status, &usage, took);

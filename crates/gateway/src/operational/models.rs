@@ -23,29 +23,39 @@ struct Entry<'a> {
     owned_by: &'static str,
 }
 
-/// The models that the caller may use; where the path names one, that one.
-pub(crate) fn list_models(serving: &Serving, caller: &Caller, via: &Via) -> Result<Response<Body>, Cause> {
-    if let Some(name) = via.model()
-        && !serving.models.contains_key(name)
-    {
-        return Err(Cause::ModelNotFound(name.to_owned()));
-    }
-    let is_meant = |state: &ModelState| via.model().is_none_or(|name| *state.model.name == *name);
-    let mine = serving.listed.iter().filter(|state| is_meant(state) && caller.may_use(&state.model.name));
-    Ok(json(StatusCode::OK, &List { object: "list", data: mine.map(|state| Entry::of(state)).collect() }))
+/// The models that the caller may use, under the caller's own names too; where the path names one, that one.
+pub(crate) fn list_models<'a>(serving: &'a Serving, caller: &'a Caller, via: &'a Via) -> Result<Response<Body>, Cause> {
+    let data = match via.model() {
+        None => {
+            let mine = serving.listed.iter().filter(|state| caller.may_use(&state.model.name));
+            let aliases = caller.aliases().filter_map(|(alias, _)| Entry::named(serving, caller, alias));
+            mine.map(|state| Entry::of(state)).chain(aliases).collect()
+        }
+        Some(name) if !serving.models.contains_key(caller.resolve(name)) => {
+            return Err(Cause::ModelNotFound(name.to_owned()));
+        }
+        Some(name) => Entry::named(serving, caller, name).into_iter().collect(),
+    };
+    Ok(json(StatusCode::OK, &List { object: "list", data }))
 }
 
 /// One model, if the caller may use it and the path means no other.
 pub(crate) fn one_model(serving: &Serving, caller: &Caller, via: &Via, name: &str) -> Result<Response<Body>, Cause> {
     let is_meant = via.model().is_none_or(|meant| meant == name);
-    let state = serving.models.get(name).filter(|_| is_meant && caller.may_use(name));
-    let state = state.ok_or_else(|| Cause::ModelNotFound(name.to_owned()))?;
-    Ok(json(StatusCode::OK, &Entry::of(state)))
+    let entry = Entry::named(serving, caller, name).filter(|_| is_meant);
+    entry.map(|entry| json(StatusCode::OK, &entry)).ok_or_else(|| Cause::ModelNotFound(name.to_owned()))
 }
 
 // === impl Entry ===
 
 impl<'a> Entry<'a> {
+    /// The model that the caller means by `name`, if the caller may use it.
+    fn named(serving: &'a Serving, caller: &Caller, name: &'a str) -> Option<Self> {
+        let real = caller.resolve(name);
+        let state = serving.models.get(real).filter(|_| caller.may_use(real))?;
+        Some(Self { id: name, ..Self::of(state) })
+    }
+
     fn of(state: &'a ModelState) -> Self {
         Self { id: &state.model.name, object: "model", created: state.model.created, owned_by: "enginehouse" }
     }

@@ -48,7 +48,7 @@ impl DeploymentState {
         let mut window = self.window.lock();
         let has_room = window.check(limit, now).is_ok();
         if has_room {
-            window.take(now);
+            window.take(0, now);
         }
         has_room
     }

@@ -37,7 +37,7 @@ async fn what_the_books_hold_counts_and_a_raised_budget_helps_at_once() {
     let engine = Engine::chat(8, 0).await;
     let gateway = TestGateway::with(&[&engine], |snapshot| {
         snapshot.keys[0].limits.max_budget = Some(Nanos(1_000));
-        snapshot.keys[0].spent = Nanos(1_000);
+        snapshot.keys[0].spent = Nanos(1_000).into();
     })
     .await;
     let rejected = gateway.post(PATH, CHAT).await;

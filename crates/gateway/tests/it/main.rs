@@ -12,5 +12,6 @@ mod limits;
 mod pass_through;
 mod refusals;
 mod routes;
+mod scopes;
 mod support;
 mod surfaces;

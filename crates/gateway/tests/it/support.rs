@@ -1,5 +1,6 @@
 //! A gateway on a free port with its books in a temporary directory, and simulated engines behind it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use snapshot::{
     Address, Deployment, Key, KeyHash, KeyKind, Limits, Model, ModelType, Publisher, Replica, Settings, Snapshot,
-    Strategy, Timeouts,
+    Spent, Strategy, Timeouts,
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -294,6 +295,8 @@ pub(crate) fn model(name: &str, deployments: Vec<Deployment>) -> Model {
         name: name.into(),
         model_type: ModelType::Chat,
         price: PRICE,
+        limits: Limits::default(),
+        spent: Spent::default(),
         context_length: None,
         strategy: Strategy::LeastBusy,
         created: 1_700_000_000,
@@ -324,8 +327,11 @@ pub(crate) fn key(id: &str, secret: &str) -> Key {
         kind: KeyKind::Virtual,
         alias: Some(format!("{id}-alias")),
         models: Vec::new(),
+        aliases: BTreeMap::new(),
+        team: None,
         limits: Limits::default(),
-        spent: ledger::Nanos::ZERO,
+        spent: Spent::default(),
+        retries: None,
         expires_at: None,
         blocked: false,
     }

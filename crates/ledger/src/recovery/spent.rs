@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use crate::header::{Block, DATA_START};
 use crate::scan::{self, Piece};
 use crate::segment::SegmentFile;
 use crate::spool::Slot;
-use crate::{Event, Nanos, Position, Record};
+use crate::{Event, Position, Record};
 
 /// Why the spool could not be added up.
 #[derive(Debug, thiserror::Error)]
@@ -56,18 +55,11 @@ impl Readable {
 // === impl Recovered ===
 
 impl Recovered {
-    /// What was spent, by key id, between `position` and the opening of the books: add it to aggregates that include
+    /// Visits every event between `position` and the opening of the books: add what they cost to aggregates that include
     /// everything before `position` (the default position: everything that is still in the spool).
     ///
     /// Reads the disk. Call it before the drain runs on: once that has passed `position`, segments are used again.
-    pub fn spent_after(&self, position: Position) -> Result<HashMap<Arc<str>, Nanos>, SpentError> {
-        let mut spent = HashMap::new();
-        self.visit(position, |event| *spent.entry(event.open.key).or_default() += event.cost)?;
-        Ok(spent)
-    }
-
-    /// Visits every event between `position` and the opening of the books.
-    pub(crate) fn visit(&self, position: Position, mut visit: impl FnMut(Event)) -> Result<(), SpentError> {
+    pub fn visit(&self, position: Position, mut visit: impl FnMut(Event)) -> Result<(), SpentError> {
         let mut bytes = Vec::new();
         for segment in self.segments.iter().filter(|readable| readable.seal.segment >= position.segment) {
             segment.read(&mut bytes)?;

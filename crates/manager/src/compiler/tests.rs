@@ -143,6 +143,9 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
     assert_eq!(snapshot.booked(GatewayId(7)), Position { segment: 2, offset: 99 });
     assert_eq!(snapshot.booked(GatewayId(8)), Position::default(), "of a gateway unknown so far, nothing is included");
     let [compiled] = &snapshot.keys[..] else { panic!() };
-    assert_eq!((&*compiled.id, compiled.spent, compiled.limits.rpm, compiled.blocked), ("k", Nanos(9), Some(3), true));
+    assert_eq!(
+        (&*compiled.id, compiled.spent.total, compiled.limits.rpm, compiled.blocked),
+        ("k", Nanos(9), Some(3), true)
+    );
     assert_eq!((compiled.hash, compiled.limits.max_budget), (KeyHash::of("k"), Some(Nanos(5))));
 }

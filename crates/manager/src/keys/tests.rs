@@ -96,10 +96,10 @@ async fn keys_outlive_the_manager_and_count_on_from_what_was_spent() {
     app.manager.store().events().commit(&batch).await.unwrap();
     let shown = app.owner().get("/api/v1/keys/a").await.ok();
     assert_eq!((&shown["spend_nanos"], &shown["requests"], &shown["tokens"]), (&json!(42), &json!(2), &json!(10)));
-    assert_eq!(app.snapshot().keys[0].spent, Nanos::ZERO, "the gateway counts by itself");
+    assert_eq!(app.snapshot().keys[0].spent.total, Nanos::ZERO, "the gateway counts by itself");
 
     let app = app.end(false).await.run().await;
-    let spent = app.until(async || app.snapshot().keys.first().map(|key| key.spent)).await;
+    let spent = app.until(async || app.snapshot().keys.first().map(|key| key.spent.total)).await;
     assert_eq!(spent, Nanos(42));
 
     app.owner().delete("/api/v1/keys/a").await.ok();
@@ -204,7 +204,7 @@ async fn a_gateway_is_told_how_far_its_books_are_in_the_sums_when_a_segment_is_d
     let at = async || {
         let snapshot = app.snapshot();
         let at = snapshot.booked(books.gateway());
-        (at > Position::default()).then(|| (at, snapshot.keys[0].spent))
+        (at > Position::default()).then(|| (at, snapshot.keys[0].spent.total))
     };
     let (first, spent) = app.until(at).await;
     assert_eq!((first.segment, spent), (1, Nanos(7)), "what was drained, and up to where");

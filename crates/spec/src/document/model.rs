@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Price, Strategy};
+use super::{Deployment, Limits, Price, Strategy};
 use crate::{ModelType, limits};
 
 /// One public name and what serves it.
@@ -26,4 +26,7 @@ pub struct Model {
     /// How a deployment is chosen; `routing.strategy` unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
+    /// What all requests to it together may use.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
 }

@@ -280,8 +280,8 @@ fn routing_is_bounded() {
 
 #[test]
 fn the_report_is_bounded() {
-    let deployments = "{},".repeat(limits::REPORTED + 1);
-    assert_eq!(faults_of_model(&format!("deployments: [{deployments}]")).len(), limits::REPORTED);
+    let deployments = "{},".repeat(bounds::REPORTED + 1);
+    assert_eq!(faults_of_model(&format!("deployments: [{deployments}]")).len(), bounds::REPORTED);
 }
 
 proptest! {
@@ -293,4 +293,15 @@ proptest! {
             prop_assert!(!faults.to_string().chars().any(|c| c.is_control() && c != '\n'));
         }
     }
+}
+
+#[test]
+fn limits_that_cannot_be_held_are_faults() {
+    assert_eq!(faults_of_model("limits: { rpm: 1, tpm: 0, max_parallel: 3, max_budget: 0, budget_period: 1mo }"), []);
+    assert_eq!(faults("version: 1\nlimits: { max_budget: 2.5 }"), []);
+    only(&faults_of_model("limits: { max_budget: -1 }"), "models[0].limits.max_budget", "from 0");
+    only(&faults_of_model("limits: { max_budget: 1e-10 }"), "models[0].limits.max_budget", "smallest amount");
+    only(&faults("version: 1\nlimits: { budget_period: 1d }"), "limits.budget_period", "no max_budget");
+    let error = parse("version: 1\nlimits: { max_budget: 1, budget_period: 1y }", Format::Yaml).unwrap_err();
+    assert!(error.to_string().contains("is no period"), "{error}");
 }

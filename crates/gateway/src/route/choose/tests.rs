@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use ambient::Timestamp;
 use ledger::Price;
-use snapshot::{Address, Deployment, Model, ModelType, Replica, Snapshot, Timeouts};
+use snapshot::{Address, Deployment, Limits, Model, ModelType, Replica, Snapshot, Spent, Timeouts};
 
 use super::*;
 use crate::metrics::Metrics;
@@ -30,6 +31,8 @@ fn model(strategy: Strategy, deployments: &[(&str, u32, usize)]) -> Arc<ModelSta
         name: "m".into(),
         model_type: ModelType::Chat,
         price: Price::default(),
+        limits: Limits::default(),
+        spent: Spent::default(),
         context_length: None,
         strategy,
         created: 0,
@@ -37,7 +40,7 @@ fn model(strategy: Strategy, deployments: &[(&str, u32, usize)]) -> Arc<ModelSta
         deployments: deployments.iter().map(deployment).collect(),
     };
     let snapshot = Snapshot { models: vec![model], ..Snapshot::default() };
-    Serving::next(&Serving::default(), &snapshot, &HashMap::new(), &Metrics::new()).listed[0].clone()
+    Serving::next(&Serving::default(), &snapshot, &Metrics::new(), Timestamp::default()).listed[0].clone()
 }
 
 fn draw(model: &ModelState, times: usize, hold: bool) -> HashMap<String, usize> {
