@@ -116,6 +116,11 @@ impl Publisher {
         epoch
     }
 
+    /// Publishes what another manager made, as it is.
+    pub(crate) fn relay(&self, snapshot: Arc<Snapshot>) {
+        self.0.newest.send_replace(Newest { epoch: snapshot.epoch, snapshot: Some(snapshot) });
+    }
+
     /// Sees to it that what is published is newer than `epoch`, which a gateway has from an earlier manager.
     pub fn pass(&self, epoch: u64) {
         self.0.newest.send_if_modified(|newest| {
@@ -166,6 +171,11 @@ impl Subscriber {
                 return Some(snapshot.clone());
             }
         }
+    }
+
+    /// Where what is acknowledged is told and heard.
+    pub(crate) fn acknowledger(&self) -> watch::Sender<u64> {
+        self.acknowledge.clone()
     }
 
     /// Tells the manager that `epoch` is served from now on.

@@ -1,7 +1,10 @@
 //! What the manager compiles and the gateway serves from: immutable, complete, numbered.
 //!
 //! A [`Snapshot`] holds the models with the addresses of their live replicas, the key table and the
-//! settings of the gateway. [`channel()`] carries it from one plane to the other with acknowledgement.
+//! settings of the gateway. [`channel()`] carries it from one plane to the other with acknowledgement, [`link`] does so
+//! between processes, and a [`SealedFile`] keeps it for a gateway that starts while its manager is away.
+
+pub mod link;
 
 mod booked;
 mod channel;
@@ -9,9 +12,12 @@ mod key;
 mod limits;
 mod model;
 mod period;
+mod seal;
 mod secret;
 mod settings;
 mod team;
+#[cfg(test)]
+mod testing;
 
 use ledger::{GatewayId, Position};
 use serde::{Deserialize, Serialize};
@@ -22,13 +28,14 @@ pub use key::{Key, KeyHash, KeyKind, MASTER_KEY_ID};
 pub use limits::{Limits, Spent, SpentBefore};
 pub use model::{Address, Deployment, Model, Replica};
 pub use period::{BudgetPeriod, Run};
+pub use seal::{Kept, SealError, SealedFile, SecretKey, SecretKeyError};
 pub use secret::Secret;
 pub use settings::{CacheSettings, Settings, Timeouts};
 pub use spec::{ModelType, OnFull, Period, Strategy, UnfitPeriod};
 pub use team::Team;
 
 /// All that the gateway serves from.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Which manager made it: another number at every start; set by the [`Publisher`].
     pub manager: u64,

@@ -1,0 +1,61 @@
+//! Snapshots for tests.
+
+use ledger::{GatewayId, Nanos, Position, Price};
+use spec::{ModelType, Strategy};
+
+use crate::{
+    Address, Booked, Deployment, Key, KeyHash, KeyKind, Limits, Model, Replica, Secret, Settings, Snapshot, Timeouts,
+};
+
+/// With `count` models and as many keys, and a value in every field.
+pub(crate) fn snapshot(count: usize) -> Snapshot {
+    Snapshot {
+        manager: 0xffff_ffff_ffff_fffe,
+        epoch: 4,
+        revision: 3,
+        models: (0..count).map(|n| model(&format!("model-{n}"))).collect(),
+        keys: (0..count).map(|n| key(&format!("key-{n}"))).collect(),
+        master_key: Some(KeyHash::of("master")),
+        settings: Settings::default(),
+        booked: vec![Booked { gateway: GatewayId(u64::MAX >> 1), position: Position { segment: 3, offset: 1 << 40 } }],
+    }
+}
+
+pub(crate) fn model(name: &str) -> Model {
+    let replica =
+        |n: usize, address| Replica { id: format!("{name}/{n}").into(), address, base_path: "/v1".to_owned() };
+    let addresses =
+        [Address::Http("127.0.0.1:1".into()), Address::Https("h:443".into()), Address::Unix("/run/x".into())];
+    Model {
+        name: name.into(),
+        model_type: ModelType::Chat,
+        price: Price { version: 7, input: 1, ..Price::default() },
+        context_length: Some(4_096),
+        strategy: Strategy::LeastBusy,
+        created: 5,
+        deployments: vec![Deployment {
+            id: format!("d-{name}").into(),
+            upstream_model: "up".into(),
+            weight: 1,
+            credential: Some(Secret::new("sk-credential")),
+            health_path: Some("/health".into()),
+            rpm: None,
+            timeouts: Timeouts::default(),
+            replicas: addresses.into_iter().enumerate().map(|(n, address)| replica(n, address)).collect(),
+        }],
+    }
+}
+
+pub(crate) fn key(id: &str) -> Key {
+    Key {
+        id: id.into(),
+        hash: KeyHash::of(id),
+        kind: KeyKind::Virtual,
+        alias: Some(format!("alias of {id}")),
+        models: vec!["model-0".into()],
+        limits: Limits { rpm: Some(1), ..Limits::default() },
+        spent: Nanos(i64::MAX),
+        expires_at: None,
+        blocked: false,
+    }
+}
