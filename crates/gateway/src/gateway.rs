@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ledger::{Books, Condition, Recovered};
-use snapshot::Subscriber;
+use snapshot::{SealedFile, Snapshot, Subscriber};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::authenticate::{Caller, authenticate, enter};
 use crate::backlog::Backlog;
 use crate::edge::{Body, Buffers, Peer, accept_forever, request_id};
+use crate::keep::Keep;
 use crate::metrics::Metrics;
 use crate::operational::{forward, health, list_models, liveness, metrics_page, one_model, readiness};
 use crate::pipeline::mediate;
@@ -37,8 +38,10 @@ pub struct GatewayConfig {
     pub rng: Rng,
     /// The manager's socket, to which management paths are forwarded.
     pub management_socket: Option<PathBuf>,
-    /// What is wrong with the store, if anything: makes readiness say `degraded`, and nothing else.
-    pub store_fault: watch::Receiver<Option<String>>,
+    /// What is wrong with the manager or its store: makes readiness say `degraded`, and nothing else.
+    pub behind: watch::Receiver<Vec<String>>,
+    /// Where the last snapshot is kept; none where the manager lives in the same process.
+    pub keep: Option<SealedFile>,
 }
 
 /// The data plane: serves clients from the newest snapshot.
@@ -52,7 +55,8 @@ pub struct Gateway {
     pub(crate) manager: Option<Client>,
     backlog: tokio::sync::Mutex<Backlog>,
     metrics: Metrics,
-    store_fault: watch::Receiver<Option<String>>,
+    behind: watch::Receiver<Vec<String>>,
+    keep: Option<Keep>,
 }
 
 /// The client left before it was answered.
@@ -77,7 +81,8 @@ impl Gateway {
             buffers: Buffers::default(),
             manager: config.management_socket.map(|path| Client::unix(&path, MANAGER_BOUND)),
             metrics: Metrics::new(),
-            store_fault: config.store_fault,
+            behind: config.behind,
+            keep: config.keep.map(Keep::new),
         })
     }
 
@@ -91,7 +96,7 @@ impl Gateway {
 
     async fn take_over(&self, mut subscriber: Subscriber) {
         let mut backlog = self.backlog.lock().await;
-        while let Some(snapshot) = subscriber.next().await {
+        while let Some(snapshot) = self.next_snapshot(&mut subscriber).await {
             let complete = backlog.complete(&snapshot).await;
             let next = Serving::next(&self.serving.load(), &complete, &self.metrics, self.clock.now());
             self.books.set_on_full(match snapshot.settings.on_full {
@@ -101,8 +106,24 @@ impl Gateway {
             // Requests that run keep the serving that they began with; no stream breaks.
             self.serving.store(Arc::new(next));
             self.metrics.epoch.set(i64::try_from(snapshot.epoch).unwrap_or(i64::MAX));
+            // Kept before it is acknowledged: what was promised holds also after a crash. And before segments of the books
+            // are used again, which the sums in it take the place of.
+            if let Some(keep) = &self.keep {
+                keep.keep(&snapshot, self.clock.now()).await;
+            }
             self.books.release(snapshot.booked(self.books.gateway()));
             subscriber.acknowledge(snapshot.epoch);
+        }
+    }
+
+    /// The next snapshot; until it comes, tries to keep the last one where that has failed.
+    async fn next_snapshot(&self, subscriber: &mut Subscriber) -> Option<Arc<Snapshot>> {
+        let Some(keep) = &self.keep else { return subscriber.next().await };
+        loop {
+            tokio::select! {
+                next = subscriber.next() => return next,
+                () = keep.again(self.clock.now()) => {}
+            }
         }
     }
 
@@ -129,9 +150,10 @@ impl Gateway {
 
     /// What is wrong behind the gateway while it goes on serving.
     pub(crate) fn degraded(&self) -> Vec<String> {
-        let store = self.store_fault.borrow().as_ref().map(|fault| format!("store: {fault}"));
-        let books = books_fault(&self.books.health());
-        store.into_iter().chain(books).collect()
+        let mut reasons = self.behind.borrow().clone();
+        reasons.extend(self.keep.as_ref().and_then(Keep::fault));
+        reasons.extend(books_fault(&self.books.health()));
+        reasons
     }
 
     /// Answers one request, unless the client leaves first: then the connection ends, and everything that the request

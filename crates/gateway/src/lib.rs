@@ -15,6 +15,7 @@ mod cache;
 mod demand;
 mod edge;
 mod gateway;
+mod keep;
 mod load;
 mod meter;
 mod metrics;

@@ -76,7 +76,7 @@ impl Home {
         self.0.join("spool")
     }
 
-    /// Where the gateway in the same process writes its books.
+    /// Where the gateway writes its books.
     pub fn gateway_spool(&self) -> PathBuf {
         self.spool().join("gateway")
     }
@@ -106,6 +106,21 @@ impl Home {
         self.0.join("control.sock")
     }
 
+    /// Socket on which gateways in other processes follow the manager.
+    pub fn gateway_socket(&self) -> PathBuf {
+        self.0.join("gateway.sock")
+    }
+
+    /// What a gateway that runs apart served last, sealed.
+    pub fn snapshot(&self) -> PathBuf {
+        self.0.join("snapshot")
+    }
+
+    /// What seals secrets, unless that comes from outside.
+    pub fn secret_key(&self) -> PathBuf {
+        self.0.join("secret.key")
+    }
+
     /// Keeps other managers away until the lock is dropped.
     pub fn lock(&self, holder: Holder) -> Result<HomeLock, HomeError> {
         let path = self.0.join("lock");
@@ -119,6 +134,12 @@ impl Home {
     /// that a dead manager left behind is replaced.
     pub fn bind_control(&self) -> Result<UnixListener, HomeError> {
         let path = self.control_socket();
+        bind_private(&path).map_err(|cause| HomeError::Io { path, cause })
+    }
+
+    /// Binds [`gateway_socket`](Self::gateway_socket), in the same way.
+    pub fn bind_gateway(&self) -> Result<UnixListener, HomeError> {
+        let path = self.gateway_socket();
         bind_private(&path).map_err(|cause| HomeError::Io { path, cause })
     }
 }

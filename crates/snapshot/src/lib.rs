@@ -26,6 +26,7 @@ pub use booked::Booked;
 pub use channel::{Behind, Connected, Publisher, Subscriber, channel};
 pub use key::{Key, KeyHash, KeyKind, MASTER_KEY_ID};
 pub use limits::{Limits, Spent, SpentBefore};
+pub use link::{Link, LinkConfig};
 pub use model::{Address, Deployment, Model, Replica};
 pub use period::{BudgetPeriod, Run};
 pub use seal::{Kept, SealError, SealedFile, SecretKey, SecretKeyError};

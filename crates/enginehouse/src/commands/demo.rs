@@ -71,8 +71,9 @@ async fn demo(folder: &Path, args: DemoArgs) -> anyhow::Result<()> {
         master_key: None,
         // It is shown with the rest.
         hand_over_master_key: |_, _| Ok(()),
+        books: ledger::Options::default(),
     };
-    let planes = Planes::start(start, &lifecycle).await?;
+    let planes = Planes::both(start, &lifecycle).await?;
     // A signal in the middle of it ends the demo as orderly as one at the end.
     let shown = lifecycle.soft.run_until_cancelled(show(&home, &planes, &args)).await;
     if !args.once && matches!(shown, Some(Ok(()))) {
@@ -126,7 +127,8 @@ fn document() -> anyhow::Result<Value> {
 }
 
 fn introduction(home: &Home, planes: &Planes, key: &str) -> String {
-    let (client, admin, home) = (planes.client, planes.admin, home.path().display());
+    let (client, home) = (planes.client, home.path().display());
+    let admin = planes.admin.map(|admin| admin.to_string()).unwrap_or_default();
     let program = this_program();
     let [(chat, ..), (embed, ..)] = MODELS;
     let master = planes.made_master_key.as_ref().map_or("-", |key| key.expose());

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use crate::edge::{Body, BodyBounds, receive};
 use crate::gateway::Gateway;
@@ -10,6 +13,8 @@ use crate::upstream::{Client, Segments};
 
 /// Bytes that the body of a management request may have.
 const MAX_BYTES: usize = 1 << 20;
+/// How long the manager may take to answer; one that is stopped never does.
+const ANSWER_BOUND: Duration = Duration::from_secs(15);
 
 /// Passes a management request, whose master key was checked, to the manager's socket. The key ends here:
 /// only method, path, type and body go on.
@@ -29,7 +34,8 @@ pub(crate) async fn forward(
     if let Some(value) = head.headers.get(CONTENT_TYPE) {
         onward.headers_mut().insert(CONTENT_TYPE, value.clone());
     }
-    let (head, body) = manager.send(onward).await.map_err(|_| Cause::ManagerAway)?.into_parts();
+    let answer = timeout(ANSWER_BOUND, manager.send(onward)).await.map_err(|_| Cause::ManagerAway)?;
+    let (head, body) = answer.map_err(|_| Cause::ManagerAway)?.into_parts();
     let mut response = Response::new(Body::Forwarded(body));
     *response.status_mut() = head.status;
     if let Some(value) = head.headers.get(CONTENT_TYPE) {

@@ -186,7 +186,8 @@ impl TestGateway {
             clock: Clock::system(),
             rng: Rng::system(),
             management_socket: None,
-            store_fault: watch::channel(None).1,
+            behind: watch::channel(Vec::new()).1,
+            keep: None,
         });
         tokio::spawn(gateway.clone().follow(subscriber));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

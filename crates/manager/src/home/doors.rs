@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 
 /// Files that hold secrets or books: for the owner only.
-const PRIVATE: [&str; 9] = [
+const PRIVATE: [&str; 10] = [
     "config.json",
     "secret.key",
+    "snapshot",
     "master.key",
     "enginehouse.db",
     "enginehouse.db-wal",

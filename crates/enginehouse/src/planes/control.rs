@@ -1,0 +1,152 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ambient::{Clock, Rng};
+use manager::{Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened};
+use snapshot::{Publisher, Secret, link};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::lifecycle::Lifecycle;
+
+/// How long a start waits for a command that works on the home.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two tries.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What the manager is opened with.
+pub(super) struct ControlStart<'a> {
+    pub(super) home: &'a manager::Home,
+    /// Where clients connect.
+    pub(super) client: SocketAddr,
+    pub(super) master_key: Option<Secret>,
+    pub(super) publisher: Publisher,
+}
+
+/// The manager, running.
+#[derive(Debug)]
+pub(super) struct ControlPlane {
+    manager: Manager,
+    /// Ends what the manager does by itself; later than the ports, because books are drained until the last request.
+    end: CancellationToken,
+    background: JoinHandle<()>,
+}
+
+// === impl ControlPlane ===
+
+impl ControlPlane {
+    /// Serves the admin API on its port and on the control socket, and lets the manager work.
+    pub(super) fn start(
+        manager: Manager,
+        home: &manager::Home,
+        admin: TcpListener,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<Self> {
+        let (tasks, soft) = (&lifecycle.tasks, &lifecycle.soft);
+        let control = UnixListener::from_std(home.bind_control()?)?;
+        tasks.spawn(server("control socket", manager.clone(), soft.clone(), async move |manager, cancel| {
+            manager.serve_control(control, cancel).await
+        }));
+        tasks.spawn(server("admin port", manager.clone(), soft.clone(), async move |manager, cancel| {
+            manager.serve_admin(admin, cancel).await
+        }));
+        let end = CancellationToken::new();
+        let background = tokio::spawn({
+            let (manager, end) = (manager.clone(), end.clone());
+            async move { manager.run(end).await }
+        });
+        Ok(Self { manager, end, background })
+    }
+
+    /// Lets gateways in other processes connect.
+    pub(super) fn serve_gateways(
+        &self,
+        home: &manager::Home,
+        publisher: Publisher,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<()> {
+        let listener = UnixListener::from_std(home.bind_gateway()?)?;
+        let store_fault = follow(self.manager.store_health(), |health| health.trouble.clone());
+        lifecycle.tasks.spawn(link::serve(listener, publisher, store_fault, lifecycle.soft.clone()));
+        Ok(())
+    }
+
+    pub(super) async fn end(self, stop_engines: bool) {
+        self.end.cancel();
+        if self.background.await.is_err() {
+            tracing::error!("the manager's work broke off; see above");
+        }
+        self.manager.shutdown(stop_engines).await;
+    }
+}
+
+/// Opens the manager; a command that works on the home just now is waited for, another service is not.
+pub(super) async fn open(start: &ControlStart<'_>, soft: &CancellationToken) -> Result<Opened, OpenError> {
+    let give_up = Instant::now() + PATIENCE;
+    let mut waits = false;
+    loop {
+        match Manager::open(manager_config(start)).await {
+            Err(OpenError::Home(HomeError::InUse { holder: Holder::Command | Holder::Unknown, pid, .. }))
+                if Instant::now() < give_up && !soft.is_cancelled() =>
+            {
+                if !waits {
+                    tracing::info!(pid, "a command works on this home; waiting for its end");
+                    waits = true;
+                }
+                sleep(POLL).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn manager_config(start: &ControlStart<'_>) -> ManagerConfig {
+    ManagerConfig {
+        home: start.home.clone(),
+        clock: Clock::system(),
+        rng: Rng::system(),
+        env: Environment::new(|name| std::env::var(name).ok()),
+        master_key: start.master_key.clone(),
+        make_master_key: true,
+        publisher: Some(start.publisher.clone()),
+        client_url: Some(format!("http://{}", start.client)),
+    }
+}
+
+/// Runs one of the manager's servers; one that ends before it is told to is worth a line.
+async fn server(
+    what: &'static str,
+    manager: Manager,
+    cancel: CancellationToken,
+    serve: impl AsyncFnOnce(&Manager, CancellationToken) -> std::io::Result<()>,
+) {
+    if let Err(error) = serve(&manager, cancel).await {
+        tracing::error!(%error, "the {what} is not served any more");
+    }
+}
+
+/// What is wrong with the store, as readiness shows it.
+pub(super) fn troubles(manager: &Manager) -> watch::Receiver<Vec<String>> {
+    follow(manager.store_health(), |health| health.trouble.iter().map(|trouble| format!("store: {trouble}")).collect())
+}
+
+/// What `of` makes of what is watched.
+fn follow<A, B>(mut watched: watch::Receiver<A>, of: impl Fn(&A) -> B + Send + 'static) -> watch::Receiver<B>
+where
+    A: Send + Sync + 'static,
+    B: Default + Send + Sync + 'static,
+{
+    let (sender, receiver) = watch::channel(B::default());
+    tokio::spawn(async move {
+        loop {
+            sender.send_replace(of(&watched.borrow_and_update()));
+            if watched.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

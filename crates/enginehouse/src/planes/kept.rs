@@ -1,0 +1,47 @@
+//! The last snapshot of a gateway that runs apart from its manager.
+
+use std::io;
+
+use ambient::Rng;
+use anyhow::Context as _;
+use ledger::{GatewayId, Recovered};
+use snapshot::{Kept, SealedFile, SecretKey};
+
+/// Where the last snapshot is kept, sealed with `key` or else with the key of the home.
+pub(super) fn file(home: &manager::Home, key: Option<SecretKey>) -> anyhow::Result<SealedFile> {
+    let rng = Rng::system();
+    let key = match key {
+        Some(key) => key,
+        None => SecretKey::load_or_make(&home.secret_key(), &rng)?,
+    };
+    Ok(SealedFile::new(home.snapshot(), key, rng))
+}
+
+/// What was served last; none where that cannot be read, or where budgets cannot be told from it.
+pub(super) fn read(file: &SealedFile, gateway: GatewayId, recovered: &Recovered) -> Option<Kept> {
+    let kept = match file.read() {
+        Ok(kept) => kept?,
+        Err(error) => {
+            tracing::error!(%error, "what was served last cannot be used; waiting for the manager");
+            return None;
+        }
+    };
+    // What lies between its sums and the books was counted, and is in the store: only the manager knows it.
+    if kept.snapshot.booked(gateway).segment.max(1) < recovered.oldest.segment {
+        tracing::error!(
+            "what was served last is older than the books, so budgets are not known; waiting for the manager"
+        );
+        return None;
+    }
+    Some(kept)
+}
+
+/// Removes it.
+pub(super) fn forget(home: &manager::Home) -> anyhow::Result<()> {
+    match std::fs::remove_file(home.snapshot()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", home.snapshot().display()))
+        }
+        _ => Ok(()),
+    }
+}
