@@ -15,6 +15,7 @@ pub(crate) fn snapshot(count: usize) -> Snapshot {
         revision: 3,
         models: (0..count).map(|n| model(&format!("model-{n}"))).collect(),
         keys: (0..count).map(|n| key(&format!("key-{n}"))).collect(),
+        open_routes: true,
         master_key: Some(KeyHash::of("master")),
         settings: Settings::default(),
         booked: vec![Booked { gateway: GatewayId(u64::MAX >> 1), position: Position { segment: 3, offset: 1 << 40 } }],
@@ -33,6 +34,7 @@ pub(crate) fn model(name: &str) -> Model {
         context_length: Some(4_096),
         strategy: Strategy::LeastBusy,
         created: 5,
+        open_access: true,
         deployments: vec![Deployment {
             id: format!("d-{name}").into(),
             upstream_model: "up".into(),

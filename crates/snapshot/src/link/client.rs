@@ -186,7 +186,9 @@ impl Link {
         if self.presence == presence {
             return;
         }
+        let was_away = matches!(self.presence, Presence::Away(_));
         match &presence {
+            Presence::Away(_) if was_away => {}
             Presence::Here => tracing::info!("the manager is connected"),
             Presence::Silent => tracing::warn!(silent_for = ?QUIET, "the manager is connected and says nothing"),
             Presence::Away(fault) if self.newest.is_none() => {

@@ -37,7 +37,7 @@ trait Named: Clone + PartialEq {
 impl Delta {
     pub(super) fn between(old: &Snapshot, new: &Snapshot) -> Self {
         // Taken apart field by field, so that nobody forgets a new one here.
-        let Snapshot { manager, epoch, revision, models, keys, master_key, settings, booked } = new;
+        let Snapshot { manager, epoch, revision, models, keys, open_routes, master_key, settings, booked } = new;
         Self {
             from: old.epoch,
             models: Changes::between(&old.models, models),
@@ -48,6 +48,7 @@ impl Delta {
                 revision: *revision,
                 models: Vec::new(),
                 keys: Vec::new(),
+                open_routes: *open_routes,
                 master_key: *master_key,
                 settings: settings.clone(),
                 booked: booked.clone(),
