@@ -4,7 +4,8 @@ use ledger::{GatewayId, Nanos, Position, Price};
 use spec::{ModelType, Strategy};
 
 use crate::{
-    Address, Booked, Deployment, Key, KeyHash, KeyKind, Limits, Model, Replica, Secret, Settings, Snapshot, Timeouts,
+    Address, Booked, Deployment, Key, KeyHash, KeyKind, Limits, Model, Replica, Secret, Settings, Snapshot, Team,
+    Timeouts,
 };
 
 /// With `count` models and as many keys, and a value in every field.
@@ -15,9 +16,12 @@ pub(crate) fn snapshot(count: usize) -> Snapshot {
         revision: 3,
         models: (0..count).map(|n| model(&format!("model-{n}"))).collect(),
         keys: (0..count).map(|n| key(&format!("key-{n}"))).collect(),
+        teams: (0..count).map(|n| team(&format!("team-{n}"))).collect(),
+        spent: Nanos(-3).into(),
         open_routes: true,
         master_key: Some(KeyHash::of("master")),
         settings: Settings::default(),
+        limits: Limits::default(),
         booked: vec![Booked { gateway: GatewayId(u64::MAX >> 1), position: Position { segment: 3, offset: 1 << 40 } }],
     }
 }
@@ -31,6 +35,8 @@ pub(crate) fn model(name: &str) -> Model {
         name: name.into(),
         model_type: ModelType::Chat,
         price: Price { version: 7, input: 1, ..Price::default() },
+        limits: Limits { tpm: Some(9), ..Limits::default() },
+        spent: Nanos(8).into(),
         context_length: Some(4_096),
         strategy: Strategy::LeastBusy,
         created: 5,
@@ -56,8 +62,22 @@ pub(crate) fn key(id: &str) -> Key {
         alias: Some(format!("alias of {id}")),
         models: vec!["model-0".into()],
         limits: Limits { rpm: Some(1), ..Limits::default() },
-        spent: Nanos(i64::MAX),
+        aliases: [("a".to_owned(), "b".to_owned())].into(),
+        team: Some("team-0".into()),
+        retries: Some(2),
+        spent: Nanos(i64::MAX).into(),
         expires_at: None,
         blocked: false,
+    }
+}
+
+pub(crate) fn team(id: &str) -> Team {
+    Team {
+        id: id.into(),
+        alias: None,
+        models: Vec::new(),
+        limits: Limits::default(),
+        spent: Nanos(5).into(),
+        blocked: true,
     }
 }

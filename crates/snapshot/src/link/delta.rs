@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Key, Model, Snapshot};
+use crate::{Key, Model, Snapshot, Team};
 
 /// How one snapshot differs from an earlier one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -14,6 +14,7 @@ pub(super) struct Delta {
     rest: Snapshot,
     models: Changes<Model>,
     keys: Changes<Key>,
+    teams: Changes<Team>,
 }
 
 /// How one list of things with names differs from an earlier one.
@@ -37,17 +38,34 @@ trait Named: Clone + PartialEq {
 impl Delta {
     pub(super) fn between(old: &Snapshot, new: &Snapshot) -> Self {
         // Taken apart field by field, so that nobody forgets a new one here.
-        let Snapshot { manager, epoch, revision, models, keys, open_routes, master_key, settings, booked } = new;
+        let Snapshot {
+            manager,
+            epoch,
+            revision,
+            models,
+            keys,
+            teams,
+            limits,
+            spent,
+            open_routes,
+            master_key,
+            settings,
+            booked,
+        } = new;
         Self {
             from: old.epoch,
             models: Changes::between(&old.models, models),
             keys: Changes::between(&old.keys, keys),
+            teams: Changes::between(&old.teams, teams),
             rest: Snapshot {
                 manager: *manager,
                 epoch: *epoch,
                 revision: *revision,
                 models: Vec::new(),
                 keys: Vec::new(),
+                teams: Vec::new(),
+                limits: limits.clone(),
+                spent: *spent,
                 open_routes: *open_routes,
                 master_key: *master_key,
                 settings: settings.clone(),
@@ -58,9 +76,14 @@ impl Delta {
 
     /// The new snapshot; none where `old` is not the one that this is about.
     pub(super) fn apply(self, old: &Snapshot) -> Option<Snapshot> {
-        let Self { from, rest, models, keys } = self;
+        let Self { from, rest, models, keys, teams } = self;
         let is_next = (old.manager, old.epoch) == (rest.manager, from);
-        is_next.then(|| Snapshot { models: models.apply(&old.models), keys: keys.apply(&old.keys), ..rest })
+        is_next.then(|| Snapshot {
+            models: models.apply(&old.models),
+            keys: keys.apply(&old.keys),
+            teams: teams.apply(&old.teams),
+            ..rest
+        })
     }
 }
 
@@ -105,6 +128,12 @@ impl<T: Named> Changes<T> {
 impl Named for Model {
     fn name(&self) -> &Arc<str> {
         &self.name
+    }
+}
+
+impl Named for Team {
+    fn name(&self) -> &Arc<str> {
+        &self.id
     }
 }
 
