@@ -27,6 +27,8 @@ use crate::EngineType;
 use crate::app::App;
 use crate::error::Bare;
 
+pub(crate) use responses::Store;
+
 type Routes = Router<Arc<App>>;
 
 /// All routes of the server.
@@ -58,7 +60,10 @@ fn of_type(engine_type: EngineType) -> Routes {
         EngineType::Chat | EngineType::Vision => tokens()
             .route("/v1/chat/completions", post(chat::complete))
             .route("/v1/completions", post(completions::complete))
-            .route("/v1/responses", post(responses::respond)),
+            .route("/v1/responses", post(responses::respond))
+            .route("/v1/responses/{id}", get(responses::get).delete(responses::delete))
+            .route("/v1/responses/{id}/cancel", post(responses::cancel))
+            .route("/v1/responses/{id}/input_items", get(responses::input_items)),
         EngineType::Embedding => tokens()
             .merge(scores())
             .route("/v1/embeddings", post(embeddings::embed))

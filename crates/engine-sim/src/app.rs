@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Args;
+use crate::api::Store;
 use crate::books::Books;
 use crate::connection::Gate;
 use crate::error::ApiError;
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) books: Arc<Books>,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Gate,
+    pub(crate) responses: Store,
     /// Seats in the batch; who finds none waits.
     pub(crate) seats: Arc<Semaphore>,
     /// Cancelled when the server is told to stop: streams end with `abort`.
@@ -40,6 +42,7 @@ impl App {
             books: Arc::default(),
             metrics: Metrics::new(clock.now()),
             gate,
+            responses: Store::default(),
             seats: Arc::new(Semaphore::new(seats)),
             stopping,
             ready_at: Instant::now() + Duration::from_millis(args.start_delay_ms),

@@ -53,6 +53,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "NotFoundError", message, Some("model"))
     }
 
+    pub(crate) fn unknown_response(id: &str) -> Self {
+        let message = format!("Response with id '{id}' not found.");
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message, Some("response_id"))
+    }
+
     /// The prompt does not fit.
     pub(crate) fn too_long(limit: u32) -> Self {
         let over = limit.saturating_add(1);

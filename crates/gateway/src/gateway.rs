@@ -18,8 +18,9 @@ use crate::edge::{Body, Buffers, Peer, accept_forever, request_id};
 use crate::keep::Keep;
 use crate::metrics::Metrics;
 use crate::operational::{forward, health, list_models, liveness, metrics_page, one_model, readiness};
-use crate::pipeline::mediate;
+use crate::pipeline::{mediate, recall};
 use crate::rescue::Cause;
+use crate::responses::Responses;
 use crate::route::probe_forever;
 use crate::serving::Serving;
 use crate::surface::Surface;
@@ -52,6 +53,7 @@ pub struct Gateway {
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
     pub(crate) buffers: Buffers,
+    pub(crate) responses: Arc<Responses>,
     pub(crate) manager: Option<Client>,
     backlog: tokio::sync::Mutex<Backlog>,
     metrics: Metrics,
@@ -79,6 +81,7 @@ impl Gateway {
             clock: config.clock,
             rng: config.rng,
             buffers: Buffers::default(),
+            responses: Arc::default(),
             manager: config.management_socket.map(|path| Client::unix(&path, MANAGER_BOUND)),
             metrics: Metrics::new(),
             behind: config.behind,
@@ -189,6 +192,7 @@ impl Gateway {
     async fn dispatch(&self, id: &Arc<str>, request: Request<Incoming>, peer: &Peer) -> Result<Response<Body>, Cause> {
         match Surface::of(request.method(), request.uri().path()) {
             Surface::Model(via, api) => mediate(self, (&via, api), id, request, peer).await,
+            Surface::Response(via, asked) => recall(self, (&via, &asked), id, request, peer).await,
             Surface::Models(via) => {
                 let serving = self.serving()?;
                 let caller = enter(&serving, &via, request.headers(), self.clock.now())?;

@@ -22,6 +22,7 @@ mod metrics;
 mod operational;
 mod pipeline;
 mod rescue;
+mod responses;
 mod route;
 mod serving;
 mod surface;

@@ -1,16 +1,16 @@
-//! What a request brings: a JSON body, held whole, or a form, which passes.
+//! What a request brings: a JSON body, held whole, a form, which passes, or nothing.
 
 mod form;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use hyper::body::Incoming;
 use wire::{Edit, Peek, json_string, splice};
 
 use crate::demand::Demand;
 use crate::edge::{BodyBounds, BufferPermit, Buffers, receive};
 use crate::rescue::Cause;
-use crate::surface::Api;
+use crate::surface::{Api, Meter};
 use crate::upstream::Segments;
 
 pub(crate) use form::{Form, FormFault};
@@ -24,6 +24,15 @@ pub(crate) enum Load {
         peek: Peek,
         /// Its bytes.
         body: Bytes,
+    },
+    /// Nothing: a response is asked for by its id.
+    Recall {
+        /// What is to be done with it.
+        method: Method,
+        /// Path and query below that of its API.
+        path: String,
+        /// Whether it was billed when it was made.
+        is_billed: bool,
     },
     /// A form, of which at least the model's name is there.
     Form(Box<Form>),
@@ -53,6 +62,7 @@ impl Load {
     pub(crate) fn model(&self) -> Option<&str> {
         match self {
             Self::Json { peek, .. } => peek.model.as_ref().map(|model| model.value.as_str()),
+            Self::Recall { .. } => None,
             Self::Form(form) => form.model(),
         }
     }
@@ -61,6 +71,7 @@ impl Load {
     pub(crate) fn stream(&self) -> bool {
         match self {
             Self::Json { peek, .. } => peek.stream,
+            Self::Recall { path, .. } => path.contains("stream=true"),
             Self::Form(form) => form.stream(),
         }
     }
@@ -69,6 +80,7 @@ impl Load {
     pub(crate) fn demand(&self, api: Api) -> Demand {
         match self {
             Self::Json { peek, body } => Demand::of(api, peek, body.len()),
+            Self::Recall { .. } => Demand::default(),
             Self::Form(form) => form.demand(api),
         }
     }
@@ -86,14 +98,36 @@ impl Load {
             Self::Json { peek, body } => {
                 Segments::new(splice(body, edits(peek, body, upstream_model, self.hides_usage(api))))
             }
+            Self::Recall { .. } => Segments::new(Vec::new()),
             Self::Form(form) => form.to(upstream_model),
         }
+    }
+
+    /// What it is billed by.
+    pub(crate) fn meter(&self, api: Api) -> Meter {
+        match self {
+            Self::Recall { is_billed: true, .. } => Meter::Nothing,
+            _ => api.meter(),
+        }
+    }
+
+    /// The response that it goes on from.
+    pub(crate) fn previous_response(&self) -> Option<&str> {
+        match self {
+            Self::Json { peek, .. } => peek.previous_response_id.as_deref(),
+            Self::Recall { .. } | Self::Form(_) => None,
+        }
+    }
+
+    /// Whether it names a response: then that may not be there, for which nobody is to blame.
+    pub(crate) fn names_response(&self) -> bool {
+        matches!(self, Self::Recall { .. }) || self.previous_response().is_some()
     }
 
     /// The form, if it is one.
     pub(crate) fn form(&self) -> Option<&Form> {
         match self {
-            Self::Json { .. } => None,
+            Self::Json { .. } | Self::Recall { .. } => None,
             Self::Form(form) => Some(form),
         }
     }

@@ -1,5 +1,7 @@
 //! The way of a request, stage by stage.
 
+mod recall;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +23,13 @@ use crate::gateway::Gateway;
 use crate::load::{Form, FormFault, Load};
 use crate::meter::{Account, Relay, Report, Source};
 use crate::rescue::Cause;
-use crate::route::{Patience, Pick, choose};
+use crate::responses::Thread;
+use crate::route::{Patience, Pick, choose, pinned};
 use crate::serving::{ModelState, Serving};
 use crate::surface::{Api, Via};
 use crate::upstream::{Answered, Fault, MaxBytes, Outbound, attempt};
+
+pub(crate) use recall::recall;
 
 /// Wait before a replica is asked again that has just failed; longer each time.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -40,6 +45,7 @@ struct Asked<'a> {
     retries: u32,
     model: &'a Arc<ModelState>,
     outbound: &'a Outbound,
+    thread: &'a Thread,
     peer: &'a Peer,
 }
 
@@ -59,6 +65,10 @@ pub(crate) async fn mediate(
     let serving = gateway.serving()?;
     let caller = enter(&serving, via, &head.headers, gateway.clock.now())?;
     let model = find_model(&serving, &caller, api, name)?;
+    let thread = match api {
+        Api::Responses => recall::thread(gateway, &caller, &model, load.previous_response())?,
+        _ => Thread::default(),
+    };
     let holder = (caller.id(), serving.scopes(&caller, &model));
     let (account, allowance) = open_account(gateway, holder, &model, api, request_id, &load)?;
     let mut response = match look_up(&serving, &caller, &model, api, &load, &head.headers).await {
@@ -66,8 +76,8 @@ pub(crate) async fn mediate(
         Lookup::Ask(fill) => {
             let outbound = Outbound::new(api, load, head.headers, request_id, permit);
             let retries = caller.retries().unwrap_or(serving.settings.retries);
-            let asked = Asked { settings: &serving.settings, retries, model: &model, outbound: &outbound, peer };
-            answer(gateway, asked, account, fill).await?
+            let (settings, model, outbound, thread) = (&serving.settings, &model, &outbound, &thread);
+            answer(gateway, Asked { settings, retries, model, outbound, thread, peer }, account, fill).await?
         }
     };
     // Last, so that no answer is kept with what was left to somebody else.
@@ -173,7 +183,7 @@ fn open_account(
     });
     match opened {
         Ok(entry) => {
-            Ok((Account::new(entry, ticket, model.metrics.begin(api), (api.meter(), demand), started), allowance))
+            Ok((Account::new(entry, ticket, model.metrics.begin(api), (load.meter(api), demand), started), allowance))
         }
         Err(unavailable) => {
             ticket.cancel();
@@ -194,7 +204,12 @@ async fn answer(
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut last = None;
     for attempt_number in 0..=retries {
-        let Some(pick) = choose(model, &tried, &gateway.rng, Instant::now()) else { break };
+        let now = Instant::now();
+        let pick = match &asked.thread.replica {
+            Some(replica) => pinned(model, replica, now),
+            None => choose(model, &tried, &gateway.rng, now),
+        };
+        let Some(pick) = pick else { break };
         if tried.contains(&pick.replica.replica.id) {
             // Nothing else is left: give it a moment, unless it asked for more than that.
             if last.as_ref().is_some_and(Cause::asks_to_wait) {
@@ -270,7 +285,7 @@ fn respond(
     mut account: Account,
     fill: Option<Fill>,
 ) -> Response<Body> {
-    let Asked { settings, model, outbound, peer, .. } = asked;
+    let Asked { settings, model, outbound, thread, peer, .. } = asked;
     let deployment = &pick.deployment.deployment;
     account.answering(answered.status().as_u16());
     match answered {
@@ -282,6 +297,7 @@ fn respond(
         Answered::Whole { status, mut headers, body, answer, permit } => {
             pick.replica.succeeded();
             let report = Report::of(&answer, &body, outbound.api.meter());
+            let bills = thread.bills(&answer, &body, model, &pick);
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
             let body = match edits {
                 Some(span) => splice(&body, vec![Edit { span, text: json_string(&model.model.name) }]).concat().into(),
@@ -291,7 +307,11 @@ fn respond(
             let estimate = if outbound.api.generates() { body.len() as u64 / 4 } else { 0 };
             let tokens = answer.usage.map_or(estimate, |usage| usage.completion_tokens);
             account.relayed(body.len(), tokens);
-            account.completed(report);
+            if bills {
+                account.completed(report);
+            } else {
+                account.completed_free();
+            }
             if let Some(fill) = fill {
                 fill.keep(status, &headers, &body);
                 headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));
@@ -302,6 +322,7 @@ fn respond(
             let bounds = (deployment.timeouts.between_bytes, deployment.timeouts.total);
             let upstream_model = deployment.upstream_model.clone();
             let deployment = deployment.id.clone();
+            let keeper = thread.streams(model, &pick);
             let (model, peer, patience) = (model.clone(), peer.clone(), Patience::of(settings));
             let source = Source { model, deployment, replica: pick.replica, patience, _busy: pick.busy, peer };
             let mut relay = if is_events {
@@ -310,6 +331,7 @@ fn respond(
             } else {
                 Relay::opaque((first, rest), source, is_text(&headers), account, bounds)
             };
+            relay.keep(keeper);
             if let Some(fill) = fill.filter(|_| status == StatusCode::OK) {
                 relay.record(fill.record(headers.clone(), outbound.room(), settings.max_buffered_bytes));
                 headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));

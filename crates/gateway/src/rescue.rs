@@ -45,6 +45,10 @@ pub(crate) enum Cause {
     ModelNotAllowed(String),
     #[error("The model '{model}' is of type {model_type}, which does not serve '{path}'.")]
     WrongApi { model: Arc<str>, model_type: ModelType, path: &'static str },
+    #[error("No response with id '{0}' was found.")]
+    NoResponse(String),
+    #[error("No previous response with id '{0}' was found.")]
+    NoPreviousResponse(String),
     #[error(transparent)]
     Request(#[from] PeekError),
     #[error(transparent)]
@@ -163,6 +167,10 @@ impl Cause {
             Self::ModelNotAllowed(_) => (StatusCode::FORBIDDEN, INVALID, Some("model"), "model_not_allowed"),
             // There is no such thing.
             Self::ModelNotFound(_) => (StatusCode::NOT_FOUND, INVALID, Some("model"), "model_not_found"),
+            Self::NoResponse(_) => (StatusCode::NOT_FOUND, INVALID, Some("response_id"), "response_not_found"),
+            Self::NoPreviousResponse(_) => {
+                (StatusCode::NOT_FOUND, INVALID, Some("previous_response_id"), "previous_response_not_found")
+            }
             Self::UnknownUrl { .. } => (StatusCode::NOT_FOUND, INVALID, None, "unknown_url"),
             Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, INVALID, None, "method_not_allowed"),
             // The request itself is wrong.

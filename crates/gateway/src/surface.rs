@@ -6,14 +6,18 @@ use percent_encoding::percent_decode_str;
 use crate::authenticate::Route;
 
 mod api;
+mod recall;
 
 pub(crate) use api::{Api, Events, Meter};
+pub(crate) use recall::Recall;
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Surface {
     /// A model's API.
     Model(Via, Api),
+    /// A response that an engine keeps.
+    Response(Via, Recall),
     /// The list of models.
     Models(Via),
     /// One model of that list.
@@ -53,6 +57,9 @@ impl Surface {
         let (via, bare) = Via::of(path);
         if let Some(api) = Api::at(bare) {
             return expect(method, &Method::POST, "POST", Self::Model(via, api));
+        }
+        if let Some(recall) = Recall::at(bare) {
+            return recall.asked(method, via);
         }
         let get = |surface| expect(method, &Method::GET, "GET", surface);
         match bare {

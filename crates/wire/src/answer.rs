@@ -20,6 +20,8 @@ pub struct Answer {
     pub data: Option<Range<usize>>,
     /// `duration` in milliseconds: the length of the audio that was heard.
     pub audio_millis: Option<u64>,
+    /// Whether it says that it is still being made, as responses do that are made in the background.
+    pub is_pending: bool,
     /// Search units that a reranker reported.
     pub searches: Option<u64>,
 }
@@ -35,13 +37,14 @@ impl Answer {
     /// Reads the fields out of `body`.
     pub fn parse(body: &[u8]) -> Result<Self, AnswerError> {
         let mut answer = Self::default();
-        walk(body, &["model", "usage", "id", "data", "duration", "meta"], |name, member| {
+        walk(body, &["model", "usage", "id", "data", "duration", "meta", "status"], |name, member| {
             match name {
                 "model" if member.text.starts_with('"') => answer.model = Some(member.span()),
                 "usage" => answer.usage = Usage::read(member.text),
                 "id" if member.text.starts_with('"') => answer.id = Some(member.span()),
                 "data" => answer.data = Some(member.span()),
                 "duration" => answer.audio_millis = duration(&member),
+                "status" => answer.is_pending = matches!(member.text, r#""queued""# | r#""in_progress""#),
                 "meta" => answer.searches = search_units(&member),
                 _ => {}
             }
@@ -98,6 +101,8 @@ mod tests {
         assert_eq!(count_elements(br#"{"a":1}"#), None);
         assert_eq!(Answer::parse(br#"{"duration":2.25,"text":""}"#).unwrap().audio_millis, Some(2_250));
         assert_eq!(Answer::parse(br#"{"duration":"3.0"}"#).unwrap().audio_millis, Some(3_000));
+        assert!(Answer::parse(br#"{"status":"queued"}"#).unwrap().is_pending);
+        assert!(!Answer::parse(br#"{"status":"completed"}"#).unwrap().is_pending);
         let ranking = br#"{"id":"x","meta":{"billed_units":{"search_units":2}}}"#;
         assert_eq!(Answer::parse(ranking).unwrap().searches, Some(2));
         assert_eq!(Answer::parse(br#"{"meta":{"billed_units":{"search_units":-2}}}"#).unwrap().searches, None);

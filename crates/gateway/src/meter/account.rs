@@ -80,6 +80,11 @@ impl Account {
         self.settle(Outcome::Completed, Usage::default(), UsageSource::Cache);
     }
 
+    /// The answer is complete, and was billed before or is billed later.
+    pub(crate) fn completed_free(&mut self) {
+        self.settle(Outcome::Completed, Usage::default(), UsageSource::None);
+    }
+
     fn bill(&self, report: Report) -> (Usage, UsageSource) {
         report.bill(self.meter, &self.demand, self.entry.estimate())
     }

@@ -50,6 +50,14 @@ impl Content {
         matches!(self, Self::Events(rewrite) if rewrite.has_error)
     }
 
+    /// The id of the response that it brings, once that came.
+    pub(super) fn response_id(&self) -> Option<String> {
+        match self {
+            Self::Events(rewrite) => serde_json::from_slice(rewrite.response_id.as_ref()?).ok(),
+            Self::Opaque { .. } => None,
+        }
+    }
+
     /// What was told so far.
     pub(super) fn report(&self) -> Report {
         match self {

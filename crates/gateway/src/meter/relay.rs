@@ -14,6 +14,7 @@ use super::rewrite::Rewrite;
 use crate::cache::Recorder;
 use crate::edge::{BoxError, Peer};
 use crate::rescue::Cause;
+use crate::responses::Keeper;
 use crate::route::{Busy, Patience, ReplicaState};
 use crate::serving::ModelState;
 use crate::surface::Events;
@@ -35,6 +36,8 @@ pub(crate) struct Relay {
     is_ended: bool,
     /// Takes it down for the response cache.
     recorder: Option<Recorder>,
+    /// Remembers the response that it brings.
+    keeper: Option<Keeper>,
 }
 
 /// Where a stream comes from.
@@ -104,12 +107,28 @@ impl Relay {
         let watch = Watch::new(between, total);
         source.peer.set_deadline(Some(watch.ends));
         let gone = Box::pin(source.peer.clone().gone());
-        Self { gone, first: Some(first), rest, content, account, watch, source, is_ended: false, recorder: None }
+        Self {
+            gone,
+            first: Some(first),
+            rest,
+            content,
+            account,
+            watch,
+            source,
+            is_ended: false,
+            recorder: None,
+            keeper: None,
+        }
     }
 
     /// Takes the stream down while it passes.
     pub(crate) fn record(&mut self, recorder: Option<Recorder>) {
         self.recorder = recorder;
+    }
+
+    /// Remembers the response that it brings, once its id is there.
+    pub(crate) fn keep(&mut self, keeper: Option<Keeper>) {
+        self.keeper = keeper;
     }
 
     /// Bytes that will come, where nothing can change them and the engine has said how many.
@@ -161,6 +180,11 @@ impl Relay {
         let passed = self.content.push(data);
         self.account.relayed(passed.bytes.len(), passed.tokens);
         self.take_down(&passed.bytes);
+        if let Some(id) = self.keeper.as_ref().and_then(|_| self.content.response_id())
+            && let Some(mut keeper) = self.keeper.take()
+        {
+            keeper.keep(&id);
+        }
         if self.content.is_done() || self.is_at_its_end() {
             // Before the client can know that the answer is complete.
             self.settle();
@@ -179,7 +203,7 @@ impl Relay {
         self.settle();
         self.is_ended = true;
         self.take_down(&rest);
-        self.keep();
+        self.finish_recording();
         Ok(rest)
     }
 
@@ -187,7 +211,7 @@ impl Relay {
     fn cut(&mut self) -> Result<Bytes, BoxError> {
         if self.content.is_done() {
             self.is_ended = true;
-            self.keep();
+            self.finish_recording();
             return Ok(Bytes::new());
         }
         self.break_off(Fault::Cut)
@@ -200,7 +224,7 @@ impl Relay {
     }
 
     /// The whole stream has passed: it may be given again, unless it told of an error.
-    fn keep(&mut self) {
+    fn finish_recording(&mut self) {
         if let Some(recorder) = self.recorder.take().filter(|_| !self.content.has_error()) {
             recorder.finish();
         }

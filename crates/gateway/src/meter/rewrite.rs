@@ -21,6 +21,8 @@ pub(super) struct Rewrite {
     pub(super) usage: Option<Usage>,
     /// Whole images that came.
     images: u64,
+    /// The id of the response, as JSON.
+    pub(super) response_id: Option<Bytes>,
     /// How far the answer is.
     stage: Stage,
     /// Whether the engine reported an error in band.
@@ -72,6 +74,7 @@ impl Rewrite {
             hides_usage,
             usage: None,
             images: 0,
+            response_id: None,
             stage: Stage::Open,
             has_error: false,
             held: None,
@@ -189,6 +192,10 @@ impl Rewrite {
         let Some(typed) = parsed else { return Seen::Event(event.clone()) };
         self.usage = typed.usage.or(self.usage);
         self.has_error |= typed.is_error;
+        if self.response_id.is_none() {
+            // A copy: the event is a slice of a buffer that is larger.
+            self.response_id = typed.id.clone().map(|span| Bytes::copy_from_slice(&payload[span]));
+        }
         self.images += u64::from(typed.is_image);
         let stage = match typed {
             TypedEvent { is_last: true, .. } => Stage::Done,

@@ -32,6 +32,19 @@ pub(crate) fn choose(model: &ModelState, tried: &[Arc<str>], rng: &Rng, now: Ins
     }
 }
 
+/// The replica of `model` called `id`, however it is doing: only it can answer. None: it is there no more, or its
+/// deployment has no room.
+pub(crate) fn pinned(model: &ModelState, id: &str, now: Instant) -> Option<Pick> {
+    let deployments = model.deployments.iter();
+    let mut replicas = deployments.flat_map(|deployment| deployment.replicas.iter().map(move |r| (deployment, r)));
+    let (deployment, replica) = replicas.find(|(_, replica)| *replica.replica.id == *id)?;
+    deployment.take(now).then(|| Pick {
+        deployment: deployment.clone(),
+        busy: replica.begin(),
+        replica: replica.clone(),
+    })
+}
+
 fn candidate<'a>(model: &'a ModelState, tried: &[Arc<str>], rng: &Rng, now: Instant) -> Option<Candidate<'a>> {
     let up: Vec<Candidate<'_>> = model
         .deployments

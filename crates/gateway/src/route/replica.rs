@@ -64,6 +64,11 @@ impl ReplicaState {
         self.uris[api as usize].clone()
     }
 
+    /// Where `path` below `api` is.
+    pub(crate) fn uri_below(&self, api: Api, path: &str) -> Uri {
+        Client::uri(&format!("{}{path}", self.uris[api as usize].path()))
+    }
+
     /// Requests that it works on now.
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)

@@ -96,7 +96,7 @@ async fn exchange(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered
         status if status.is_success() => whole(head, body, out.room(), max).await,
         status => {
             let body = scrub(error_body(body).await, pick);
-            if is_client_s_fault(status) {
+            if is_client_s_fault(status, out.load.names_response()) {
                 return Ok(Answered::Refused { status, headers: head.headers, body });
             }
             let message = ErrorBody::message_of(&body, MAX_ERROR_CHARS);
@@ -188,7 +188,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Whether a refusal is about the request itself. Credentials (401, 403), names and paths (404) are ours to get
 /// right, and waiting (408, 429) is worth a try elsewhere.
-fn is_client_s_fault(status: StatusCode) -> bool {
+/// A path that names a response can name one that is not there.
+fn is_client_s_fault(status: StatusCode, names_response: bool) -> bool {
+    if names_response && matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+        return true;
+    }
     status.is_client_error()
         && !matches!(
             status,

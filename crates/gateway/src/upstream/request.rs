@@ -84,8 +84,12 @@ impl Outbound {
     pub(super) fn to(&self, pick: &Pick) -> Request<Segments> {
         let deployment = &pick.deployment.deployment;
         let mut request = Request::new(self.load.to(self.api, &deployment.upstream_model));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = pick.replica.uri(self.api);
+        let (method, uri) = match &self.load {
+            Load::Recall { method, path, .. } => (method.clone(), pick.replica.uri_below(self.api, path)),
+            Load::Json { .. } | Load::Form(_) => (Method::POST, pick.replica.uri(self.api)),
+        };
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
         if let Some(value) = &pick.deployment.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value.clone());

@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 mod pass_through;
 mod refusals;
+mod responses;
 mod routes;
 mod scopes;
 mod support;

@@ -228,9 +228,14 @@ impl TestGateway {
     }
 
     pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
+        self.call("GET", key, path).await
+    }
+
+    /// A request without a body.
+    pub(crate) async fn call(&self, method: &str, key: &str, path: &str) -> Answer {
         let uri = format!("http://{}{path}", self.address);
-        let request = Request::get(uri).header("authorization", format!("Bearer {key}")).body(Full::default());
-        collect(self.client.request(request.unwrap()).await.unwrap()).await
+        let request = Request::builder().method(method).uri(uri).header("authorization", format!("Bearer {key}"));
+        collect(self.client.request(request.body(Full::default()).unwrap()).await.unwrap()).await
     }
 
     /// Everything in the books so far.

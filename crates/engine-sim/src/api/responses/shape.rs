@@ -8,6 +8,8 @@ use crate::metrics::Finish;
 /// How far a response is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// Not begun, as it is made in the background.
+    Queued,
     /// Nothing said yet.
     Open,
     /// All said.
@@ -35,14 +37,19 @@ impl Plan {
             "tool_choice": "none",
             "tools": [],
             "top_p": 1.0,
-            "background": false,
+            "background": self.is_background,
             "max_output_tokens": self.max_output_tokens,
             "max_tool_calls": null,
-            "previous_response_id": null,
+            "previous_response_id": self.previous,
             "prompt": null,
             "reasoning": null,
             "service_tier": "auto",
-            "status": match (over, cut) { (false, _) => "in_progress", (_, true) => "incomplete", _ => "completed" },
+            "status": match (stage, cut) {
+                (Stage::Queued, _) => "queued",
+                (Stage::Open, _) => "in_progress",
+                (Stage::Over, true) => "incomplete",
+                (Stage::Over, false) => "completed",
+            },
             "text": null,
             "top_logprobs": null,
             "truncation": "disabled",
