@@ -359,3 +359,35 @@ async fn one_command_shuts_all_open_routes() {
     let direct = server.client().post("/models/org%2Ftiny/v1/chat/completions", &body).await;
     assert_eq!(direct.expect(200).json()["model"], "org/tiny");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_access_log_tells_of_every_request_and_of_no_prompt() {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny"]).await;
+    let options = ServerOptions::new(&program).arguments(&["--log", "info,access=debug", "--log-format", "json"]);
+    let server = options.start().await;
+    server.apply(&document::of(&[document::endpoint("tiny", "chat", &engine, "tiny")]));
+    let client = server.client().with_header("x-request-id", "mine-1");
+    let body = json!({"model": "tiny", "messages": [{"role": "user", "content": "sesame"}]});
+    let answer = client.post("/v1/chat/completions", &body).await;
+    assert_eq!(answer.expect(200).header("x-request-id"), Some("mine-1"));
+    client.post("/v1/chat/completions", &json!({"model": "no"})).await.expect(404);
+
+    let lines = support::eventually("both lines", async || {
+        let log = server.log();
+        let lines: Vec<serde_json::Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mine: Vec<_> = lines.into_iter().filter(|line| line["target"] == "access").collect();
+        (mine.len() == 2).then_some(mine)
+    })
+    .await;
+    let (served, refused) = (&lines[0], &lines[1]);
+    assert_eq!(
+        (&served["request_id"], &served["status"], &served["model_name"]),
+        (&json!("mine-1"), &json!(200), &json!("tiny"))
+    );
+    assert_eq!(
+        (&refused["request_id"], &refused["status"], &refused["code"]),
+        (&json!("mine-1"), &json!(404), &json!("model_not_found"))
+    );
+    assert!(!server.log().contains("sesame"));
+}

@@ -16,6 +16,7 @@ use crate::authenticate::{Caller, authenticate, enter};
 use crate::backlog::Backlog;
 use crate::edge::{Body, Buffers, Peer, accept_forever, request_id};
 use crate::keep::Keep;
+use crate::meter::ACCESS_LOG;
 use crate::metrics::Metrics;
 use crate::operational::{forward, health, list_models, liveness, metrics_page, one_model, readiness};
 use crate::pipeline::{mediate, recall};
@@ -211,8 +212,9 @@ impl Gateway {
             Surface::Liveness => Ok(liveness()),
             Surface::Readiness => Ok(readiness(self)),
             Surface::Metrics => {
-                self.master(&*self.serving()?, &request)?;
-                Ok(metrics_page(self.metrics.expose()))
+                let serving = self.serving()?;
+                self.master(&serving, &request)?;
+                Ok(metrics_page(self.metrics.expose(&serving, &self.books.health(), self.buffers.held())))
             }
             Surface::Management => {
                 let serving = self.serving()?;
@@ -239,7 +241,7 @@ impl Gateway {
 fn log_refusal(request_id: &str, status: StatusCode, cause: &Cause) {
     let (status, code) = (status.as_u16(), cause.code());
     if status < 500 {
-        tracing::debug!(request_id, status, code, "{cause}");
+        tracing::debug!(target: ACCESS_LOG, request_id, status, code, "request refused: {cause}");
     } else {
         tracing::warn!(request_id, status, code, "request failed: {cause}");
     }

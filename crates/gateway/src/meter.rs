@@ -6,6 +6,6 @@ mod relay;
 mod report;
 mod rewrite;
 
-pub(crate) use account::Account;
+pub(crate) use account::{ACCESS_LOG, Account};
 pub(crate) use relay::{Relay, Source};
 pub(crate) use report::Report;

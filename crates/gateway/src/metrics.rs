@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ledger::{Outcome, Usage};
+use ledger::{Health, Outcome, Usage};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,12 +14,23 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use snapshot::ModelType;
 
+use crate::serving::Serving;
 use crate::surface::Api;
+
+mod now;
+mod process;
+
+use now::Now;
+use process::Process;
 
 /// All metrics of the gateway.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    /// What carries no prefix, because every program has it.
+    common: Registry,
+    now: Now,
+    process: Process,
     families: Families,
     rejections: Family<RejectionLabels, Counter>,
     /// Epoch of the snapshot that is served.
@@ -39,6 +50,7 @@ pub(crate) struct ModelMetrics {
     completion_tokens: Counter,
     duration: Histogram,
     first_byte: Histogram,
+    overhead: Histogram,
 }
 
 /// The metrics of one request, ended once.
@@ -58,6 +70,7 @@ struct Families {
     cache: Family<CacheLabels, Counter>,
     duration: Family<ModelLabels, Histogram, fn() -> Histogram>,
     first_byte: Family<ModelLabels, Histogram, fn() -> Histogram>,
+    overhead: Family<ModelLabels, Histogram, fn() -> Histogram>,
 }
 
 /// A shared name as label value.
@@ -82,6 +95,7 @@ struct RequestLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AttemptLabels {
     model_name: Name,
+    model_type: &'static str,
     deployment: Name,
     fault: &'static str,
 }
@@ -96,6 +110,7 @@ struct TokenLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CacheLabels {
     model_name: Name,
+    model_type: &'static str,
     result: &'static str,
 }
 
@@ -140,9 +155,18 @@ impl Metrics {
             Unit::Seconds,
             families.first_byte.clone(),
         );
+        registry.register_with_unit(
+            "overhead",
+            "Time from the whole request to the head of the answer that was not spent on engines",
+            Unit::Seconds,
+            families.overhead.clone(),
+        );
         registry.register("rejections", "Requests that were refused, by error code", rejections.clone());
         registry.register("snapshot_epoch", "Epoch of the snapshot that is served", epoch.clone());
-        Self { registry, families, rejections, epoch }
+        let now = Now::register(&mut registry);
+        let mut common = Registry::default();
+        let process = Process::register(&mut common);
+        Self { registry, common, now, process, families, rejections, epoch }
     }
 
     /// The metrics of a model.
@@ -160,6 +184,7 @@ impl Metrics {
             completion_tokens: tokens("completion"),
             duration: self.families.duration.get_or_create_owned(&labels),
             first_byte: self.families.first_byte.get_or_create_owned(&labels),
+            overhead: self.families.overhead.get_or_create_owned(&labels),
             families: self.families.clone(),
             labels,
         })
@@ -171,9 +196,15 @@ impl Metrics {
     }
 
     /// All metrics in OpenMetrics' text format.
-    pub(crate) fn expose(&self) -> String {
+    pub(crate) fn expose(&self, serving: &Serving, books: &Health, buffered: usize) -> String {
+        let _looking = self.now.looking.lock();
+        self.now.observe(serving, books, buffered);
+        self.process.observe();
         let mut page = String::new();
-        match text::encode(&mut page, &self.registry) {
+        let written = text::encode_registry(&mut page, &self.registry)
+            .and_then(|()| text::encode_registry(&mut page, &self.common))
+            .and_then(|()| text::encode_eof(&mut page));
+        match written {
             Ok(()) => page,
             Err(fmt::Error) => "# EOF\n".to_owned(),
         }
@@ -185,7 +216,8 @@ impl Metrics {
 impl ModelMetrics {
     /// The cache was asked, with this result.
     pub(crate) fn cache_asked(&self, result: &'static str) {
-        let labels = CacheLabels { model_name: self.labels.model_name.clone(), result };
+        let ModelLabels { model_name, model_type } = self.labels.clone();
+        let labels = CacheLabels { model_name, model_type, result };
         self.families.cache.get_or_create(&labels).inc();
     }
 
@@ -218,13 +250,14 @@ impl RequestMetrics {
     }
 
     pub(crate) fn attempted(&self, deployment: &Arc<str>, fault: &'static str) {
-        let ModelLabels { model_name, .. } = self.model.labels.clone();
-        let labels = AttemptLabels { model_name, deployment: Name(deployment.clone()), fault };
+        let ModelLabels { model_name, model_type } = self.model.labels.clone();
+        let labels = AttemptLabels { model_name, model_type, deployment: Name(deployment.clone()), fault };
         self.model.families.attempts.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn first_byte(&self, after: Duration) {
+    pub(crate) fn first_byte(&self, after: Duration, overhead: Duration) {
         self.model.first_byte.observe(after.as_secs_f64());
+        self.model.overhead.observe(overhead.as_secs_f64());
     }
 
     pub(crate) fn end(&mut self, outcome: Outcome, status: u16, usage: &Usage, after: Duration) {
@@ -245,9 +278,10 @@ impl RequestMetrics {
 
 impl Default for Families {
     fn default() -> Self {
-        // From 10 ms to 11 min, and from 5 ms to 3 min.
+        // From 10 ms to 11 min, from 5 ms to 3 min, and from 10 µs to 0.3 s.
         let duration: fn() -> Histogram = || Histogram::new(exponential_buckets(0.01, 2.0, 17));
         let first_byte: fn() -> Histogram = || Histogram::new(exponential_buckets(0.005, 2.0, 16));
+        let overhead: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_01, 2.0, 16));
         Self {
             requests: Family::default(),
             attempts: Family::default(),
@@ -256,6 +290,7 @@ impl Default for Families {
             cache: Family::default(),
             duration: Family::new_with_constructor(duration),
             first_byte: Family::new_with_constructor(first_byte),
+            overhead: Family::new_with_constructor(overhead),
         }
     }
 }

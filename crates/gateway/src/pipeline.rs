@@ -1,41 +1,35 @@
 //! The way of a request, stage by stage.
 
-mod recall;
-
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use ledger::NewRequest;
 use snapshot::Settings;
-use tokio::time::{Instant, sleep};
-use wire::{Edit, json_string, splice};
+use tokio::time::Instant;
 
-use crate::admit::{Allowance, Limit, Rejection, Scopes, admit, reservation};
+mod answer;
+mod look_up;
+mod recall;
+mod respond;
+
+pub(crate) use self::recall::recall;
+
+use self::answer::answer;
+use self::look_up::{Lookup, look_up};
+use self::respond::replay;
+use crate::admit::{Allowance, Scopes, admit, reservation};
 use crate::authenticate::{Caller, enter};
-use crate::cache::{Control, Fill, Found, Kept, Owner, Question};
-use crate::edge::{Body, BodyBounds, BodyFault, BufferPermit, Peer};
+use crate::edge::{Body, BodyBounds, BufferPermit, Peer};
 use crate::gateway::Gateway;
-use crate::load::{Form, FormFault, Load};
-use crate::meter::{Account, Relay, Report, Source};
+use crate::load::Load;
+use crate::meter::Account;
 use crate::rescue::Cause;
 use crate::responses::Thread;
-use crate::route::{Patience, Pick, choose, pinned};
 use crate::serving::{ModelState, Serving};
 use crate::surface::{Api, Via};
-use crate::upstream::{Answered, Fault, MaxBytes, Outbound, attempt};
-
-pub(crate) use recall::recall;
-
-/// Wait before a replica is asked again that has just failed; longer each time.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// What the response cache had for a request, where it is switched on: `hit`, `coalesced` or `miss`.
-const CACHE_RESULT: HeaderName = HeaderName::from_static("x-enginehouse-cache");
+use crate::upstream::Outbound;
 
 /// A request on its way to an engine.
 #[derive(Clone, Copy)]
@@ -83,49 +77,6 @@ pub(crate) async fn mediate(
     // Last, so that no answer is kept with what was left to somebody else.
     allowance.write(response.headers_mut());
     Ok(response)
-}
-
-/// What the response cache says.
-enum Lookup {
-    /// The answer, and how it came to be there.
-    Answered(Arc<Kept>, &'static str),
-    /// It has none; if it is switched on, it wants the one that comes.
-    Ask(Option<Fill>),
-}
-
-/// Looks for an answer that was given before.
-async fn look_up(
-    serving: &Serving,
-    caller: &Caller,
-    model: &ModelState,
-    api: Api,
-    load: &Load,
-    headers: &HeaderMap,
-) -> Lookup {
-    let Load::Json { peek, body } = load else { return Lookup::Ask(None) };
-    let Some(cache) = serving.cache.as_ref().filter(|_| api.is_cacheable()) else { return Lookup::Ask(None) };
-    let key = caller.id();
-    let owner = cache.namespace().map_or(Owner::Key(&key), Owner::Namespace);
-    let targets: Vec<_> = model.targets().collect();
-    let digest = Question { owner, api, model: &model.model.name, targets: &targets, body }.digest();
-    // Who waits for another's stream would see its first token with the last one.
-    let may_wait = !peek.stream;
-    let (result, lookup) = match cache.clone().look(digest, Control::of(headers), may_wait).await {
-        Found::Hit(kept) => ("hit", Lookup::Answered(kept, "hit")),
-        Found::Coalesced(kept) => ("coalesced", Lookup::Answered(kept, "coalesced")),
-        Found::Miss(fill) => ("miss", Lookup::Ask(Some(fill))),
-    };
-    model.metrics.cache_asked(result);
-    lookup
-}
-
-/// An answer that was given before, at no cost.
-fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<Body> {
-    let mut headers = kept.headers.clone();
-    headers.insert(CACHE_RESULT, HeaderValue::from_static(result));
-    account.relayed(kept.body.len(), 0);
-    account.was_cached(StatusCode::OK.as_u16());
-    build(StatusCode::OK, headers, Body::full(kept.body.clone()))
 }
 
 /// The body, if one asks who may: strangers get no memory.
@@ -190,174 +141,4 @@ fn open_account(
             Err(Cause::Books(unavailable.to_string()))
         }
     }
-}
-
-/// Tries replicas until one answers; nothing was sent to the client yet, so each can take over from the last.
-async fn answer(
-    gateway: &Gateway,
-    asked: Asked<'_>,
-    mut account: Account,
-    fill: Option<Fill>,
-) -> Result<Response<Body>, Cause> {
-    let Asked { settings, retries, model, outbound, .. } = asked;
-    let max = MaxBytes { answer: settings.max_response_bytes, sum: settings.max_buffered_bytes };
-    let mut tried: Vec<Arc<str>> = Vec::new();
-    let mut last = None;
-    for attempt_number in 0..=retries {
-        let now = Instant::now();
-        let pick = match &asked.thread.replica {
-            Some(replica) => pinned(model, replica, now),
-            None => choose(model, &tried, &gateway.rng, now),
-        };
-        let Some(pick) = pick else { break };
-        if tried.contains(&pick.replica.replica.id) {
-            // Nothing else is left: give it a moment, unless it asked for more than that.
-            if last.as_ref().is_some_and(Cause::asks_to_wait) {
-                break;
-            }
-            sleep(PAUSE * attempt_number).await;
-        }
-        let began = Instant::now();
-        let result = attempt(outbound, &pick, max).await;
-        account.attempted(&pick, result.as_ref().map(|answered| answered.status().as_u16()), began);
-        match result {
-            Ok(answered) => {
-                return Ok(respond(asked, pick, answered, account, fill));
-            }
-            Err(fault) => {
-                if fault.blames_replica() {
-                    pick.replica.failed(Patience::of(settings), Instant::now());
-                }
-                tried.push(pick.replica.replica.id.clone());
-                let is_retryable = fault.is_retryable() && !outbound.load.form().is_some_and(Form::is_spent);
-                if let Fault::Upload(fault) = fault {
-                    return Err(upload_broke(fault, account));
-                }
-                last = Some(upstream_cause(model, &pick, fault));
-                if !is_retryable {
-                    break;
-                }
-            }
-        }
-    }
-    let cause = last.unwrap_or_else(|| unserved(model));
-    account.failed(cause.status().as_u16());
-    Err(cause)
-}
-
-/// The client's request broke while an engine received it. One that has gone is not told.
-fn upload_broke(fault: FormFault, mut account: Account) -> Cause {
-    let is_gone = matches!(fault, FormFault::Body(BodyFault::Broken));
-    let cause = Cause::Upload(fault);
-    if !is_gone {
-        account.failed(cause.status().as_u16());
-    }
-    cause
-}
-
-/// Why there was nobody to ask.
-fn unserved(model: &ModelState) -> Cause {
-    let now = Instant::now();
-    let full = model.deployments.iter().find(|deployment| !deployment.has_room(now));
-    match full.and_then(|deployment| deployment.deployment.rpm) {
-        Some(limit) => Cause::Rejected(Rejection {
-            scope: format!("the deployments of model '{}'", model.model.name).into(),
-            limit: Limit::Rpm(limit),
-            retry_after: Some(Duration::from_secs(1)),
-            allowance: Allowance::default(),
-        }),
-        None => Cause::NoReplica(model.model.name.clone()),
-    }
-}
-
-fn upstream_cause(model: &ModelState, pick: &Pick, fault: Fault) -> Cause {
-    let deployment = pick.deployment.deployment.id.clone();
-    let model = model.model.name.clone();
-    tracing::warn!(model_name = %model, %deployment, fault = fault.as_str(), "deployment `{deployment}` {fault}");
-    Cause::Upstream { model, deployment, fault }
-}
-
-/// What goes to the client. A whole answer is settled before it is sent, a stream before its last byte.
-fn respond(
-    asked: Asked<'_>,
-    pick: Pick,
-    answered: Answered,
-    mut account: Account,
-    fill: Option<Fill>,
-) -> Response<Body> {
-    let Asked { settings, model, outbound, thread, peer, .. } = asked;
-    let deployment = &pick.deployment.deployment;
-    account.answering(answered.status().as_u16());
-    match answered {
-        Answered::Refused { status, headers, body } => {
-            pick.replica.succeeded();
-            account.failed(status.as_u16());
-            build(status, headers, Body::full(openai_shaped(status, body)))
-        }
-        Answered::Whole { status, mut headers, body, answer, permit } => {
-            pick.replica.succeeded();
-            let report = Report::of(&answer, &body, outbound.api.meter());
-            let bills = thread.bills(&answer, &body, model, &pick);
-            let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
-            let body = match edits {
-                Some(span) => splice(&body, vec![Edit { span, text: json_string(&model.model.name) }]).concat().into(),
-                None => body,
-            };
-            // Without a count that can be believed, four bytes of text make a token, as they do of a prompt.
-            let estimate = if outbound.api.generates() { body.len() as u64 / 4 } else { 0 };
-            let tokens = answer.usage.map_or(estimate, |usage| usage.completion_tokens);
-            account.relayed(body.len(), tokens);
-            if bills {
-                account.completed(report);
-            } else {
-                account.completed_free();
-            }
-            if let Some(fill) = fill {
-                fill.keep(status, &headers, &body);
-                headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));
-            }
-            build(status, headers, Body::held(body, permit))
-        }
-        Answered::Stream { is_events, status, mut headers, first, rest } => {
-            let bounds = (deployment.timeouts.between_bytes, deployment.timeouts.total);
-            let upstream_model = deployment.upstream_model.clone();
-            let deployment = deployment.id.clone();
-            let keeper = thread.streams(model, &pick);
-            let (model, peer, patience) = (model.clone(), peer.clone(), Patience::of(settings));
-            let source = Source { model, deployment, replica: pick.replica, patience, _busy: pick.busy, peer };
-            let mut relay = if is_events {
-                let kind = (outbound.api.events(), outbound.load.hides_usage(outbound.api));
-                Relay::events((first, rest), source, &upstream_model, kind, account, bounds)
-            } else {
-                Relay::opaque((first, rest), source, is_text(&headers), account, bounds)
-            };
-            relay.keep(keeper);
-            if let Some(fill) = fill.filter(|_| status == StatusCode::OK) {
-                relay.record(fill.record(headers.clone(), outbound.room(), settings.max_buffered_bytes));
-                headers.insert(CACHE_RESULT, HeaderValue::from_static("miss"));
-            }
-            build(status, headers, Body::Relay(Box::new(relay)))
-        }
-    }
-}
-
-fn is_text(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/"))
-}
-
-fn build(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
-/// An engine's refusal as it is where SDKs can read it, else in OpenAI's shape.
-fn openai_shaped(status: StatusCode, body: Bytes) -> Bytes {
-    if wire::ErrorBody::is_openai(&body) {
-        return body;
-    }
-    let message = wire::ErrorBody::message_of(&body, 1_000)
-        .unwrap_or_else(|| format!("The engine refused the request with status {}.", status.as_u16()));
-    wire::ErrorBody { message, kind: "invalid_request_error", param: None, code: "invalid_request" }.to_json()
 }

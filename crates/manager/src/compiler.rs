@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ledger::Nanos;
-use snapshot::{Address, CacheSettings, Key, KeyHash, KeyKind, Limits, Settings, Snapshot, Timeouts};
+use snapshot::{Address, CacheSettings, Key, KeyHash, KeyKind, Limits, Settings, Snapshot};
 use spec::{Document, Warning};
 use store::KeyRow;
 
@@ -81,7 +81,7 @@ pub(crate) fn warnings(document: &Document, env: &Environment) -> Vec<Warning> {
 fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings: &mut Vec<Warning>) -> snapshot::Model {
     let Inputs { current, ready, env, .. } = *inputs;
     let routing = &current.document.routing;
-    let context = deployment::Context { model, timeouts: timeouts(&routing.timeouts), ready, env };
+    let context = deployment::Context { model, timeouts: &routing.timeouts, ready, env };
     let mut deployments = Vec::with_capacity(model.deployments.len());
     for (index, deployment) in model.deployments.iter().enumerate() {
         match deployment::compile(&context, deployment) {
@@ -152,15 +152,6 @@ fn cache(cache: &spec::Cache) -> CacheSettings {
         max_entry_bytes: cache.max_entry_bytes,
         namespace: cache.namespace.as_deref().map(Into::into),
         coalesce: cache.coalesce,
-    }
-}
-
-fn timeouts(timeouts: &spec::Timeouts) -> Timeouts {
-    Timeouts {
-        connect: seconds(timeouts.connect),
-        first_byte: seconds(timeouts.first_byte),
-        between_bytes: seconds(timeouts.between_bytes),
-        total: seconds(timeouts.total),
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::{
     Cache, Deployment, Document, Endpoint, Engine, Gpu, Ledger, Limits, Model, ModelType, OnFull, Period, PeriodUnit,
-    Price, Provider, Routing, Runtime, Strategy as Choice, Timeouts,
+    Price, Provider, Routing, Runtime, Strategy as Choice, TimeoutOverrides, Timeouts,
 };
 
 /// A whole document.
@@ -68,8 +68,12 @@ fn models() -> impl Strategy<Value = Model> {
 }
 
 fn deployments() -> impl Strategy<Value = Deployment> {
-    (option::of("[a-c]{1,2}"), option::of(endpoints()), option::of(engines()))
-        .prop_map(|(id, endpoint, engine)| Deployment { id, endpoint, engine })
+    let bound = || option::of(-1.0..1e5_f64);
+    let timeouts = (bound(), bound(), bound(), bound()).prop_map(|(connect, first_byte, between_bytes, total)| {
+        TimeoutOverrides { connect, first_byte, between_bytes, total }
+    });
+    (option::of("[a-c]{1,2}"), option::of(endpoints()), option::of(engines()), timeouts)
+        .prop_map(|(id, endpoint, engine, timeouts)| Deployment { id, endpoint, engine, timeouts })
 }
 
 fn endpoints() -> impl Strategy<Value = Endpoint> {

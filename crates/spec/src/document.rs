@@ -23,7 +23,7 @@ pub use self::{
     limits::Limits,
     model::Model,
     price::Price,
-    routing::{Routing, Strategy, Timeouts},
+    routing::{Routing, Strategy, TimeoutOverrides, Timeouts},
 };
 use crate::limits as bounds;
 

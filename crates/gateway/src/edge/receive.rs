@@ -98,6 +98,11 @@ impl Buffers {
     pub(crate) fn permit(&self) -> BufferPermit {
         BufferPermit { buffers: self.clone(), bytes: 0 }
     }
+
+    /// Bytes held now.
+    pub(crate) fn held(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 // === impl BufferPermit ===

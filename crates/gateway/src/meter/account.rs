@@ -13,6 +13,9 @@ use crate::route::Pick;
 use crate::surface::Meter;
 use crate::upstream::Fault;
 
+/// The target of the lines that tell of each request's end.
+pub(crate) const ACCESS_LOG: &str = "access";
+
 /// An admitted request's place in the books, its ticket and its metrics, which end together: by
 /// [`Account::settle`], or when it is dropped because the client has gone.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(crate) struct Account {
     meter: Meter,
     demand: Demand,
     started: Instant,
+    /// Time spent on engines so far.
+    waited: Duration,
     /// Status that was sent to the client; 0 before.
     status: u16,
 }
@@ -38,7 +43,7 @@ impl Account {
         (meter, demand): (Meter, Demand),
         started: Instant,
     ) -> Self {
-        Self { entry, ticket: Some(ticket), metrics, meter, demand, started, status: 0 }
+        Self { entry, ticket: Some(ticket), metrics, meter, demand, started, waited: Duration::ZERO, status: 0 }
     }
 
     /// Lists a try at a deployment.
@@ -47,20 +52,25 @@ impl Account {
             Ok(status) => (status, ""),
             Err(fault) => (fault.status(), fault.as_str()),
         };
+        let took = began.elapsed();
+        self.waited += took;
         self.metrics.attempted(&pick.deployment.deployment.id, fault);
         self.entry.attempt(Attempt {
             deployment: Arc::clone(&pick.deployment.deployment.id),
             status,
             fault: Cow::Borrowed(fault),
-            micros: micros_since(began),
+            micros: micros(took),
         });
     }
 
-    /// The head of the answer goes to the client.
-    pub(crate) fn answering(&mut self, status: u16) {
+    /// The head of the answer goes to the client. How long it took apart from the engines: our own overhead.
+    pub(crate) fn answering(&mut self, status: u16) -> Duration {
+        let after = self.started.elapsed();
+        let overhead = after.saturating_sub(self.waited);
         self.status = status;
-        self.entry.progress().first_byte(micros_since(self.started));
-        self.metrics.first_byte(self.started.elapsed());
+        self.entry.progress().first_byte(micros(after));
+        self.metrics.first_byte(after, overhead);
+        overhead
     }
 
     /// A piece of the answer goes to the client.
@@ -75,9 +85,10 @@ impl Account {
     }
 
     /// The answer was there already: nothing was used.
-    pub(crate) fn was_cached(&mut self, status: u16) {
-        self.answering(status);
+    pub(crate) fn was_cached(&mut self, status: u16) -> Duration {
+        let overhead = self.answering(status);
         self.settle(Outcome::Completed, Usage::default(), UsageSource::Cache);
+        overhead
     }
 
     /// The answer is complete, and was billed before or is billed later.
@@ -109,6 +120,7 @@ impl Account {
     fn log(&self, outcome: Outcome, usage: &Usage, took: Duration) {
         let open = self.entry.open();
         tracing::debug!(
+            target: ACCESS_LOG,
             request_id = %open.request_id,
             key = %open.key,
             model_name = %open.model,
@@ -146,6 +158,6 @@ impl Drop for Account {
     }
 }
 
-fn micros_since(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

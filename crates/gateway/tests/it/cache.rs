@@ -71,7 +71,11 @@ async fn the_same_request_gets_the_same_bytes_at_no_cost() {
         assert_eq!((event.usage.total_tokens(), event.attempts.len()), (0, 0));
     }
     let metrics = gateway.get(crate::support::MASTER, "/metrics").await;
-    assert!(metrics.text().contains(r#"cache_requests_total{model_name="m",result="hit"} 2"#), "{}", metrics.text());
+    assert!(
+        metrics.text().contains(r#"cache_requests_total{model_name="m",model_type="chat",result="hit"} 2"#),
+        "{}",
+        metrics.text()
+    );
 }
 
 #[tokio::test]

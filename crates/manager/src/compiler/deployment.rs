@@ -4,13 +4,15 @@ use snapshot::{Address, Deployment, Replica, Secret, Timeouts};
 use spec::{Endpoint, Engine, Model, defaults, environment_variable, environment_variables};
 use url::Url;
 
+use super::seconds;
 use crate::config::Environment;
 
 /// What the deployments of one model share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) model: &'a Model,
-    pub(super) timeouts: Timeouts,
+    /// Those of `routing`.
+    pub(super) timeouts: &'a spec::Timeouts,
     pub(super) ready: &'a BTreeMap<String, Address>,
     pub(super) env: &'a Environment,
 }
@@ -33,10 +35,21 @@ pub(super) fn compile(context: &Context<'_>, deployment: &spec::Deployment) -> R
     }
     // Ids are assigned before anything is stored.
     let id = deployment.id.as_deref().unwrap_or_default();
-    match (&deployment.endpoint, &deployment.engine) {
-        (Some(endpoint), _) => compile_endpoint(context, id, endpoint).map(Some),
-        (None, Some(engine)) => Ok(compile_engine(context, id, engine)),
-        (None, None) => Ok(None),
+    let compiled = match (&deployment.endpoint, &deployment.engine) {
+        (Some(endpoint), _) => Some(compile_endpoint(context, id, endpoint)?),
+        (None, Some(engine)) => compile_engine(context, id, engine),
+        (None, None) => None,
+    };
+    let timeouts = timeouts(&deployment.timeouts.over(context.timeouts));
+    Ok(compiled.map(|compiled| Deployment { timeouts, ..compiled }))
+}
+
+fn timeouts(timeouts: &spec::Timeouts) -> Timeouts {
+    Timeouts {
+        connect: seconds(timeouts.connect),
+        first_byte: seconds(timeouts.first_byte),
+        between_bytes: seconds(timeouts.between_bytes),
+        total: seconds(timeouts.total),
     }
 }
 
@@ -52,7 +65,7 @@ fn compile_endpoint(context: &Context<'_>, id: &str, endpoint: &Endpoint) -> Res
         // A probe of somebody else's service may be billed.
         health_path: None,
         rpm: endpoint.rpm,
-        timeouts: context.timeouts,
+        timeouts: Timeouts::default(),
         replicas: vec![Replica { id: format!("{id}/0").into(), address, base_path }],
     })
 }
@@ -72,7 +85,7 @@ fn compile_engine(context: &Context<'_>, id: &str, engine: &Engine) -> Option<De
         credential: None,
         health_path: Some(defaults(context.model.model_type).health_path.to_owned()),
         rpm: None,
-        timeouts: context.timeouts,
+        timeouts: Timeouts::default(),
         replicas,
     })
 }

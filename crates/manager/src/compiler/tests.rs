@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ambient::Timestamp;
 use ledger::{GatewayId, Position, Price};
-use snapshot::{Booked, OnFull, Strategy};
+use snapshot::{Booked, OnFull, Strategy, Timeouts};
 use spec::{Format, parse};
 use store::ModelRow;
 
@@ -19,6 +19,7 @@ models:
     deployments:
       - id: remote
         endpoint: { url: 'https://api.example.com/v1', model: gpt, credential: os.environ/TOKEN, weight: 3, rpm: 60 }
+        timeouts: { first_byte: 7 }
       - id: engine
         engine:
           { source: ./m, runtime: process, command: [serve, '{port}'], replicas: 3, max_model_len: 4096 }
@@ -88,7 +89,9 @@ fn a_document_becomes_what_the_gateway_needs() {
     assert_eq!(remote.credential.as_ref().unwrap().expose(), "secret");
     assert_eq!(remote.health_path, None);
     assert_eq!(remote.replicas[0].address, Address::Https("api.example.com:443".into()));
-    assert_eq!(remote.timeouts.connect, Duration::from_millis(250));
+    let Timeouts { connect, first_byte, .. } = remote.timeouts;
+    assert_eq!((connect, first_byte), (Duration::from_millis(250), Duration::from_secs(7)), "its own goes first");
+    assert_eq!(engine.timeouts.first_byte, Duration::from_secs(600));
     assert_eq!((&*engine.upstream_model, engine.health_path.as_deref()), ("org/tiny", Some("/health")));
     let replicas: Vec<_> = engine.replicas.iter().map(|r| (&*r.id, &r.address, r.base_path.as_str())).collect();
     assert_eq!(replicas, [("engine/1", &address, "/v1")], "only the replica that is ready");

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Engine};
+use super::{Endpoint, Engine, TimeoutOverrides};
 
 /// One target that can serve a model: exactly one of `endpoint` and `engine`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,4 +21,7 @@ pub struct Deployment {
     /// A program that Enginehouse starts and supervises.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
+    /// Time-outs of its own, each in place of the one in `routing`.
+    #[serde(default, skip_serializing_if = "TimeoutOverrides::is_empty")]
+    pub timeouts: TimeoutOverrides,
 }

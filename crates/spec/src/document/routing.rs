@@ -39,6 +39,28 @@ pub struct Timeouts {
     pub total: f64,
 }
 
+/// Time-outs of one deployment, in seconds; those that are not given are those of `routing`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a mapping: time-outs", default)]
+pub struct TimeoutOverrides {
+    /// To reach the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = limits::SECONDS))]
+    pub connect: Option<f64>,
+    /// From sending the request to the first byte of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = limits::SECONDS))]
+    pub first_byte: Option<f64>,
+    /// Between two pieces of a streamed answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = limits::SECONDS))]
+    pub between_bytes: Option<f64>,
+    /// The whole attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = limits::SECONDS))]
+    pub total: Option<f64>,
+}
+
 /// How one of several deployments is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -60,6 +82,25 @@ impl Default for Routing {
             allowed_fails: 3,
             cooldown_seconds: 5.0,
             timeouts: Timeouts::default(),
+        }
+    }
+}
+
+// === impl TimeoutOverrides ===
+
+impl TimeoutOverrides {
+    /// Whether none is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What holds for a deployment with these, where `routing` says the rest.
+    pub fn over(&self, routing: &Timeouts) -> Timeouts {
+        Timeouts {
+            connect: self.connect.unwrap_or(routing.connect),
+            first_byte: self.first_byte.unwrap_or(routing.first_byte),
+            between_bytes: self.between_bytes.unwrap_or(routing.between_bytes),
+            total: self.total.unwrap_or(routing.total),
         }
     }
 }

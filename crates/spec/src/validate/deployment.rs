@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::{endpoint, engine};
-use crate::{Deployment, fault::Scope, limits, quote::Quoted};
+use super::{endpoint, engine, routing};
+use crate::{Deployment, Timeouts, fault::Scope, limits, quote::Quoted};
 
 /// Where an id stands first.
 pub(super) type Ids<'a> = HashMap<&'a str, String>;
 
 pub(super) fn check<'a>(here: &mut Scope<'_>, deployment: &'a Deployment, ids: &mut Ids<'a>) {
-    let Deployment { id, endpoint, engine } = deployment;
+    let Deployment { id, endpoint, engine, timeouts } = deployment;
     if let Some(id) = id {
         check_id(&mut here.field("id"), id, ids);
     }
@@ -23,6 +23,8 @@ pub(super) fn check<'a>(here: &mut Scope<'_>, deployment: &'a Deployment, ids: &
     if let Some(engine) = engine {
         engine::check(&mut here.field("engine"), engine);
     }
+    // What is not given is right by default.
+    routing::check_timeouts(&mut here.field("timeouts"), &timeouts.over(&Timeouts::default()));
 }
 
 fn check_id<'a>(here: &mut Scope<'_>, id: &'a str, ids: &mut Ids<'a>) {

@@ -9,10 +9,14 @@ pub(super) fn check(here: &mut Scope<'_>, routing: &Routing) {
     }
     let mut cooldown = here.field("cooldown_seconds");
     number::check_from_zero(&mut cooldown, "cooldown_seconds", *cooldown_seconds, limits::SECONDS.into());
+    check_timeouts(&mut here.field("timeouts"), timeouts);
+}
+
+pub(super) fn check_timeouts(here: &mut Scope<'_>, timeouts: &Timeouts) {
     let Timeouts { connect, first_byte, between_bytes, total } = *timeouts;
     let timeouts =
         [("connect", connect), ("first_byte", first_byte), ("between_bytes", between_bytes), ("total", total)];
     for (field, value) in timeouts {
-        number::check_above_zero(&mut here.field("timeouts").field(field), field, value, limits::SECONDS.into());
+        number::check_above_zero(&mut here.field(field), field, value, limits::SECONDS.into());
     }
 }

@@ -48,6 +48,15 @@ fn a_good_document_has_no_fault() {
 }
 
 #[test]
+fn a_deployment_can_have_time_outs_of_its_own() {
+    let of = |timeouts: &str| {
+        faults_of_model(&format!("deployments: [{{ endpoint: {{ url: 'http://h' }}, timeouts: {timeouts} }}]"))
+    };
+    assert_eq!(of("{ first_byte: 2.5 }"), []);
+    only(&of("{ total: 0 }"), "models[0].deployments[0].timeouts.total", "above 0");
+}
+
+#[test]
 fn the_cache_has_bounds() {
     assert_eq!(faults("version: 1\ncache: { enabled: true, namespace: all, coalesce: true }"), []);
     only(&faults("version: 1\ncache: { ttl_seconds: 0 }"), "cache.ttl_seconds", "above 0");
