@@ -7,20 +7,28 @@ use std::time::Duration;
 use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
-use support::{Engine, Http, Server, Signal, document, eventually};
+use support::{Engine, Http, Planes, Server, ServerOptions, Signal, document, eventually};
 use tokio::time::{Instant, sleep};
 
 const PATH: &str = "/v1/chat/completions";
+
+support::in_both_forms!(
+    a_locked_store_stops_no_request_and_loses_none,
+    a_deleted_store_stops_no_request,
+    an_engine_killed_in_a_stream_ends_it_with_an_error_and_another_takes_over,
+    a_frozen_engine_is_noticed_and_its_client_can_leave,
+    engines_of_ours_are_restarted_adopted_and_stopped,
+);
 
 fn chat(model: &str, stream: bool) -> Value {
     json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hello"}]})
 }
 
 /// A server with one model `m` on an engine outside, and a key.
-async fn served() -> (Engine, Server, Http) {
+async fn served(planes: Planes) -> (Engine, Server, Http) {
     let program = support::enginehouse!();
     let engine = Engine::start(&program, &["--model", "m"]).await;
-    let server = Server::start(&program).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
     server.apply(&document::chat("m", &engine));
     let client = server.client_with(&server.create_key(&[]));
     (engine, server, client)
@@ -43,9 +51,8 @@ async fn until_requests(server: &Server, requests: u64) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_store_stops_no_request_and_loses_none() {
-    let (_engine, server, client) = served().await;
+async fn a_locked_store_stops_no_request_and_loses_none(planes: Planes) {
+    let (_engine, server, client) = served(planes).await;
     let mut sent = 0;
     for file in ["ledger.db", "enginehouse.db"] {
         let url = format!("sqlite://{}", server.home().join(file).display());
@@ -65,9 +72,8 @@ async fn a_locked_store_stops_no_request_and_loses_none() {
     until_requests(&server, sent).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_store_stops_no_request() {
-    let (_engine, server, client) = served().await;
+async fn a_deleted_store_stops_no_request(planes: Planes) {
+    let (_engine, server, client) = served(planes).await;
     let files = std::fs::read_dir(server.home()).unwrap().map(|entry| entry.unwrap().path());
     let databases: Vec<_> = files.filter(|path| path.to_string_lossy().contains(".db")).collect();
     assert!(databases.len() >= 2, "{databases:?}");
@@ -84,12 +90,11 @@ async fn a_deleted_store_stops_no_request() {
     assert!(!refused.status.success(), "a key that cannot be kept must not be handed out");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_engine_killed_in_a_stream_ends_it_with_an_error_and_another_takes_over() {
+async fn an_engine_killed_in_a_stream_ends_it_with_an_error_and_another_takes_over(planes: Planes) {
     let program = support::enginehouse!();
     let slow = ["--model", "m", "--tokens", "4000", "--inter-token-ms", "5"];
     let (mut first, second) = (Engine::start(&program, &slow).await, Engine::start(&program, &["--model", "m"]).await);
-    let server = Server::start(&program).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
     let mut model = document::endpoint("m", "chat", &first, "m");
     server.apply(&document::of(&[model.clone()]));
     let mut stream = server.client().stream(PATH, &chat("m", true)).await;
@@ -111,9 +116,8 @@ async fn an_engine_killed_in_a_stream_ends_it_with_an_error_and_another_takes_ov
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_engine_is_noticed_and_its_client_can_leave() {
-    let (mut engine, server, client) = served().await;
+async fn a_frozen_engine_is_noticed_and_its_client_can_leave(planes: Planes) {
+    let (mut engine, server, client) = served(planes).await;
     engine.freeze();
     let waiting = client.clone();
     let request = tokio::spawn(async move { waiting.stream(PATH, &chat("m", true)).await });
@@ -125,10 +129,9 @@ async fn a_frozen_engine_is_noticed_and_its_client_can_leave() {
     until_requests(&server, 2).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn engines_of_ours_are_restarted_adopted_and_stopped() {
+async fn engines_of_ours_are_restarted_adopted_and_stopped(planes: Planes) {
     let program = support::enginehouse!();
-    let mut server = Server::start(&program).await;
+    let mut server = ServerOptions::new(&program).planes(planes).start().await;
     server.apply(&document::of(&[document::process("own", "chat", &program, &[])]));
     let pid = replica(&server)["pid"].as_u64().unwrap();
     server.client().post(PATH, &chat("own", false)).await.expect(200);

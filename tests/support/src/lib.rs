@@ -30,12 +30,33 @@ pub use http::{Answer, Http, Streaming};
 pub use loopback::fresh_address;
 pub use process::Signal;
 pub use program::{Finished, Program};
-pub use server::{MASTER_KEY, Server, ServerOptions};
+pub use server::{MASTER_KEY, Planes, Server, ServerOptions};
 
 /// The binary under test. A macro, because only the tests of the package that builds it know where it is.
 #[macro_export]
 macro_rules! enginehouse {
     () => {
         $crate::Program::new(env!("CARGO_BIN_EXE_enginehouse"))
+    };
+}
+
+/// Makes two tests of each scenario, an asynchronous function of [`Planes`]: one with the planes in one process, one
+/// with them apart.
+#[macro_export]
+macro_rules! in_both_forms {
+    ($($scenario:ident),+ $(,)?) => {
+        mod together {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario($crate::Planes::Together).await;
+            })+
+        }
+
+        mod apart {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario($crate::Planes::Apart).await;
+            })+
+        }
     };
 }

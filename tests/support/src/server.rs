@@ -21,9 +21,20 @@ pub const MASTER_KEY: &str = "sk-master-of-the-tests-0123456789abcdef";
 /// Lines of the server's log that a failed test shows.
 const LOG_TAIL: usize = 40;
 
+/// How the planes of a server run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Planes {
+    /// In one process.
+    #[default]
+    Together,
+    /// In two: `serve --role manager` and `serve --role gateway`.
+    Apart,
+}
+
 /// How a server is to be started.
 #[derive(Debug)]
 pub struct ServerOptions {
+    planes: Planes,
     program: Program,
     folder: Arc<TempDir>,
     ip: IpAddr,
@@ -36,7 +47,10 @@ pub struct ServerOptions {
 #[derive(Debug)]
 pub struct Server {
     options: ServerOptions,
+    /// The manager, or both planes.
     process: Guarded,
+    /// The gateway, where the planes run apart.
+    gateway: Option<Guarded>,
 }
 
 // === impl ServerOptions ===
@@ -45,6 +59,7 @@ impl ServerOptions {
     /// A fresh home and [`MASTER_KEY`].
     pub fn new(program: &Program) -> Self {
         Self {
+            planes: Planes::Together,
             program: program.clone(),
             folder: Arc::new(TempDir::with_prefix("enginehouse-test-").unwrap()),
             ip: fresh_address(),
@@ -52,6 +67,13 @@ impl ServerOptions {
             environment: Vec::new(),
             master_key: Some(MASTER_KEY.to_owned()),
         }
+    }
+
+    /// Planes in one process or in two.
+    #[must_use]
+    pub fn planes(mut self, planes: Planes) -> Self {
+        self.planes = planes;
+        self
     }
 
     /// More arguments of `serve`.
@@ -89,8 +111,8 @@ impl ServerOptions {
 
     /// Starts it and waits for nothing.
     pub fn spawn(self) -> Server {
-        let process = launch(&self);
-        Server { options: self, process }
+        let (process, gateway) = (launch_manager(&self), launch_gateway(&self));
+        Server { options: self, process, gateway }
     }
 
     fn address(&self, port: u16) -> SocketAddr {
@@ -141,7 +163,7 @@ impl Server {
         self.options.folder.path()
     }
 
-    /// Its process.
+    /// Its process; the manager's, where the planes run apart.
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
@@ -154,7 +176,8 @@ impl Server {
     /// Processes that belong to its home: its engines.
     pub fn engine_pids(&self) -> Vec<u32> {
         let pids = process::pids_below(&self.home());
-        pids.into_iter().filter(|pid| *pid != self.pid()).collect()
+        let gateway = self.gateway.as_ref().map(Guarded::pid);
+        pids.into_iter().filter(|pid| *pid != self.pid() && Some(*pid) != gateway).collect()
     }
 
     /// A command on its home.
@@ -182,41 +205,88 @@ impl Server {
         self.cli(&arguments).ok().trim().to_owned()
     }
 
-    /// SIGKILL, as a crash; its engines live on.
+    /// SIGKILL to both planes, as a crash; its engines live on.
     pub fn kill(&mut self) {
+        self.process.kill();
+        self.kill_gateway();
+    }
+
+    /// SIGKILL to the gateway alone, where the planes run apart.
+    pub fn kill_gateway(&mut self) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.kill();
+        }
+    }
+
+    /// SIGKILL to the manager alone, where the planes run apart.
+    pub fn kill_manager(&mut self) {
+        assert!(self.gateway.is_some(), "the planes run in one process");
         self.process.kill();
     }
 
-    /// Sends a signal.
+    /// Starts a gateway that was killed, and waits for nothing.
+    pub fn start_gateway(&mut self) {
+        self.gateway = launch_gateway(&self.options);
+    }
+
+    /// Starts a manager that was killed, and waits for nothing.
+    pub fn start_manager(&mut self) {
+        self.process = launch_manager(&self.options);
+    }
+
+    /// Sends a signal to both planes.
     pub fn signal(&mut self, signal: Signal) {
         self.process.signal(signal);
+        if self.gateway.is_some() {
+            self.signal_gateway(signal);
+        }
     }
 
-    /// Sends a signal and waits for the end.
-    pub async fn stop(&mut self, signal: Signal) -> ExitStatus {
+    /// Sends a signal to the process of the gateway.
+    pub fn signal_gateway(&mut self, signal: Signal) {
+        self.gateway.as_mut().unwrap_or(&mut self.process).signal(signal);
+    }
+
+    /// Sends a signal to the process of the manager.
+    pub fn signal_manager(&mut self, signal: Signal) {
         self.process.signal(signal);
-        self.ended().await
     }
 
-    /// Waits for its end.
+    /// Sends a signal and waits for the end; where the planes run apart, the gateway ends first.
+    pub async fn stop(&mut self, signal: Signal) -> ExitStatus {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.signal(signal);
+            let status = gateway.ended().await;
+            assert!(status.success(), "the gateway ended with {status}");
+        }
+        self.process.signal(signal);
+        self.process.ended().await
+    }
+
+    /// Waits for its end; the manager's status, where the planes run apart.
     pub async fn ended(&mut self) -> ExitStatus {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.ended().await;
+        }
         self.process.ended().await
     }
 
     /// Starts it again on the same home and addresses, and waits until both planes answer.
     pub async fn restart(&mut self) {
-        self.process.kill();
-        self.process = launch(&self.options);
+        self.kill();
+        self.start_manager();
+        self.start_gateway();
         self.wait_ready().await;
     }
 
-    /// Waits until both planes answer; a server that ends instead fails the test with its log.
+    /// Waits until both planes answer, and each other; a process that ends instead fails the test with its log.
     pub async fn wait_ready(&mut self) {
         let (client, admin) = (Http::to(self.client_address()), self.admin());
         let log = self.options.folder.path().join("serve.log");
-        let process = &mut self.process;
+        let (process, gateway) = (&mut self.process, &mut self.gateway);
         eventually("the server to be ready", || {
-            if let Some(status) = process.status() {
+            let ended = process.status().or_else(|| gateway.as_mut()?.status());
+            if let Some(status) = ended {
                 panic!("the server ended with {status}:\n{}", fs::read_to_string(&log).unwrap_or_default());
             }
             let (client, admin) = (client.clone(), admin.clone());
@@ -224,7 +294,8 @@ impl Server {
                 let ready = client.try_send(Method::GET, "/health/readiness", Bytes::new()).await.ok()?;
                 // Without a known master key, 401 shows that the admin API is there.
                 let status = admin.try_send(Method::GET, "/api/v1/status", Bytes::new()).await.ok()?;
-                (ready.status.is_success() && !status.status.is_server_error()).then_some(())
+                let is_linked = !ready.text().contains("manager:");
+                (ready.status.is_success() && is_linked && !status.status.is_server_error()).then_some(())
             }
         })
         .await;
@@ -240,8 +311,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.process.interrupt(Duration::from_secs(5));
-        self.process.kill();
+        for process in self.gateway.iter_mut().chain([&mut self.process]) {
+            process.signal(Signal::CONT);
+            process.interrupt(Duration::from_secs(5));
+            process.kill();
+        }
         process::kill_all_below(&self.options.home());
         if std::thread::panicking() {
             let log = self.log();
@@ -252,10 +326,22 @@ impl Drop for Server {
     }
 }
 
-fn launch(options: &ServerOptions) -> Guarded {
+fn launch_manager(options: &ServerOptions) -> Guarded {
+    let role = match options.planes {
+        Planes::Together => "all",
+        Planes::Apart => "manager",
+    };
+    launch(options, role)
+}
+
+fn launch_gateway(options: &ServerOptions) -> Option<Guarded> {
+    (options.planes == Planes::Apart).then(|| launch(options, "gateway"))
+}
+
+fn launch(options: &ServerOptions, role: &str) -> Guarded {
     let log = File::options().create(true).append(true).open(options.folder.path().join("serve.log")).unwrap();
     let mut command = options.program.command();
-    command.arg("serve").arg("--home").arg(options.home());
+    command.args(["serve", "--role", role, "--home"]).arg(options.home());
     command.args(["--listen", &options.address(4000).to_string()]);
     command.args(["--admin-listen", &options.address(7860).to_string()]);
     command.args(&options.arguments).envs(options.environment.iter().cloned());
