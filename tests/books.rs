@@ -12,7 +12,7 @@ use ambient::Rng;
 use http::Method;
 use serde_json::{Value, json};
 use store::{LoggedEvent, LogsFilter, Store};
-use support::{Engine, Http, Server, Signal, document};
+use support::{Engine, Http, Planes, Server, ServerOptions, Signal, document};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -44,11 +44,13 @@ enum Kind {
     Long,
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_at_random_moments_under_load() {
+support::in_both_forms!(kill_9_at_random_moments_under_load);
+
+/// Where the planes run apart, now one is killed, now the other, now both.
+async fn kill_9_at_random_moments_under_load(planes: Planes) {
     let program = support::enginehouse!();
     let engine = Engine::start(&program, &["--model", "m", "--tokens", "4000", "--inter-token-ms", "3"]).await;
-    let mut server = Server::start(&program).await;
+    let mut server = ServerOptions::new(&program).planes(planes).start().await;
     server.apply(&document::chat("m", &engine));
     let key = server.create_key(&["--alias", "load"]);
     let rng = Rng::system();
@@ -64,7 +66,7 @@ async fn kill_9_at_random_moments_under_load() {
         }
         let alive = if round % LONG_ROUND == 0 { 3_500 + rng.below(1_000) } else { 20 + rng.below(500) };
         sleep(Duration::from_millis(alive)).await;
-        server.kill();
+        kill(&mut server, planes, round, &rng).await;
         while let Some(requests) = clients.join_next().await {
             seen.extend(requests.unwrap());
         }
@@ -76,6 +78,28 @@ async fn kill_9_at_random_moments_under_load() {
     let events = events(&server).await;
     check(&seen, &engine_saw, &events);
     check_sums(&server, &events).await;
+}
+
+/// Ends the gateway at least, so that the clients notice.
+async fn kill(server: &mut Server, planes: Planes, round: usize, rng: &Rng) {
+    match (planes, round % 3) {
+        (Planes::Apart, 0) => server.kill_gateway(),
+        (Planes::Apart, 1) => {
+            // Requests go on while the manager dies and another takes its place.
+            server.kill_manager();
+            sleep(Duration::from_millis(rng.below(200))).await;
+            server.start_manager();
+            sleep(Duration::from_millis(rng.below(500))).await;
+            server.kill_gateway();
+            if rng.below(2) == 0 {
+                // A gateway that starts alone closes what the last one left open.
+                server.kill_manager();
+                server.start_gateway();
+                sleep(Duration::from_millis(rng.below(200))).await;
+            }
+        }
+        _ => server.kill(),
+    }
 }
 
 /// Sends one request after another until the server is gone.
