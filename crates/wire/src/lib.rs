@@ -9,6 +9,7 @@ mod error;
 mod multipart;
 mod peek;
 mod raw;
+mod skim;
 mod splice;
 pub mod sse;
 mod typed;

@@ -7,11 +7,26 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::skim::{self, Found};
+
 /// Calls `field` with name, value and span of every top-level member that `wanted` names.
 ///
 /// The whole input is checked to be one JSON object; values that are not wanted are skipped, not kept.
 /// An error that `field` returns stops the walk.
 pub(crate) fn walk<'a, E>(
+    json: &'a [u8],
+    wanted: &[&str],
+    mut field: impl FnMut(&str, Member<'a>) -> Result<(), E>,
+) -> Result<(), WalkError<E>> {
+    if let Some(found) = skim::members(json, wanted) {
+        let each = |Found { index, start, text }| field(wanted[index], Member { text, start });
+        return found.into_iter().try_for_each(each).map_err(WalkError::Field);
+    }
+    parse(json, wanted, field)
+}
+
+/// As [`walk`], by the parser.
+fn parse<'a, E>(
     json: &'a [u8],
     wanted: &[&str],
     mut field: impl FnMut(&str, Member<'a>) -> Result<(), E>,
@@ -122,5 +137,22 @@ impl<'de> Deserialize<'de> for Name<'de> {
             }
         }
         deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Places and texts of the members that `wanted` names, as the parser sees them; none if it refuses the input.
+    pub(crate) fn parsed<'a>(json: &'a [u8], wanted: &[&str]) -> Option<Vec<(usize, usize, &'a str)>> {
+        let mut found = Vec::new();
+        parse(json, wanted, |name, member| {
+            let index = wanted.iter().position(|wanted| *wanted == name).unwrap();
+            found.push((index, member.start, member.text));
+            Ok::<_, ()>(())
+        })
+        .ok()
+        .map(|()| found)
     }
 }

@@ -1,10 +1,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER, SERVER, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
@@ -26,18 +23,18 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 const MAX_ERROR_CHARS: usize = 300;
 
 /// Headers of an answer that end here: about the connection to the engine, or the engine's own business.
-static DROPPED: [HeaderName; 11] = [
-    CONNECTION,
-    CONTENT_LENGTH,
-    DATE,
-    SERVER,
-    SET_COOKIE,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("x-request-id"),
+static DROPPED: [&str; 11] = [
+    "connection",
+    "content-length",
+    "date",
+    "server",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "keep-alive",
+    "x-request-id",
 ];
 
 /// What may be held in memory.
