@@ -3,7 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use serde_json::{Value, json};
-use support::{Engine, Finished, Server, document};
+use support::{Engine, Finished, Planes, Server, ServerOptions, document};
+
+support::in_both_forms!(
+    a_dry_run_shows_what_would_change_and_writes_nothing,
+    waiting_ends_when_the_engine_serves,
+    waiting_fails_when_an_engine_does_not_come_up_and_says_why,
+    atomic_takes_back_what_does_not_come_up,
+    while_an_atomic_apply_verifies_another_one_is_refused,
+);
 
 fn apply(server: &Server, document: &Value, flags: &[&str]) -> Finished {
     let mut arguments = vec!["apply", "-f", "-"];
@@ -21,11 +29,10 @@ async fn chat_status(server: &Server, model: &str) -> u16 {
     server.client().post("/v1/chat/completions", &body).await.status.as_u16()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_shows_what_would_change_and_writes_nothing() {
+async fn a_dry_run_shows_what_would_change_and_writes_nothing(planes: Planes) {
     let program = support::enginehouse!();
     let engine = Engine::start(&program, &["--model", "tiny"]).await;
-    let server = Server::start(&program).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
     let document = document::chat("tiny", &engine);
     let dry = apply(&server, &document, &["--dry-run"]);
     assert!(dry.ok().contains("+ model tiny"), "{dry:?}");
@@ -48,10 +55,9 @@ async fn a_dry_run_shows_what_would_change_and_writes_nothing() {
     assert_eq!(chat_status(&server, "tiny").await, 404);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn waiting_ends_when_the_engine_serves() {
+async fn waiting_ends_when_the_engine_serves(planes: Planes) {
     let program = support::enginehouse!();
-    let server = Server::start(&program).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
     let model = document::process("own", "chat", &program, &["--start-delay-ms", "400"]);
     let waited = apply(&server, &document::of(&[model]), &["--wait"]);
     waited.ok();
@@ -64,10 +70,9 @@ async fn waiting_ends_when_the_engine_serves() {
     assert_eq!(line.split_whitespace().nth(2), Some("1/1"), "{line}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn waiting_fails_when_an_engine_does_not_come_up_and_says_why() {
+async fn waiting_fails_when_an_engine_does_not_come_up_and_says_why(planes: Planes) {
     let program = support::enginehouse!();
-    let server = Server::start(&program).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
     let mut model = document::process("broken", "chat", &program, &[]);
     model["deployments"][0]["engine"]["command"] = json!(["/bin/sh", "-c", "echo out of luck; exit 3 # {port}"]);
     let waited = apply(&server, &document::of(&[model]), &["--wait", "--timeout", "5s"]);
@@ -80,11 +85,10 @@ async fn waiting_fails_when_an_engine_does_not_come_up_and_says_why() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn atomic_takes_back_what_does_not_come_up() {
+async fn atomic_takes_back_what_does_not_come_up(planes: Planes) {
     let program = support::enginehouse!();
     let engine = Engine::start(&program, &["--model", "tiny"]).await;
-    let server = Server::start(&program).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
     let good = document::endpoint("tiny", "chat", &engine, "tiny");
     apply(&server, &document::of(std::slice::from_ref(&good)), &[]).ok();
     let mut broken = document::process("broken", "chat", &program, &[]);
@@ -95,10 +99,9 @@ async fn atomic_takes_back_what_does_not_come_up() {
     assert_eq!(chat_status(&server, "tiny").await, 200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn while_an_atomic_apply_verifies_another_one_is_refused() {
+async fn while_an_atomic_apply_verifies_another_one_is_refused(planes: Planes) {
     let program = support::enginehouse!();
-    let server = Server::start(&program).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
     let slow = document::process("slow", "chat", &program, &["--start-delay-ms", "600000"]);
     let arguments = ["apply", "-f", "-", "--atomic", "--timeout", "6s"];
     let mut first = server.command(&arguments);

@@ -99,6 +99,9 @@ async fn a_gateway_starts_without_its_manager_and_each_request_is_in_the_books_o
     let away = server.client().get("/key/list").await;
     assert_eq!(away.expect(503).json()["error"]["code"], "manager_unavailable");
 
+    let listed = server.cli(&["key", "list"]);
+    assert!(listed.status.success() && listed.stderr.contains("without its manager"), "{listed:?}");
+
     // A request that runs when the gateway is killed.
     engine.http().post("/sim/faults", &json!({"tokens": 4_000, "inter_token_ms": 5})).await.expect(200);
     let mut body = chat();

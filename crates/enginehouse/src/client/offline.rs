@@ -1,3 +1,6 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use ambient::{Clock, Rng};
@@ -10,12 +13,15 @@ use tower::ServiceExt as _;
 use super::local::Local;
 use super::{Answer, ApiRequest, MAX_ANSWER_BYTES};
 use crate::home::Home;
+use crate::output;
 
 /// How long a home may be locked by somebody who does not listen: a server that is starting or stopping, or
 /// another command.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries.
 const POLL: Duration = Duration::from_millis(100);
+
+const LONE_GATEWAY: &str = "A gateway serves on this home without its manager; it takes changes over when `enginehouse serve --role manager` runs.";
 
 /// A home on which nothing runs. Its manager lives in this process for one command: it validates and commits, and
 /// starts nothing.
@@ -33,7 +39,12 @@ impl Offline {
         let give_up = Instant::now() + PATIENCE;
         loop {
             match Manager::open(config(home)?).await {
-                Ok(opened) => return Ok(Some(Self { manager: opened.manager })),
+                Ok(opened) => {
+                    if is_locked(&manager::Home::create(home.path())?.gateway_spool().join("lock")) {
+                        output::note(LONE_GATEWAY);
+                    }
+                    return Ok(Some(Self { manager: opened.manager }));
+                }
                 Err(OpenError::Home(HomeError::InUse { .. })) if Instant::now() < give_up => sleep(POLL).await,
                 Err(error) => return Err(error).context("nothing runs on this home, and it cannot be opened"),
             }
@@ -55,6 +66,14 @@ impl Offline {
     }
 }
 
+/// Whether somebody has locked the file. Asks the kernel, because trying to lock it could keep others from doing so.
+fn is_locked(path: &Path) -> bool {
+    let Ok(meta) = fs::metadata(path) else { return false };
+    let inode = format!(":{}", meta.ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    locks.lines().any(|lock| lock.contains(" FLOCK ") && lock.split_whitespace().any(|word| word.ends_with(&inode)))
+}
+
 fn config(home: &Home) -> anyhow::Result<ManagerConfig> {
     Ok(ManagerConfig {
         home: manager::Home::create(home.path())?,
@@ -66,4 +85,22 @@ fn config(home: &Home) -> anyhow::Result<ManagerConfig> {
         publisher: None,
         client_url: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_seen_without_being_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!is_locked(&path));
+        let file = fs::File::create(&path).unwrap();
+        assert!(!is_locked(&path));
+        file.lock().unwrap();
+        assert!(is_locked(&path));
+        drop(file);
+        assert!(!is_locked(&path));
+    }
 }
