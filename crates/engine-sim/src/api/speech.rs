@@ -1,8 +1,11 @@
 use axum::response::Response;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::call::Call;
-use crate::deliver::{self, Work};
+use crate::deliver::{self, Event, Script, Work};
 use crate::error::ApiError;
 use crate::payload::Payload;
 use crate::text::{Seed, count};
@@ -21,7 +24,23 @@ pub(super) struct SpeechRequest {
     model: Option<String>,
     input: Option<String>,
     response_format: Option<String>,
+    stream: Option<bool>,
+    stream_format: Option<String>,
 }
+
+/// Sound, piece by piece: as it is, or in events.
+struct SpeechScript {
+    pieces: std::vec::IntoIter<Vec<u8>>,
+    /// The type of the sound, where it goes as it is.
+    raw_type: Option<&'static str>,
+    prompt_tokens: u32,
+    /// Pieces; also the tokens of the answer.
+    total: u32,
+    is_over: bool,
+}
+
+/// Bytes of one piece of sound.
+const PIECE: usize = 4_800;
 
 /// `/v1/audio/speech`: a beep per character, high or low by the text.
 pub(super) async fn speak(call: Call, Payload(request): Payload<SpeechRequest>) -> Result<Response, ApiError> {
@@ -35,7 +54,57 @@ pub(super) async fn speak(call: Call, Payload(request): Payload<SpeechRequest>) 
             return Err(ApiError::bad_request(message, Some("response_format")));
         }
     };
+    let is_sse = request.stream_format.as_deref() == Some("sse");
+    if is_sse || request.stream == Some(true) {
+        let script = SpeechScript::new(&audio, (!is_sse).then_some(content_type), count(&input));
+        let work = Work { completion_tokens: script.total, ..Work::prefill_only(count(&input)) };
+        return Ok(deliver::stream(call, work, script).await);
+    }
     Ok(deliver::bytes(call, Work::prefill_only(count(&input)), content_type, audio).await)
+}
+
+// === impl SpeechScript ===
+
+impl SpeechScript {
+    fn new(audio: &[u8], raw_type: Option<&'static str>, prompt_tokens: u32) -> Self {
+        let pieces: Vec<_> = audio.chunks(PIECE).map(<[u8]>::to_vec).collect();
+        let total = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+        Self { pieces: pieces.into_iter(), raw_type, prompt_tokens, total, is_over: false }
+    }
+
+    fn done(&self) -> Event {
+        let (input, output) = (self.prompt_tokens, self.total);
+        let usage =
+            json!({"input_tokens": input, "output_tokens": output, "total_tokens": input.saturating_add(output)});
+        let done = json!({"type": "speech.audio.done", "usage": usage});
+        Event::new(serde_json::to_vec(&done).unwrap_or_default(), 0)
+    }
+}
+
+impl Script for SpeechScript {
+    fn next(&mut self) -> Option<Event> {
+        match (self.pieces.next(), self.raw_type) {
+            (Some(piece), Some(_)) => Some(Event::new(piece, 1)),
+            (Some(piece), None) => {
+                let delta = json!({"type": "speech.audio.delta", "audio": BASE64_STANDARD.encode(piece)});
+                Some(Event::new(serde_json::to_vec(&delta).unwrap_or_default(), 1))
+            }
+            (None, None) if !std::mem::replace(&mut self.is_over, true) => Some(self.done()),
+            (None, _) => None,
+        }
+    }
+
+    fn abort(&mut self) -> Option<Event> {
+        None
+    }
+
+    fn says_done(&self) -> bool {
+        false
+    }
+
+    fn raw_type(&self) -> Option<&'static str> {
+        self.raw_type
+    }
 }
 
 fn samples(text: &str) -> Vec<i16> {

@@ -43,17 +43,23 @@ pub(crate) trait Script: Send {
     fn says_done(&self) -> bool {
         true
     }
+
+    /// The type of an answer that is no stream of events, but these bytes one after another.
+    fn raw_type(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Answers with the events of `script`, each when it is due.
 pub(crate) async fn stream(call: Call, work: Work, script: impl Script + 'static) -> Response {
     let session = Session::start(call, work, true).await;
+    let content_type = script.raw_type().unwrap_or("text/event-stream; charset=utf-8");
     let due = session.first_due();
     let events = Events { session, script: Box::new(script), chunks: 0, due, tail: VecDeque::new(), over: false };
     let body = stream::unfold(events, |mut events| async move {
         events.next().await.map(|frame| (Ok::<_, Infallible>(frame), events))
     });
-    ([(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")], Body::from_stream(body)).into_response()
+    ([(header::CONTENT_TYPE, content_type)], Body::from_stream(body)).into_response()
 }
 
 struct Events {
@@ -123,6 +129,9 @@ impl Events {
             self.session.sent(event.tokens);
         }
         self.chunks += 1;
+        if self.script.raw_type().is_some() {
+            return Some(event.json.into());
+        }
         Some(event.frame(self.session.call.fault, self.chunks == 2))
     }
 
@@ -157,6 +166,9 @@ impl Events {
 
     /// Leaves `last` and the end mark to be sent.
     fn close(&mut self, last: Option<Event>) {
+        if self.script.raw_type().is_some() {
+            return;
+        }
         self.tail.extend(last.map(|event| event.frame(None, false)));
         if self.script.says_done() && self.session.call.fault != Some(Fault::NoDone) {
             self.tail.push_back(DONE);

@@ -15,5 +15,6 @@ mod refusals;
 mod responses;
 mod routes;
 mod scopes;
+mod speech;
 mod support;
 mod surfaces;

@@ -220,6 +220,14 @@ impl TestGateway {
         post(&self.client, self.address, path, headers, body).await
     }
 
+    /// Posts with [`KEY`]; the answer once it has begun.
+    pub(crate) async fn begin(&self, path: &str, body: &str) -> Response<Incoming> {
+        let uri = format!("http://{}{path}", self.address);
+        let request = Request::post(uri).header("content-type", "application/json");
+        let request = request.header("authorization", format!("Bearer {KEY}"));
+        self.client.request(request.body(Full::from(body.to_owned())).unwrap()).await.unwrap()
+    }
+
     /// Posts a form whose boundary is `b1` with [`KEY`].
     pub(crate) async fn post_form(&self, path: &str, body: Vec<u8>) -> Answer {
         let authorization = format!("Bearer {KEY}");
