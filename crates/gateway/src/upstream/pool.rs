@@ -65,6 +65,8 @@ impl Pool {
         mut connection: Box<Connection>,
         request: Request<Segments>,
     ) -> Result<Response<Inbound>, Option<Request<Segments>>> {
+        // Whoever came together goes on together: an engine that sleeps is then woken once for all of them.
+        tokio::task::yield_now().await;
         let answer = connection.send(request).await.map_err(|mut error| error.take_message())?;
         Ok(answer.map(|body| Inbound::new(body, connection, Place(Arc::downgrade(self)))))
     }
