@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{apply, completions, demo, doctor, key, model, open, serve, usage};
+use crate::commands::{apply, completions, demo, doctor, key, model, open, serve, team, usage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,7 +72,9 @@ pub(crate) enum Command {
     /// Models and what serves them
     Model(model::ModelArgs),
     /// Keys that clients present
-    Key(key::KeyArgs),
+    Key(Box<key::KeyArgs>),
+    /// Teams: keys that share limits
+    Team(Box<team::TeamArgs>),
     /// Models that can be used without a key, and the kill switch for all of them
     Open(open::OpenArgs),
     /// What was used and what it cost

@@ -12,10 +12,12 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 mod engine_sim;
 pub(crate) mod key;
+mod limits;
 pub(crate) mod model;
 pub(crate) mod open;
 mod schema;
 pub(crate) mod serve;
+pub(crate) mod team;
 pub(crate) mod usage;
 
 /// Where clients connect unless told otherwise.
@@ -39,7 +41,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Open(args) => with_client(globals, Absent::Refuse, async |client| open::run(client, args).await),
         Command::Key(args) => {
             let absent = if args.is_create() { Absent::Make } else { Absent::Refuse };
-            with_client(globals, absent, async |client| key::run(client, args).await)
+            with_client(globals, absent, async |client| key::run(client, *args).await)
+        }
+        Command::Team(args) => {
+            let absent = if args.is_create() { Absent::Make } else { Absent::Refuse };
+            with_client(globals, absent, async |client| team::run(client, *args).await)
         }
         Command::Usage(args) => with_client(globals, Absent::Refuse, async |client| usage::run(client, args).await),
         Command::Doctor(args) => doctor::run(globals, &args),

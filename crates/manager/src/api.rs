@@ -19,6 +19,7 @@ mod extract;
 mod host;
 mod jobs;
 mod keys;
+mod limits;
 mod models;
 mod open;
 mod openapi;
@@ -26,6 +27,7 @@ mod problem;
 mod revisions;
 mod schema;
 mod status;
+mod teams;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -80,6 +82,10 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(keys::block))
         .routes(routes!(keys::unblock))
         .routes(routes!(keys::rotate))
+        .routes(routes!(teams::list, teams::create))
+        .routes(routes!(teams::get, teams::update, teams::delete))
+        .routes(routes!(teams::block))
+        .routes(routes!(teams::unblock))
         .routes(routes!(usage::usage));
     OpenApiRouter::with_openapi(openapi::Description::openapi()).nest("/api/v1", v1).split_for_parts()
 }

@@ -2,13 +2,14 @@
 //!
 //! Pure: the environment is a parameter. What cannot be used is left out and named in a warning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use ambient::Timestamp;
 use ledger::Nanos;
-use snapshot::{Address, CacheSettings, Key, KeyHash, KeyKind, Limits, Settings, Snapshot};
+use snapshot::{Address, CacheSettings, Key, KeyHash, Settings, Snapshot, Team};
 use spec::{Document, Warning};
-use store::KeyRow;
+use store::{KeyRow, TeamRow};
 
 use crate::config::Environment;
 use crate::current::Current;
@@ -17,6 +18,8 @@ use crate::spent::Spent;
 mod deployment;
 mod limits;
 mod price;
+
+pub(crate) use limits::{key_period, limits_of, limits_of_key, limits_of_team};
 
 /// What a snapshot is compiled from.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +30,16 @@ pub(crate) struct Inputs<'a> {
     pub(crate) ready: &'a BTreeMap<String, Address>,
     /// The keys, deleted ones included.
     pub(crate) keys: &'a [KeyRow],
+    /// The teams.
+    pub(crate) teams: &'a [TeamRow],
     /// What the books hold.
     pub(crate) spent: &'a Spent,
     /// Whether the open routes are open.
     pub(crate) open_routes: bool,
     /// Hash of the master key.
     pub(crate) master_key: Option<KeyHash>,
+    /// The time now: budgets have periods.
+    pub(crate) now: Timestamp,
     /// What `os.environ/NAME` refers to.
     pub(crate) env: &'a Environment,
 }
@@ -54,6 +61,7 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
         .enumerate()
         .map(|(index, model)| compile_model(inputs, model, &format!("models[{index}]"), &mut warnings))
         .collect();
+    let limits = limits_of(&document.limits);
     let snapshot = Snapshot {
         revision: inputs.current.revision,
         models,
@@ -61,8 +69,9 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
         open_routes: inputs.open_routes,
         master_key: inputs.master_key,
         settings: settings(document),
-        limits: limits::compile(&document.limits),
-        spent: snapshot::Spent::default(),
+        teams: inputs.teams.iter().map(|team| compile_team(inputs, team)).collect(),
+        spent: inputs.spent.of(limits.budget_period, inputs.now, |spending| spending.all),
+        limits,
         booked: inputs.spent.booked.clone(),
         ..Snapshot::default()
     };
@@ -73,8 +82,17 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
 pub(crate) fn warnings(document: &Document, env: &Environment) -> Vec<Warning> {
     let current = Current::tentative(document.clone());
     let (ready, spent) = (BTreeMap::new(), Spent::default());
-    let inputs =
-        Inputs { current: &current, ready: &ready, keys: &[], spent: &spent, open_routes: true, master_key: None, env };
+    let inputs = Inputs {
+        current: &current,
+        ready: &ready,
+        keys: &[],
+        teams: &[],
+        spent: &spent,
+        open_routes: true,
+        master_key: None,
+        now: Timestamp::default(),
+        env,
+    };
     compile(&inputs).warnings
 }
 
@@ -92,12 +110,13 @@ fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings:
             }
         }
     }
+    let limits = limits_of(&model.limits);
     snapshot::Model {
         name: model.name.as_str().into(),
         model_type: model.model_type,
         price: price::compile(&model.price, current.price_version(&model.name)),
-        limits: limits::compile(&model.limits),
-        spent: snapshot::Spent::default(),
+        spent: inputs.spent.of(limits.budget_period, inputs.now, |spending| spent_by(&spending.models, &model.name)),
+        limits,
         context_length: context_length(model),
         strategy: model.strategy.unwrap_or(routing.strategy),
         created: current.created_at(&model.name).as_secs(),
@@ -112,25 +131,37 @@ fn context_length(model: &spec::Model) -> Option<u32> {
 }
 
 fn compile_key(inputs: &Inputs<'_>, key: &KeyRow) -> Key {
+    let limits = limits_of_key(key);
     Key {
         id: key.id.as_str().into(),
         hash: key.hash,
-        kind: KeyKind::Virtual,
+        kind: key.kind,
         alias: key.alias.clone(),
         models: key.models.clone(),
-        aliases: BTreeMap::new(),
-        team: None,
-        limits: Limits {
-            rpm: key.rpm,
-            max_parallel: key.max_parallel,
-            max_budget: key.max_budget,
-            ..Limits::default()
-        },
-        spent: inputs.spent.keys.get(&key.id).copied().unwrap_or(Nanos::ZERO).into(),
-        retries: None,
+        aliases: key.aliases.clone(),
+        team: key.team.as_deref().map(Into::into),
+        spent: inputs.spent.of(limits.budget_period, inputs.now, |spending| spent_by(&spending.keys, &key.id)),
+        limits,
+        retries: key.retries,
         expires_at: key.expires_at,
         blocked: key.blocked,
     }
+}
+
+fn compile_team(inputs: &Inputs<'_>, team: &TeamRow) -> Team {
+    let limits = limits_of_team(team);
+    Team {
+        id: team.id.as_str().into(),
+        alias: team.alias.clone(),
+        models: team.models.clone(),
+        spent: inputs.spent.of(limits.budget_period, inputs.now, |spending| spent_by(&spending.teams, &team.id)),
+        limits,
+        blocked: team.blocked,
+    }
+}
+
+fn spent_by(named: &HashMap<String, Nanos>, name: &str) -> Nanos {
+    named.get(name).copied().unwrap_or_default()
 }
 
 fn settings(document: &Document) -> Settings {

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use std::collections::BTreeMap;
+
 use ambient::Timestamp;
-use ledger::Nanos;
 use parking_lot::RwLock;
 use serde_json::{Map, Value, json};
-use snapshot::{KeyHash, Secret};
-use store::{AuditEntry, KeyChange, KeyRow};
+use snapshot::{KeyHash, KeyKind, Secret};
+use store::{AuditEntry, KeyChange, KeyRow, RowLimits};
 
 use crate::publish::GatewayBehind;
 use crate::secrets::{self, UnfitKey};
@@ -16,12 +17,12 @@ mod check;
 mod duration;
 mod edit;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use amount::{UnfitAmount, nanos};
-pub(crate) use check::UnfitField;
+pub(crate) use check::{ALIAS_BYTES, UnfitField, check_limits, check_metadata, check_models, check_name};
 pub(crate) use duration::after;
-pub(crate) use edit::{Edit, KeyEdit};
+pub(crate) use edit::{Edit, KeyEdit, LimitsEdit};
 
 /// Rows of all keys as the store holds them, for reading without it.
 #[derive(Debug)]
@@ -36,9 +37,15 @@ pub(crate) struct KeyTable {
 pub(crate) struct KeyFields {
     pub(crate) alias: Option<String>,
     pub(crate) models: Vec<String>,
-    pub(crate) rpm: Option<u64>,
-    pub(crate) max_parallel: Option<u64>,
-    pub(crate) max_budget: Option<Nanos>,
+    /// Only when it is made.
+    pub(crate) kind: KeyKind,
+    pub(crate) aliases: BTreeMap<String, String>,
+    pub(crate) limits: RowLimits,
+    pub(crate) owner: Option<String>,
+    /// Id or alias of a team; its id once it is checked.
+    pub(crate) team: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) retries: Option<u32>,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) blocked: bool,
     pub(crate) metadata: Map<String, Value>,
@@ -67,6 +74,8 @@ pub(crate) enum KeyError {
     NotFound,
     #[error("another key has the alias `{0}`; choose another alias")]
     AliasTaken(String),
+    #[error("there is no team `{0}`; make it first")]
+    NoTeam(String),
     #[error("another key has this secret; choose another, or none to have one made")]
     SecretTaken,
     #[error(transparent)]
@@ -100,7 +109,12 @@ impl KeyTable {
         found.cloned().ok_or(KeyError::NotFound)
     }
 
-    fn put(&self, row: KeyRow) {
+    /// Held while keys or teams are changed: checks, commit and the tables belong together.
+    pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    pub(crate) fn put(&self, row: KeyRow) {
         let mut rows = self.rows.write();
         let rows = Arc::make_mut(&mut rows);
         match rows.iter_mut().find(|other| other.id == row.id) {
@@ -131,26 +145,30 @@ impl Manager {
         secret: Option<Secret>,
         actor: Actor,
     ) -> Result<Issued, KeyError> {
-        check::check(&fields)?;
         let secret = self.secret_or_new(secret)?;
         let now = self.config().clock.now();
-        let row = KeyRow {
+        let mut row = KeyRow {
             id: format!("key-{}", hex::encode(self.config().rng.bytes::<8>())),
             hash: KeyHash::of(secret.expose()),
+            kind: fields.kind,
             key_name: secrets::shown(&secret),
-            alias: fields.alias,
-            models: fields.models,
-            rpm: fields.rpm,
-            max_parallel: fields.max_parallel,
-            max_budget: fields.max_budget,
-            expires_at: fields.expires_at,
-            blocked: fields.blocked,
-            metadata: fields.metadata,
+            alias: None,
+            models: Vec::new(),
+            aliases: BTreeMap::new(),
+            limits: RowLimits::default(),
+            owner: None,
+            team: None,
+            tags: Vec::new(),
+            retries: None,
+            expires_at: None,
+            blocked: false,
+            metadata: Map::new(),
             created_at: now,
             updated_at: now,
             deleted_at: None,
         };
-        let _changing = self.inner().keys.changing.lock().await;
+        let _changing = self.inner().keys.changing().await;
+        set_fields(&mut row, self.checked(fields)?);
         let changed = self.commit_key(KeyChange::Add(&row), "key.create", actor).await?;
         Ok(Issued { secret, changed })
     }
@@ -163,12 +181,11 @@ impl Manager {
         actor: Actor,
         edit: KeyEdit,
     ) -> Result<Changed, KeyError> {
-        let _changing = self.inner().keys.changing.lock().await;
+        let _changing = self.inner().keys.changing().await;
         let mut row = self.inner().keys.find(name)?;
         let mut fields = fields_of(&row);
         edit.apply(&mut fields);
-        check::check(&fields)?;
-        set_fields(&mut row, fields);
+        set_fields(&mut row, self.checked(fields)?);
         row.updated_at = self.config().clock.now();
         self.commit_key(KeyChange::Replace(&row), action, actor).await
     }
@@ -182,12 +199,11 @@ impl Manager {
         edit: KeyEdit,
     ) -> Result<Issued, KeyError> {
         let secret = self.secret_or_new(secret)?;
-        let _changing = self.inner().keys.changing.lock().await;
+        let _changing = self.inner().keys.changing().await;
         let mut row = self.inner().keys.find(name)?;
         let mut fields = fields_of(&row);
         edit.apply(&mut fields);
-        check::check(&fields)?;
-        set_fields(&mut row, fields);
+        set_fields(&mut row, self.checked(fields)?);
         row.hash = KeyHash::of(secret.expose());
         row.key_name = secrets::shown(&secret);
         row.updated_at = self.config().clock.now();
@@ -197,7 +213,7 @@ impl Manager {
 
     /// Deletes a key; the books keep its name.
     pub(crate) async fn delete_key(&self, name: &str, actor: Actor) -> Result<Changed, KeyError> {
-        let _changing = self.inner().keys.changing.lock().await;
+        let _changing = self.inner().keys.changing().await;
         let row = self.deleted(name)?;
         let behind = self.commit_keys(&[KeyChange::Replace(&row)], "key.delete", actor).await?;
         Ok(Changed { row, behind })
@@ -205,7 +221,7 @@ impl Manager {
 
     /// Deletes several keys, or none if one of them is not there.
     pub(crate) async fn delete_keys(&self, names: &[String], actor: Actor) -> Result<(), KeyError> {
-        let _changing = self.inner().keys.changing.lock().await;
+        let _changing = self.inner().keys.changing().await;
         let rows: Vec<_> = names.iter().map(|name| self.deleted(name)).collect::<Result<_, _>>()?;
         let changes: Vec<_> = rows.iter().map(KeyChange::Replace).collect();
         if let Err(behind) = self.commit_keys(&changes, "key.delete", actor).await? {
@@ -223,6 +239,16 @@ impl Manager {
             format!("models names {}, but nothing of that name is applied now; check the spelling", unknown.join(", "))
         };
         (!unknown.is_empty()).then(text)
+    }
+
+    /// The fields, with the team's id for its name; call it with the table's `changing` held.
+    fn checked(&self, mut fields: KeyFields) -> Result<KeyFields, KeyError> {
+        check::check(&fields)?;
+        if let Some(name) = fields.team.take() {
+            let team = self.inner().teams.find(&name).ok_or(KeyError::NoTeam(name))?;
+            fields.team = Some(team.id);
+        }
+        Ok(fields)
     }
 
     /// The key as it is once it is deleted.
@@ -275,9 +301,13 @@ fn fields_of(row: &KeyRow) -> KeyFields {
     KeyFields {
         alias: row.alias.clone(),
         models: row.models.clone(),
-        rpm: row.rpm,
-        max_parallel: row.max_parallel,
-        max_budget: row.max_budget,
+        kind: row.kind,
+        aliases: row.aliases.clone(),
+        limits: row.limits.clone(),
+        owner: row.owner.clone(),
+        team: row.team.clone(),
+        tags: row.tags.clone(),
+        retries: row.retries,
         expires_at: row.expires_at,
         blocked: row.blocked,
         metadata: row.metadata.clone(),
@@ -287,9 +317,12 @@ fn fields_of(row: &KeyRow) -> KeyFields {
 fn set_fields(row: &mut KeyRow, fields: KeyFields) {
     row.alias = fields.alias;
     row.models = fields.models;
-    row.rpm = fields.rpm;
-    row.max_parallel = fields.max_parallel;
-    row.max_budget = fields.max_budget;
+    row.aliases = fields.aliases;
+    row.limits = fields.limits;
+    row.owner = fields.owner;
+    row.team = fields.team;
+    row.tags = fields.tags;
+    row.retries = fields.retries;
     row.expires_at = fields.expires_at;
     row.blocked = fields.blocked;
     row.metadata = fields.metadata;

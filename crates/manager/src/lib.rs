@@ -8,6 +8,7 @@
 mod actor;
 mod api;
 mod apply;
+mod budgets;
 mod compiler;
 mod config;
 mod current;
@@ -26,6 +27,7 @@ mod reconciler;
 mod secrets;
 mod spent;
 mod status;
+mod teams;
 #[cfg(test)]
 mod testing;
 

@@ -16,11 +16,13 @@ mod fields;
 mod generate;
 mod global_spend;
 mod info;
+mod limits;
 mod list;
 mod model_info;
 mod regenerate;
 mod row;
 mod spend_logs;
+mod team;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -47,6 +49,13 @@ pub(crate) fn router() -> Router<Manager> {
         .route("/key/unblock", post(block::unblock))
         .route("/key/regenerate", post(regenerate::regenerate))
         .route("/key/{key}/regenerate", post(regenerate::regenerate_named))
+        .route("/team/new", post(team::new))
+        .route("/team/update", post(team::update))
+        .route("/team/info", get(team::info))
+        .route("/team/list", get(team::list))
+        .route("/team/delete", post(team::delete))
+        .route("/team/block", post(team::block))
+        .route("/team/unblock", post(team::unblock))
         .route("/spend/logs", get(spend_logs::spend_logs))
         .route("/global/spend", get(global_spend::global_spend))
         .route("/model/info", get(model_info::model_info))

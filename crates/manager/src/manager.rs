@@ -19,6 +19,7 @@ use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
 use crate::publish::Outlet;
 use crate::reconciler::{Fleet, Record};
+use crate::teams::TeamTable;
 use crate::{HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
 
 mod run;
@@ -64,6 +65,7 @@ pub(crate) struct Inner {
     started_at: Timestamp,
     current: RwLock<Arc<Current>>,
     pub(crate) keys: KeyTable,
+    pub(crate) teams: TeamTable,
     pub(crate) open_routes: OpenRoutes,
     pub(crate) outlet: Outlet,
     pub(crate) fleet: Fleet,
@@ -99,6 +101,7 @@ impl Manager {
             started_at: config.clock.now(),
             current: RwLock::new(Arc::new(read_current(&store).await?)),
             keys: KeyTable::new(store.keys().list().await?),
+            teams: TeamTable::new(store.teams().list().await?),
             open_routes: OpenRoutes::read(&store).await?,
             outlet: Outlet::new(config.publisher.take(), master.hash),
             fleet: Fleet::default(),

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ambient::Timestamp;
 use parking_lot::Mutex;
 use snapshot::{Behind, Booked, Connected, KeyHash, Publisher};
 use spec::Warning;
@@ -66,6 +68,11 @@ impl Outlet {
         self.spent.borrow().as_ref().is_some_and(|spent| spent.booked.iter().any(is_that))
     }
 
+    /// Whether what goes out includes what was spent since each of `moments`.
+    pub(crate) fn knows_since(&self, moments: &BTreeSet<Timestamp>) -> bool {
+        self.spent.borrow().as_ref().is_none_or(|spent| moments.iter().all(|at| spent.since.contains_key(at)))
+    }
+
     /// Lets snapshots out from now on, with these sums.
     pub(crate) fn release(&self, spent: Spent) {
         self.spent.send_replace(Some(Arc::new(spent)));
@@ -82,10 +89,13 @@ impl Manager {
         let mut last_warnings = outlet.order.lock();
         let spent = outlet.spent.borrow().clone()?;
         let (current, keys, ready) = (self.current(), self.inner().keys.rows(), self.inner().fleet.ready());
+        let teams = self.inner().teams.rows();
         let inputs = Inputs {
             current: &current,
             ready: &ready,
             keys: &keys,
+            teams: &teams,
+            now: self.config().clock.now(),
             spent: &spent,
             open_routes: self.inner().open_routes.are_open(),
             master_key: outlet.master_key,
@@ -111,6 +121,7 @@ impl Manager {
         if !is_released {
             return Err(GatewayBehind::Starting);
         }
+        let _ = timeout_at(give_up, self.refresh_spent()).await;
         let epoch = self.publish().unwrap_or_default();
         Ok(publisher.acknowledged(epoch, give_up.saturating_duration_since(Instant::now())).await?)
     }

@@ -6,16 +6,19 @@ use sqlx::Row as _;
 
 use crate::convert::{signed, unsigned};
 use crate::database::Database;
+use crate::labels::Labels;
 use crate::{Error, Result};
 
 mod aggregate;
 mod insert;
 mod logs;
+mod since;
 #[cfg(test)]
 mod tests;
 mod usage;
 
 pub use logs::{LoggedEvent, LogsFilter};
+pub use since::Spending;
 pub use usage::{Spend, Sums, UsageBy, UsageFilter, UsageRow};
 
 /// Most that one number of an event may add to a sum: a million units of currency, or 10¹⁵ tokens. Nothing
@@ -26,13 +29,14 @@ const MOST: u64 = 1_000_000_000_000_000;
 #[derive(Clone, Debug)]
 pub struct Events {
     database: Arc<Database>,
+    labels: Labels,
 }
 
 // === impl Events ===
 
 impl Events {
-    pub(crate) const fn new(database: Arc<Database>) -> Self {
-        Self { database }
+    pub(crate) const fn new(database: Arc<Database>, labels: Labels) -> Self {
+        Self { database, labels }
     }
 }
 
@@ -52,16 +56,16 @@ impl Sink for Events {
     /// skipped, also in the sums: a batch can be committed again after a crash.
     async fn commit(&self, batch: &Batch) -> Result<()> {
         let mut write = self.database.write().await?;
-        take_in(write.connection(), batch).await.map_err(|error| write.error(&error))?;
+        take_in(write.connection(), batch, &self.labels).await.map_err(|error| write.error(&error))?;
         write.commit().await
     }
 }
 
-async fn take_in(connection: &mut sqlx::SqliteConnection, batch: &Batch) -> sqlx::Result<()> {
+async fn take_in(connection: &mut sqlx::SqliteConnection, batch: &Batch, labels: &Labels) -> sqlx::Result<()> {
     let Batch { gateway, events, position } = batch;
     let mut sums = aggregate::Sums::default();
-    for event in insert::insert(connection, *gateway, events).await? {
-        sums.add(event);
+    for event in insert::insert(connection, *gateway, events, labels).await? {
+        sums.add(event, labels.of(&event.open.key).as_deref());
     }
     sums.store(connection).await?;
     sqlx::query(

@@ -1,40 +1,51 @@
+use std::collections::BTreeMap;
+
 use ambient::Timestamp;
-use ledger::Nanos;
 use serde_json::{Map, Value};
-use snapshot::KeyHash;
+use snapshot::{KeyHash, KeyKind};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{self, AuditEntry};
-use crate::convert::{signed_option, time_option, unsigned_option};
-use crate::database::Database;
-use crate::{Cause, Error, Result};
+use crate::convert::{signed_option, time_option};
+use crate::database::{Database, Write};
+use crate::labels::Labels;
+use crate::{Cause, Error, Result, RowLimits};
 
-/// The virtual keys.
+/// The keys.
 #[derive(Debug)]
 pub struct Keys<'s> {
     database: &'s Database,
+    labels: &'s Labels,
 }
 
-/// One virtual key.
+/// One key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyRow {
     /// Lasts through rotation.
     pub id: String,
     /// Hash of the secret.
     pub hash: KeyHash,
+    /// What it is good for.
+    pub kind: KeyKind,
     /// `sk-...` and the last four characters of the secret.
     pub key_name: String,
     /// Name given by people; unique among keys that are not deleted.
     pub alias: Option<String>,
     /// Models that it may use; empty allows all.
     pub models: Vec<String>,
-    /// Requests a minute.
-    pub rpm: Option<u64>,
-    /// Requests at once.
-    pub max_parallel: Option<u64>,
-    /// What it may spend in all.
-    pub max_budget: Option<Nanos>,
+    /// Names that stand for models when this key says them.
+    pub aliases: BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: RowLimits,
+    /// Whom it belongs to.
+    pub owner: Option<String>,
+    /// Id of the team that it belongs to.
+    pub team: Option<String>,
+    /// What its requests are labelled with in the books.
+    pub tags: Vec<String>,
+    /// Further tries after a failed one, where they differ from the settings.
+    pub retries: Option<u32>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// Whether it is blocked.
@@ -61,8 +72,8 @@ pub enum KeyChange<'a> {
 // === impl Keys ===
 
 impl<'s> Keys<'s> {
-    pub(crate) const fn new(database: &'s Database) -> Self {
-        Self { database }
+    pub(crate) const fn new(database: &'s Database, labels: &'s Labels) -> Self {
+        Self { database, labels }
     }
 
     /// All keys, deleted ones included, oldest first.
@@ -77,21 +88,15 @@ impl<'s> Keys<'s> {
     /// Makes all `changes`, or none. An alias or a secret that another key has is a [`Cause::Conflict`].
     pub async fn change(&self, changes: &[KeyChange<'_>], entries: &[AuditEntry<'_>]) -> Result<()> {
         let mut write = self.database.write().await?;
-        for change in changes {
-            let row = change.row();
-            let statement = match change {
-                KeyChange::Add(_) => INSERT,
-                KeyChange::Replace(_) => UPDATE,
-            };
-            let done = execute(write.connection(), statement, row).await.map_err(|error| write.error(&error))?;
-            if done == 0 {
-                return Err(Error::new(self.database.name(), Cause::Conflict, format!("there is no key {}", row.id)));
-            }
-        }
+        change_all(&mut write, self.database.name(), changes).await?;
         for entry in entries {
             audit::insert(write.connection(), entry).await.map_err(|error| write.error(&error))?;
         }
-        write.commit().await
+        write.commit().await?;
+        for change in changes {
+            self.labels.put(change.row());
+        }
+        Ok(())
     }
 }
 
@@ -106,51 +111,92 @@ impl<'a> KeyChange<'a> {
     }
 }
 
+/// Makes all changes, within a transaction.
+pub(crate) async fn change_all(write: &mut Write<'_>, database: &'static str, changes: &[KeyChange<'_>]) -> Result<()> {
+    for change in changes {
+        let row = change.row();
+        let statement = match change {
+            KeyChange::Add(_) => INSERT,
+            KeyChange::Replace(_) => UPDATE,
+        };
+        let done = execute(write.connection(), statement, row).await.map_err(|error| write.error(&error))?;
+        if done == 0 {
+            return Err(Error::new(database, Cause::Conflict, format!("there is no key {}", row.id)));
+        }
+    }
+    Ok(())
+}
+
 const INSERT: &str = "INSERT INTO keys (id, hash, key_name, alias, models, rpm, max_parallel, max_budget, expires_at,
-    blocked, metadata, created_at, updated_at, deleted_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    blocked, metadata, created_at, updated_at, deleted_at, kind, aliases, tpm, budget_period, owner, team_id, tags, retries)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 
 const UPDATE: &str = "UPDATE keys SET hash = $2, key_name = $3, alias = $4, models = $5, rpm = $6, max_parallel = $7,
     max_budget = $8, expires_at = $9, blocked = $10, metadata = $11, created_at = $12, updated_at = $13,
-    deleted_at = $14 WHERE id = $1";
+    deleted_at = $14, kind = $15, aliases = $16, tpm = $17, budget_period = $18, owner = $19, team_id = $20, tags = $21,
+    retries = $22 WHERE id = $1";
 
 async fn execute(connection: &mut sqlx::SqliteConnection, statement: &'static str, key: &KeyRow) -> sqlx::Result<u64> {
+    let aliases: Map<_, _> = key.aliases.iter().map(|(alias, name)| (alias.clone(), name.as_str().into())).collect();
     let done = sqlx::query(statement)
         .bind(&key.id)
         .bind(key.hash.to_string())
         .bind(&key.key_name)
         .bind(&key.alias)
         .bind(Value::from(key.models.clone()).to_string())
-        .bind(signed_option(key.rpm))
-        .bind(signed_option(key.max_parallel))
-        .bind(key.max_budget.map(|nanos| nanos.0))
+        .bind(signed_option(key.limits.rpm))
+        .bind(signed_option(key.limits.max_parallel))
+        .bind(key.limits.max_budget.map(|nanos| nanos.0))
         .bind(key.expires_at.map(Timestamp::as_micros))
         .bind(key.blocked)
         .bind(Value::from(key.metadata.clone()).to_string())
         .bind(key.created_at.as_micros())
         .bind(key.updated_at.as_micros())
         .bind(key.deleted_at.map(Timestamp::as_micros))
+        .bind(kind_word(key.kind))
+        .bind(Value::from(aliases).to_string())
+        .bind(signed_option(key.limits.tpm))
+        .bind(key.limits.budget_period.map(|period| period.to_string()))
+        .bind(&key.owner)
+        .bind(&key.team)
+        .bind(Value::from(key.tags.clone()).to_string())
+        .bind(key.retries.map(i64::from))
         .execute(connection)
         .await?;
     Ok(done.rows_affected())
 }
 
+const fn kind_word(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::Virtual => "virtual",
+        KeyKind::Direct => "direct",
+    }
+}
+
 fn row(row: &SqliteRow) -> sqlx::Result<KeyRow> {
     let decode = |error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(error);
-    let (hash, models, metadata): (String, String, String) =
-        (row.try_get("hash")?, row.try_get("models")?, row.try_get("metadata")?);
+    let json = |error: serde_json::Error| sqlx::Error::Decode(error.into());
+    let text = |name: &str| row.try_get::<String, _>(name);
     Ok(KeyRow {
         id: row.try_get("id")?,
-        hash: hash.parse::<KeyHash>().map_err(|error| decode(error.into()))?,
+        hash: text("hash")?.parse::<KeyHash>().map_err(|error| decode(error.into()))?,
+        kind: match text("kind")?.as_str() {
+            "virtual" => KeyKind::Virtual,
+            "direct" => KeyKind::Direct,
+            other => return Err(decode(format!("a key of the unknown kind `{other}`").into())),
+        },
         key_name: row.try_get("key_name")?,
         alias: row.try_get("alias")?,
-        models: serde_json::from_str(&models).map_err(|error| decode(error.into()))?,
-        rpm: unsigned_option(row.try_get("rpm")?),
-        max_parallel: unsigned_option(row.try_get("max_parallel")?),
-        max_budget: row.try_get::<Option<i64>, _>("max_budget")?.map(Nanos),
+        models: serde_json::from_str(&text("models")?).map_err(json)?,
+        aliases: serde_json::from_str(&text("aliases")?).map_err(json)?,
+        limits: RowLimits::of(row)?,
+        owner: row.try_get("owner")?,
+        team: row.try_get("team_id")?,
+        tags: serde_json::from_str(&text("tags")?).map_err(json)?,
+        retries: row.try_get::<Option<i64>, _>("retries")?.and_then(|retries| u32::try_from(retries).ok()),
         expires_at: time_option(row.try_get("expires_at")?),
         blocked: row.try_get("blocked")?,
-        metadata: serde_json::from_str(&metadata).map_err(|error| decode(error.into()))?,
+        metadata: serde_json::from_str(&text("metadata")?).map_err(json)?,
         created_at: Timestamp::from_micros(row.try_get("created_at")?),
         updated_at: Timestamp::from_micros(row.try_get("updated_at")?),
         deleted_at: time_option(row.try_get("deleted_at")?),
@@ -158,22 +204,33 @@ fn row(row: &SqliteRow) -> sqlx::Result<KeyRow> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use ledger::Nanos;
     use serde_json::json;
 
     use super::*;
     use crate::testing::store;
 
-    fn key(id: &str, alias: Option<&str>) -> KeyRow {
+    pub(crate) fn key(id: &str, alias: Option<&str>) -> KeyRow {
         KeyRow {
             id: id.into(),
             hash: KeyHash::of(id),
             key_name: "sk-...abcd".into(),
             alias: alias.map(Into::into),
             models: vec!["a".into(), "b/c".into()],
-            rpm: Some(5),
-            max_parallel: None,
-            max_budget: Some(Nanos(7)),
+            kind: KeyKind::Direct,
+            aliases: BTreeMap::from([("gpt".to_owned(), "a".to_owned())]),
+            limits: RowLimits {
+                rpm: Some(5),
+                tpm: Some(6),
+                max_parallel: None,
+                max_budget: Some(Nanos(7)),
+                budget_period: Some("1mo".parse().unwrap()),
+            },
+            owner: Some("ann".into()),
+            team: Some("t".into()),
+            tags: vec!["ci".into()],
+            retries: Some(0),
             expires_at: Some(Timestamp::from_micros(9)),
             blocked: false,
             metadata: Map::from_iter([("team".to_owned(), json!({"x": [1]}))]),

@@ -12,8 +12,11 @@ mod error;
 mod events;
 mod health;
 mod keys;
+mod labels;
+mod limits;
 mod revisions;
 mod settings;
+mod teams;
 #[cfg(test)]
 mod testing;
 
@@ -21,14 +24,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use database::Database;
+use labels::Labels;
 
 pub use audit::{Audit, AuditEntry, AuditRow};
 pub use error::{Cause, Error, Result};
-pub use events::{Events, LoggedEvent, LogsFilter, Spend, Sums, UsageBy, UsageFilter, UsageRow};
+pub use events::{Events, LoggedEvent, LogsFilter, Spend, Spending, Sums, UsageBy, UsageFilter, UsageRow};
 pub use health::{Health, Problem};
 pub use keys::{KeyChange, KeyRow, Keys};
+pub use limits::RowLimits;
 pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions};
 pub use settings::Settings;
+pub use teams::{TeamChange, TeamRow, Teams};
 
 static MAIN: sqlx::migrate::Migrator = sqlx::migrate!("migrations/main");
 static LEDGER: sqlx::migrate::Migrator = sqlx::migrate!("migrations/ledger");
@@ -38,6 +44,7 @@ static LEDGER: sqlx::migrate::Migrator = sqlx::migrate!("migrations/ledger");
 pub struct Store {
     main: Arc<Database>,
     ledger: Arc<Database>,
+    labels: Labels,
 }
 
 // === impl Store ===
@@ -47,7 +54,11 @@ impl Store {
     pub async fn open(home: &Path) -> Result<Self> {
         let main = Database::open(home, "enginehouse.db", &MAIN).await?;
         let ledger = Database::open(home, "ledger.db", &LEDGER).await?;
-        Ok(Self { main: Arc::new(main), ledger: Arc::new(ledger) })
+        let store = Self { main: Arc::new(main), ledger: Arc::new(ledger), labels: Labels::default() };
+        for key in store.keys().list().await? {
+            store.labels.put(&key);
+        }
+        Ok(store)
     }
 
     /// The applied desired states.
@@ -57,7 +68,12 @@ impl Store {
 
     /// The virtual keys.
     pub fn keys(&self) -> Keys<'_> {
-        Keys::new(&self.main)
+        Keys::new(&self.main, &self.labels)
+    }
+
+    /// The teams.
+    pub fn teams(&self) -> Teams<'_> {
+        Teams::new(&self.main, &self.labels)
     }
 
     /// Single values.
@@ -72,7 +88,7 @@ impl Store {
 
     /// The books.
     pub fn events(&self) -> Events {
-        Events::new(self.ledger.clone())
+        Events::new(self.ledger.clone(), self.labels.clone())
     }
 
     /// Whether both databases can be written now. Takes a fraction of a second at most.

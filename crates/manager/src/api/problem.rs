@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::apply::ApplyError;
 use crate::keys::KeyError;
+use crate::teams::TeamError;
 
 /// Why a request was not fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -157,9 +158,21 @@ impl From<KeyError> for Problem {
         match error {
             KeyError::NotFound => Self::not_found(error.to_string()),
             KeyError::AliasTaken(_) | KeyError::SecretTaken => Self::new(StatusCode::CONFLICT, error.to_string()),
+            KeyError::NoTeam(_) => Self::unfit("team", error.to_string()),
             KeyError::Unfit(unfit) => Self::unfit("key", unfit.to_string()),
             KeyError::Field(unfit) => Self::unfit(unfit.field, unfit.message),
             KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TeamError> for Problem {
+    fn from(error: TeamError) -> Self {
+        match error {
+            TeamError::NotFound => Self::not_found(error.to_string()),
+            TeamError::IdTaken(_) | TeamError::AliasTaken(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            TeamError::Field(unfit) => Self::unfit(unfit.field, unfit.message),
+            TeamError::Store(error) => error.into(),
         }
     }
 }

@@ -65,8 +65,8 @@ async fn bodies_are_bounded_and_read_strictly() {
     let app = TestApp::on_new_home().open().await;
     let large = json!({ "document": " ".repeat(17 << 20) });
     app.owner().post("/api/v1/apply", &large).await.problem(413);
-    let unknown = app.owner().post("/api/v1/keys", &json!({ "tpm": 5 })).await.problem(422);
-    assert!(unknown["detail"].as_str().unwrap().contains("tpm"), "{unknown}");
+    let unknown = app.owner().post("/api/v1/keys", &json!({ "tpn": 5 })).await.problem(422);
+    assert!(unknown["detail"].as_str().unwrap().contains("tpn"), "{unknown}");
     app.owner().get("/api/v1/usage?by=colour").await.problem(422);
     app.owner().get("/api/v1/usage?nonsense=1").await.problem(400);
 }

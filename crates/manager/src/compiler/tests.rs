@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use ambient::Timestamp;
 use ledger::{GatewayId, Position, Price};
-use snapshot::{Booked, OnFull, Strategy, Timeouts};
+use snapshot::{Booked, KeyKind, OnFull, SpentBefore, Strategy, Timeouts};
 use spec::{Format, parse};
-use store::ModelRow;
+use store::{ModelRow, RowLimits, Spending};
 
 use super::*;
 
@@ -53,13 +53,33 @@ fn current() -> Current {
 
 fn spent() -> Spent {
     let at = Booked { gateway: GatewayId(7), position: Position { segment: 2, offset: 99 } };
-    Spent { keys: HashMap::from([("k".to_owned(), Nanos(9))]), booked: vec![at] }
+    let spending = |key, model, all| Spending {
+        keys: HashMap::from([("k".to_owned(), Nanos(key))]),
+        teams: HashMap::from([("t".to_owned(), Nanos(key))]),
+        models: HashMap::from([("org/tiny".to_owned(), Nanos(model))]),
+        all: Nanos(all),
+    };
+    // Of 9 of the key, 2 today.
+    let since = HashMap::from([(Timestamp::from_micros(0), spending(2, 3, 4))]);
+    Spent { ever: spending(9, 10, 11), since, booked: vec![at] }
 }
 
 fn compiled(env: &Environment, ready: &BTreeMap<String, Address>) -> Compiled {
     let spent = spent();
     let current = current();
-    compile(&Inputs { current: &current, ready, keys: &[], spent: &spent, open_routes: true, master_key: None, env })
+    let now = Timestamp::from_micros(5);
+    let inputs = Inputs {
+        current: &current,
+        ready,
+        keys: &[],
+        teams: &[],
+        spent: &spent,
+        open_routes: true,
+        master_key: None,
+        now,
+        env,
+    };
+    compile(&inputs)
 }
 
 #[test]
@@ -120,9 +140,18 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
         key_name: "sk-...".into(),
         alias: None,
         models: vec!["org/tiny".into()],
-        rpm: Some(3),
-        max_parallel: None,
-        max_budget: Some(Nanos(5)),
+        kind: KeyKind::Direct,
+        aliases: BTreeMap::new(),
+        limits: RowLimits {
+            rpm: Some(3),
+            max_budget: Some(Nanos(5)),
+            budget_period: Some("1d".parse().unwrap()),
+            ..RowLimits::default()
+        },
+        owner: None,
+        team: Some("t".into()),
+        tags: Vec::new(),
+        retries: Some(1),
         expires_at: None,
         blocked: true,
         metadata: serde_json::Map::new(),
@@ -137,9 +166,11 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
         current: &current,
         ready: &ready,
         keys: &keys,
+        teams: &[],
         spent: &spent,
         open_routes: true,
         master_key: None,
+        now: Timestamp::from_micros(5),
         env: &env,
     };
     let snapshot = compile(&inputs).snapshot;
@@ -151,4 +182,8 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
         ("k", Nanos(9), Some(3), true)
     );
     assert_eq!((compiled.hash, compiled.limits.max_budget), (KeyHash::of("k"), Some(Nanos(5))));
+    let before = SpentBefore { run: Timestamp::default(), nanos: Nanos(7) };
+    assert_eq!(compiled.spent.before, Some(before), "2 of 9 were spent since midnight");
+    assert_eq!((compiled.kind, compiled.team.as_deref(), compiled.retries), (KeyKind::Direct, Some("t"), Some(1)));
+    assert_eq!((snapshot.models[0].spent.total, snapshot.spent.total), (Nanos(10), Nanos(11)));
 }

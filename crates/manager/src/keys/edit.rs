@@ -1,7 +1,11 @@
+use std::collections::BTreeMap;
+
 use ambient::Timestamp;
 use ledger::Nanos;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use snapshot::Period;
+use store::RowLimits;
 
 use super::KeyFields;
 
@@ -20,12 +24,25 @@ pub(crate) enum Edit<T> {
 pub(crate) struct KeyEdit {
     pub(crate) alias: Edit<Option<String>>,
     pub(crate) models: Edit<Vec<String>>,
-    pub(crate) rpm: Edit<Option<u64>>,
-    pub(crate) max_parallel: Edit<Option<u64>>,
-    pub(crate) max_budget: Edit<Option<Nanos>>,
+    pub(crate) aliases: Edit<BTreeMap<String, String>>,
+    pub(crate) limits: LimitsEdit,
+    pub(crate) owner: Edit<Option<String>>,
+    pub(crate) team: Edit<Option<String>>,
+    pub(crate) tags: Edit<Vec<String>>,
+    pub(crate) retries: Edit<Option<u32>>,
     pub(crate) expires_at: Edit<Option<Timestamp>>,
     pub(crate) blocked: Edit<bool>,
     pub(crate) metadata: Edit<Map<String, Value>>,
+}
+
+/// What becomes of the limits of a key or a team.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LimitsEdit {
+    pub(crate) rpm: Edit<Option<u64>>,
+    pub(crate) tpm: Edit<Option<u64>>,
+    pub(crate) max_parallel: Edit<Option<u64>>,
+    pub(crate) max_budget: Edit<Option<Nanos>>,
+    pub(crate) budget_period: Edit<Option<Period>>,
 }
 
 // === impl Edit ===
@@ -39,7 +56,7 @@ impl<T> Edit<T> {
         }
     }
 
-    fn apply(self, field: &mut T) {
+    pub(crate) fn apply(self, field: &mut T) {
         if let Self::Set(value) = self {
             *field = value;
         }
@@ -63,14 +80,31 @@ impl KeyEdit {
 
     /// Makes the changes.
     pub(crate) fn apply(self, fields: &mut KeyFields) {
-        let Self { alias, models, rpm, max_parallel, max_budget, expires_at, blocked, metadata } = self;
+        let Self { alias, models, aliases, limits, owner, team, tags, retries, expires_at, blocked, metadata } = self;
         alias.apply(&mut fields.alias);
         models.apply(&mut fields.models);
-        rpm.apply(&mut fields.rpm);
-        max_parallel.apply(&mut fields.max_parallel);
-        max_budget.apply(&mut fields.max_budget);
+        aliases.apply(&mut fields.aliases);
+        limits.apply(&mut fields.limits);
+        owner.apply(&mut fields.owner);
+        team.apply(&mut fields.team);
+        tags.apply(&mut fields.tags);
+        retries.apply(&mut fields.retries);
         expires_at.apply(&mut fields.expires_at);
         blocked.apply(&mut fields.blocked);
         metadata.apply(&mut fields.metadata);
+    }
+}
+
+// === impl LimitsEdit ===
+
+impl LimitsEdit {
+    /// Makes the changes.
+    pub(crate) fn apply(self, limits: &mut RowLimits) {
+        let Self { rpm, tpm, max_parallel, max_budget, budget_period } = self;
+        rpm.apply(&mut limits.rpm);
+        tpm.apply(&mut limits.tpm);
+        max_parallel.apply(&mut limits.max_parallel);
+        max_budget.apply(&mut limits.max_budget);
+        budget_period.apply(&mut limits.budget_period);
     }
 }

@@ -8,7 +8,7 @@ use snapshot::KeyHash;
 
 use crate::testing::{TestApp, open_books};
 
-fn event(key: &str, sequence: u64, cost: i64) -> Event {
+pub(crate) fn event(key: &str, sequence: u64, cost: i64) -> Event {
     let open = Open {
         sequence,
         request_id: format!("r{sequence}").into(),

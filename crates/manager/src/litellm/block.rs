@@ -33,6 +33,6 @@ async fn set(
         async move { manager.update_key(&name, action, ACTOR, KeyEdit::blocked(blocked)).await }
     });
     let key = changed.await?.row;
-    let spend = manager.store().events().spend_of(&key.id).await?;
-    Ok(Json(row::table(&key, spend.cost)))
+    let spent = row::Spent::by_key(&manager, &key).await?;
+    Ok(Json(row::table(&key, &spent)))
 }

@@ -6,6 +6,7 @@ use store::Cause;
 
 use crate::keys::KeyError;
 use crate::secrets::UnfitKey;
+use crate::teams::TeamError;
 
 /// A failure in LiteLLM's envelope, or, for a field of the wrong type, in that of its framework.
 #[derive(Debug, PartialEq)]
@@ -28,6 +29,11 @@ impl LiteError {
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found_error", Some("key"), message)
+    }
+
+    pub(super) fn no_team(team: &str) -> Self {
+        let message = format!("Team not found, passed team_id={team}");
+        Self::new(StatusCode::NOT_FOUND, "not_found_error", Some("team_id"), message)
     }
 
     pub(super) fn none_found() -> Self {
@@ -67,10 +73,26 @@ impl From<KeyError> for LiteError {
                 );
                 Self::bad_request(Some("key_alias"), text)
             }
+            KeyError::NoTeam(team) => Self::no_team(&team),
             KeyError::SecretTaken => Self::bad_request(Some("key"), error.to_string()),
             KeyError::Unfit(unfit) => unfit.into(),
             KeyError::Field(unfit) => Self::bad_request(Some(name_here(unfit.field)), unfit.to_string()),
             KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TeamError> for LiteError {
+    fn from(error: TeamError) -> Self {
+        match error {
+            TeamError::NotFound => Self::no_team(""),
+            TeamError::IdTaken(id) => {
+                let text = format!("Team id = {id} already exists. Please use a different team id.");
+                Self::bad_request(Some("team_id"), text)
+            }
+            TeamError::AliasTaken(_) => Self::bad_request(Some("team_alias"), error.to_string()),
+            TeamError::Field(unfit) => Self::bad_request(Some(team_name_here(unfit.field)), unfit.to_string()),
+            TeamError::Store(error) => error.into(),
         }
     }
 }
@@ -101,6 +123,18 @@ impl From<store::Error> for LiteError {
 fn name_here(field: &'static str) -> &'static str {
     match field {
         "alias" => "key_alias",
+        "owner" => "user_id",
+        "rpm" => "rpm_limit",
+        "tpm" => "tpm_limit",
         field => field,
+    }
+}
+
+/// The same for a field of a team.
+fn team_name_here(field: &'static str) -> &'static str {
+    match field {
+        "alias" => "team_alias",
+        "id" => "team_id",
+        field => name_here(field),
     }
 }

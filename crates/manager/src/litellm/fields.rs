@@ -1,17 +1,19 @@
+use std::collections::BTreeMap;
+
 use ambient::Timestamp;
 use axum::body::Bytes;
 use ledger::Nanos;
 use serde_json::{Map, Value};
 use snapshot::{KeyHash, Secret};
 
-use super::LiteError;
+use super::{LiteError, limits};
 use crate::keys::{Edit, KeyEdit, UnfitAmount, after, nanos};
 
 /// `duration` that takes an expiry away.
 const NEVER: &str = "-1";
-/// Words among `models` that stand for all that there are. Without teams, those of the team are all.
+/// Words among `models` that stand for all that there are; the team's allow-list holds in any case.
 const ALL_MODELS: [&str; 2] = ["all-proxy-models", "all-team-models"];
-/// The word for only those that a user or team allows: there are none here, so it would mean nothing or all.
+/// The word for none but what somebody else allows: an empty list is all that the team allows, so it would mean nothing.
 const NO_DEFAULT_MODELS: &str = "no-default-models";
 
 /// The fields of a request that have an effect here.
@@ -44,9 +46,12 @@ impl Fields {
             "new_key" => self.new_key = text(name, value)?.map(Secret::new),
             "key_alias" => edit.alias = Edit::Set(text(name, value)?),
             "models" => edit.models = Edit::Set(models(name, value)?),
-            "rpm_limit" => edit.rpm = Edit::Set(count(name, &value)?),
-            "max_parallel_requests" => edit.max_parallel = Edit::Set(count(name, &value)?),
-            "max_budget" => edit.max_budget = Edit::Set(amount(name, &value)?),
+            "aliases" => edit.aliases = Edit::Set(aliases(name, value)?),
+            "user_id" => edit.owner = Edit::Set(filled(name, value)?),
+            "team_id" => edit.team = Edit::Set(filled(name, value)?),
+            "tags" => edit.tags = Edit::Set(texts(name, value)?),
+            "router_settings" => edit.retries = retries(name, value)?,
+            _ if limits::take(&mut edit.limits, name, &value)? => {}
             "duration" => edit.expires_at = expiry(text(name, value)?.as_deref(), now)?,
             "blocked" => edit.blocked = flag(name, &value)?,
             "metadata" => edit.metadata = Edit::Set(metadata(name, value)?),
@@ -93,11 +98,11 @@ pub(super) fn texts(name: &str, value: Value) -> Result<Vec<String>, LiteError> 
 }
 
 /// An allow-list; empty allows all.
-fn models(name: &str, value: Value) -> Result<Vec<String>, LiteError> {
+pub(super) fn models(name: &str, value: Value) -> Result<Vec<String>, LiteError> {
     let models = texts(name, value)?;
     if models.iter().any(|model| model == NO_DEFAULT_MODELS) {
         let message = format!(
-            "{name} holds {NO_DEFAULT_MODELS}, but keys have no user or team here from which they could get models; name the models, or block the key"
+            "{name} holds {NO_DEFAULT_MODELS}, but an empty list here means all that the team allows; name the models, or block the key"
         );
         return Err(LiteError::bad_request(Some(name), message));
     }
@@ -106,7 +111,7 @@ fn models(name: &str, value: Value) -> Result<Vec<String>, LiteError> {
 }
 
 /// Whether a field that has no effect here asks for none.
-fn is_empty(name: &str, value: &Value) -> bool {
+pub(super) fn is_empty(name: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty() || (name == "key_type" && text == "default"),
@@ -117,7 +122,42 @@ fn is_empty(name: &str, value: &Value) -> bool {
     }
 }
 
-fn text(name: &str, value: Value) -> Result<Option<String>, LiteError> {
+/// Names for models.
+fn aliases(name: &str, value: Value) -> Result<BTreeMap<String, String>, LiteError> {
+    match value {
+        Value::Null => Ok(BTreeMap::new()),
+        value => serde_json::from_value(value)
+            .map_err(|_| LiteError::wrong_type(name, "dict_type", "Input should be a valid dictionary of strings")),
+    }
+}
+
+/// A text; an empty one is none.
+fn filled(name: &str, value: Value) -> Result<Option<String>, LiteError> {
+    Ok(text(name, value)?.filter(|text| !text.is_empty()))
+}
+
+/// Of the settings of a router only `num_retries` has an effect for a key alone.
+fn retries(name: &str, value: Value) -> Result<Edit<Option<u32>>, LiteError> {
+    let Value::Object(settings) = value else {
+        let wrong = || LiteError::wrong_type(name, "dict_type", "Input should be a valid dictionary");
+        return if value.is_null() { Ok(Edit::Set(None)) } else { Err(wrong()) };
+    };
+    let mut retries = None;
+    for (setting, value) in settings {
+        match (setting.as_str(), count(name, &value)) {
+            (_, _) if is_empty(&setting, &value) => {}
+            ("num_retries", Ok(Some(count))) => retries = Some(u32::try_from(count).unwrap_or(u32::MAX)),
+            ("num_retries", Err(wrong)) => return Err(wrong),
+            _ => {
+                let message = format!("{name}.{setting} has no effect in this version of Enginehouse; leave it out");
+                return Err(LiteError::bad_request(Some(name), message));
+            }
+        }
+    }
+    Ok(Edit::Set(retries))
+}
+
+pub(super) fn text(name: &str, value: Value) -> Result<Option<String>, LiteError> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text)),
@@ -126,7 +166,7 @@ fn text(name: &str, value: Value) -> Result<Option<String>, LiteError> {
 }
 
 /// A whole number, also as text, as LiteLLM takes it.
-fn count(name: &str, value: &Value) -> Result<Option<u64>, LiteError> {
+pub(super) fn count(name: &str, value: &Value) -> Result<Option<u64>, LiteError> {
     let number = match value {
         Value::Null => return Ok(None),
         Value::Number(number) => number.as_u64(),
@@ -137,7 +177,7 @@ fn count(name: &str, value: &Value) -> Result<Option<u64>, LiteError> {
     number.map(Some).ok_or_else(wrong)
 }
 
-fn amount(name: &str, value: &Value) -> Result<Option<Nanos>, LiteError> {
+pub(super) fn amount(name: &str, value: &Value) -> Result<Option<Nanos>, LiteError> {
     let number = match value {
         Value::Null => return Ok(None),
         Value::Number(number) => number.as_f64(),
@@ -151,7 +191,7 @@ fn amount(name: &str, value: &Value) -> Result<Option<Nanos>, LiteError> {
     nanos(number).map(Some).map_err(unfit)
 }
 
-fn flag(name: &str, value: &Value) -> Result<Edit<bool>, LiteError> {
+pub(super) fn flag(name: &str, value: &Value) -> Result<Edit<bool>, LiteError> {
     match value {
         Value::Null => Ok(Edit::Keep),
         Value::Bool(flag) => Ok(Edit::Set(*flag)),
@@ -159,7 +199,7 @@ fn flag(name: &str, value: &Value) -> Result<Edit<bool>, LiteError> {
     }
 }
 
-fn metadata(name: &str, value: Value) -> Result<Map<String, Value>, LiteError> {
+pub(super) fn metadata(name: &str, value: Value) -> Result<Map<String, Value>, LiteError> {
     match value {
         Value::Null => Ok(Map::new()),
         Value::Object(fields) => Ok(fields),
@@ -182,6 +222,8 @@ fn expiry(length: Option<&str>, now: Timestamp) -> Result<Edit<Option<Timestamp>
 mod tests {
     use serde_json::json;
 
+    use store::RowLimits;
+
     use super::*;
     use crate::keys::KeyFields;
 
@@ -193,21 +235,34 @@ mod tests {
     fn what_has_an_effect_is_taken() {
         let fields = read(&json!({
             "key": "sk-0123456789abcdef", "key_alias": "a", "models": ["m"], "rpm_limit": "3", "max_budget": 1.5,
-            "max_parallel_requests": null, "duration": "1d", "blocked": true, "metadata": {"x": 1},
+            "max_parallel_requests": null, "duration": "1d", "blocked": true, "metadata": {"x": 1}, "tpm_limit": 4,
+            "budget_duration": "30d", "team_id": "t", "user_id": "u", "tags": ["a"], "aliases": {"gpt": "m"},
+            "router_settings": {"num_retries": 1, "timeout": null},
         }));
-        let mut found = KeyFields { max_parallel: Some(9), ..KeyFields::default() };
+        let old = RowLimits { max_parallel: Some(9), ..RowLimits::default() };
+        let mut found = KeyFields { limits: old, ..KeyFields::default() };
         let fields = fields.unwrap();
         assert_eq!(fields.name().unwrap(), KeyHash::of("sk-0123456789abcdef").to_string());
         fields.edit.apply(&mut found);
         let expected = KeyFields {
             alias: Some("a".into()),
             models: vec!["m".into()],
-            rpm: Some(3),
-            max_parallel: None,
-            max_budget: Some(Nanos(1_500_000_000)),
+            limits: RowLimits {
+                rpm: Some(3),
+                tpm: Some(4),
+                max_parallel: None,
+                max_budget: Some(Nanos(1_500_000_000)),
+                budget_period: Some("30d".parse().unwrap()),
+            },
+            owner: Some("u".into()),
+            team: Some("t".into()),
+            tags: vec!["a".into()],
+            aliases: BTreeMap::from([("gpt".to_owned(), "m".to_owned())]),
+            retries: Some(1),
             expires_at: Some(Timestamp::from_micros(86_400_000_000)),
             blocked: true,
             metadata: json!({"x": 1}).as_object().unwrap().clone(),
+            ..KeyFields::default()
         };
         assert_eq!(found, expected);
     }
@@ -215,11 +270,12 @@ mod tests {
     #[test]
     fn what_has_none_is_refused_by_name_unless_it_asks_for_none() {
         for unenforced in [
-            json!({"tpm_limit": 5}),
-            json!({"tags": ["t"]}),
-            json!({"team_id": "t"}),
-            json!({"budget_duration": "1d"}),
             json!({"soft_budget": 0}),
+            json!({"tpd_limit": 5}),
+            json!({"model_max_budget": {"m": 1}}),
+            json!({"guardrails": ["g"]}),
+            json!({"router_settings": {"timeout": 3}}),
+            json!({"budget_duration": "1y"}),
         ] {
             let name = unenforced.as_object().unwrap().keys().next().unwrap().clone();
             let error = read(&unenforced).unwrap_err();
@@ -227,7 +283,7 @@ mod tests {
             assert_eq!(error.body()["error"]["param"], json!(name));
         }
         let nothing = json!({
-            "tpm_limit": null, "tags": [], "team_id": "", "config": {}, "auto_rotate": false, "spend": 0.0, "key_type": "default"
+            "tpd_limit": null, "guardrails": [], "agent_id": "", "config": {}, "auto_rotate": false, "spend": 0.0, "key_type": "default"
         });
         assert_eq!(read(&nothing).unwrap(), Fields::default());
     }

@@ -1,7 +1,6 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use ledger::Nanos;
 use serde_json::{Map, Value};
 use snapshot::Secret;
 
@@ -24,7 +23,7 @@ pub(super) async fn generate(
         async move { manager.create_key(fields, secret, ACTOR).await }
     });
     let issued = issued.await?;
-    let mut answer = row::issued(&issued.changed.row, &issued.secret, Nanos::ZERO);
+    let mut answer = row::issued(&issued.changed.row, &issued.secret, &row::Spent::default());
     row::warn(&mut answer, manager.unknown_models(&issued.changed.row.models));
     Ok(Json(answer))
 }

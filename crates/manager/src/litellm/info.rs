@@ -22,8 +22,8 @@ pub(super) async fn info(
     let absent = || LiteError::not_found("Key not found in database");
     let asked = params.key.ok_or_else(absent)?;
     let key = manager.inner().keys.find(&lookup(&asked)).map_err(|_| absent())?;
-    let spend = manager.store().events().spend_of(&key.id).await?;
-    let mut info = row::table(&key, spend.cost);
+    let spent = row::Spent::by_key(&manager, &key).await?;
+    let mut info = row::table(&key, &spent);
     info.remove("token");
     info.insert("status".to_owned(), row::status(&key, manager.config().clock.now()).into());
     Ok(Json(json!({ "key": asked, "info": info })))

@@ -6,6 +6,7 @@ use store::KeyRow;
 
 use super::{LiteError, row};
 use crate::Manager;
+use crate::compiler::key_period;
 
 /// Keys on a page unless asked otherwise, and at most.
 const SIZE: (usize, usize) = (10, 100);
@@ -22,9 +23,9 @@ pub(super) struct ListParams {
     status: Option<String>,
     sort_by: Option<String>,
     sort_order: Option<String>,
-    /// No key here belongs to anybody: asked for those of one, there are none.
     user_id: Option<String>,
     team_id: Option<String>,
+    /// No key here belongs to any of these: asked for those of one, there are none.
     organization_id: Option<String>,
     project_id: Option<String>,
     agent_id: Option<String>,
@@ -40,7 +41,12 @@ pub(super) async fn list(
     let on_page = found.iter().skip((page - 1).saturating_mul(size)).take(size);
     let keys: Vec<Value> = if params.return_full_object == Some(true) {
         let spend = manager.store().events().spend().await?;
-        on_page.map(|key| row::table(key, spend.get(&key.id).copied().unwrap_or_default().cost)).map(whole).collect()
+        let budgets = manager.budgets(found.iter().filter_map(key_period)).await?;
+        let spent = |key: &KeyRow| row::Spent {
+            total: spend.get(&key.id).copied().unwrap_or_default().cost,
+            run: budgets.run(key_period(key), |spending| spending.keys.get(&key.id).copied().unwrap_or_default()),
+        };
+        on_page.map(|key| row::table(key, &spent(key))).map(whole).collect()
     } else {
         on_page.map(|key| key.hash.to_string().into()).collect()
     };
@@ -62,6 +68,8 @@ impl ListParams {
             .iter()
             .filter(|key| key.deleted_at.is_none() && !self.asks_for_an_owner())
             .filter(|key| matches(self.key_alias.as_deref(), key.alias.as_deref().unwrap_or_default()))
+            .filter(|key| matches(self.user_id.as_deref(), key.owner.as_deref().unwrap_or_default()))
+            .filter(|key| matches(self.team_id.as_deref(), key.team.as_deref().unwrap_or_default()))
             .filter(|key| matches(self.key_hash.as_deref(), &key.hash.to_string()))
             .filter(|key| matches(self.status.as_deref(), row::status(key, now)))
             .cloned()
@@ -73,7 +81,7 @@ impl ListParams {
     }
 
     fn asks_for_an_owner(&self) -> bool {
-        let owners = [&self.user_id, &self.team_id, &self.organization_id, &self.project_id, &self.agent_id];
+        let owners = [&self.organization_id, &self.project_id, &self.agent_id];
         owners.into_iter().flatten().any(|owner| !owner.is_empty())
     }
 }

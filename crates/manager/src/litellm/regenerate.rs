@@ -34,6 +34,6 @@ async fn rotate(manager: Manager, name: String, mut sent: Fields) -> Result<Json
         async move { manager.rotate_key(&name, secret, ACTOR, sent.edit).await }
     });
     let issued = issued.await?;
-    let spend = manager.store().events().spend_of(&issued.changed.row.id).await?;
-    Ok(Json(row::issued(&issued.changed.row, &issued.secret, spend.cost)))
+    let spent = row::Spent::by_key(&manager, &issued.changed.row).await?;
+    Ok(Json(row::issued(&issued.changed.row, &issued.secret, &spent)))
 }

@@ -152,8 +152,8 @@ fn log_row(event: &LoggedEvent, keys: &[KeyRow]) -> Value {
     });
     let cache_hit = if event.usage_source == "cache" { "True" } else { "False" };
     let blanks = json!({
-        "api_base": "", "user": "", "cache_hit": cache_hit, "cache_key": "", "request_tags": [], "team_id": null,
-        "organization_id": null, "end_user": "", "requester_ip_address": null, "session_id": null, "messages": {},
+        "api_base": "", "user": "", "cache_hit": cache_hit, "cache_key": "", "request_tags": event.tags,
+        "team_id": event.team, "organization_id": null, "end_user": "", "requester_ip_address": null, "session_id": null, "messages": {},
         "response": {}, "proxy_server_request": {}, "mcp_namespaced_tool_name": null, "agent_id": null,
     });
     if let (Value::Object(row), Value::Object(blanks)) = (&mut row, blanks) {

@@ -121,7 +121,7 @@ async fn failures_have_litellms_envelope() {
         ("/key/generate", json!({ "key": "nosk" }), 400, "invalid_request_error", json!(null)),
         ("/key/generate", json!({ "key": "sk-custom-1" }), 400, "invalid_request_error", json!(null)),
         ("/key/generate", json!({ "duration": "abc" }), 400, "bad_request_error", json!("duration")),
-        ("/key/generate", json!({ "tpm_limit": 5 }), 400, "bad_request_error", json!("tpm_limit")),
+        ("/key/generate", json!({ "tpd_limit": 5 }), 400, "bad_request_error", json!("tpd_limit")),
         ("/key/update", json!({ "key": "sk-doesnotexist" }), 404, "not_found_error", json!("key")),
         ("/key/block", json!({ "key": "sk-doesnotexist" }), 404, "not_found_error", json!("key")),
         ("/key/delete", json!({ "keys": ["sk-nope"] }), 404, "invalid_request_error", json!(null)),

@@ -16,8 +16,8 @@ pub(super) async fn update(State(manager): State<Manager>, body: Bytes) -> Resul
         async move { manager.update_key(&name, "key.update", ACTOR, sent.edit).await }
     });
     let key = changed.await?.row;
-    let spend = manager.store().events().spend_of(&key.id).await?;
-    let mut answer = row::table(&key, spend.cost);
+    let spent = row::Spent::by_key(&manager, &key).await?;
+    let mut answer = row::table(&key, &spent);
     answer.insert("key".to_owned(), asked.into());
     row::warn(&mut answer, manager.unknown_models(&key.models));
     Ok(Json(answer))

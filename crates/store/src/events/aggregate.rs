@@ -4,6 +4,9 @@ use ambient::Timestamp;
 use ledger::{Event, Outcome};
 
 use super::{bounded, bounded_cost};
+use crate::labels::Label;
+
+mod others;
 
 /// What a batch adds to the sums.
 #[derive(Debug, Default)]
@@ -11,6 +14,10 @@ pub(super) struct Sums<'e> {
     keys: BTreeMap<&'e str, Sum>,
     /// By days since the epoch, key and model.
     days: BTreeMap<(i64, &'e str, &'e str), Sum>,
+    models: BTreeMap<&'e str, i64>,
+    teams: BTreeMap<String, Sum>,
+    /// Costs by days since the epoch and team.
+    team_days: BTreeMap<(i64, String), i64>,
 }
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -28,11 +35,16 @@ struct Sum {
 // === impl Sums ===
 
 impl<'e> Sums<'e> {
-    pub(super) fn add(&mut self, event: &'e Event) {
+    pub(super) fn add(&mut self, event: &'e Event, label: Option<&Label>) {
         let (key, model) = (&*event.open.key, &*event.open.model);
         self.keys.entry(key).or_default().add(event);
         let day = event.closed_at.as_micros().div_euclid(MICROS_PER_DAY);
         self.days.entry((day, key, model)).or_default().add(event);
+        *self.models.entry(model).or_default() += bounded_cost(event.cost);
+        if let Some(team) = label.and_then(|label| label.team.as_ref()) {
+            self.teams.entry(team.clone()).or_default().add(event);
+            *self.team_days.entry((day, team.clone())).or_default() += bounded_cost(event.cost);
+        }
     }
 
     pub(super) async fn store(&self, connection: &mut sqlx::SqliteConnection) -> sqlx::Result<()> {
@@ -40,8 +52,14 @@ impl<'e> Sums<'e> {
             store_key(connection, key, sum).await?;
         }
         for ((day, key, model), sum) in &self.days {
-            let day = Timestamp::from_micros(day.saturating_mul(MICROS_PER_DAY)).day();
-            store_day(connection, &day, key, model, sum).await?;
+            store_day(connection, &shown(*day), key, model, sum).await?;
+        }
+        others::store_models(connection, &self.models).await?;
+        for (team, sum) in &self.teams {
+            others::store_team(connection, team, sum).await?;
+        }
+        for ((day, team), cost) in &self.team_days {
+            others::store_team_day(connection, &shown(*day), team, *cost).await?;
         }
         Ok(())
     }
@@ -64,6 +82,10 @@ impl Sum {
 /// A request whose answer did not reach the client whole through no doing of the client.
 fn is_failure(event: &Event) -> bool {
     matches!(event.outcome, Outcome::Failed | Outcome::Interrupted)
+}
+
+fn shown(day: i64) -> String {
+    Timestamp::from_micros(day.saturating_mul(MICROS_PER_DAY)).day()
 }
 
 async fn store_key(connection: &mut sqlx::SqliteConnection, key: &str, sum: &Sum) -> sqlx::Result<()> {

@@ -7,12 +7,13 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{bounded, bounded_cost};
 use crate::convert::signed;
+use crate::labels::Labels;
 
 /// Events that go in with one statement. A statement costs more than a row: the drain's share of the processor
 /// is several times smaller than with a statement per event.
 const ROWS: usize = 64;
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 25] = [
     "gateway_id",
     "sequence",
     "request_id",
@@ -36,6 +37,8 @@ const COLUMNS: [&str; 23] = [
     "cost",
     "first_byte_micros",
     "attempts",
+    "team_id",
+    "tags",
 ];
 
 /// Inserts those of `events` that are not there yet, and gives them back.
@@ -43,17 +46,18 @@ pub(super) async fn insert<'e>(
     connection: &mut SqliteConnection,
     gateway: GatewayId,
     events: &'e [Event],
+    labels: &Labels,
 ) -> sqlx::Result<Vec<&'e Event>> {
     let (many, one) = (statement(ROWS), statement(1));
     let mut new = Vec::with_capacity(events.len());
     for chunk in events.chunks(ROWS) {
         if chunk.len() == ROWS && are_all_new(connection, gateway, chunk).await? {
-            execute(connection, &many, gateway, chunk).await?;
+            execute(connection, &many, gateway, chunk, labels).await?;
             new.extend(chunk);
             continue;
         }
         for event in chunk {
-            if execute(connection, &one, gateway, std::slice::from_ref(event)).await? == 1 {
+            if execute(connection, &one, gateway, std::slice::from_ref(event), labels).await? == 1 {
                 new.push(event);
             }
         }
@@ -83,8 +87,10 @@ async fn execute(
     sql: &str,
     gateway: GatewayId,
     rows: &[Event],
+    labels: &Labels,
 ) -> sqlx::Result<u64> {
-    let query = rows.iter().try_fold(sqlx::query(AssertSqlSafe(sql)), |query, event| bind(query, gateway, event))?;
+    let query =
+        rows.iter().try_fold(sqlx::query(AssertSqlSafe(sql)), |query, event| bind(query, gateway, event, labels))?;
     query.execute(connection).await.map(|done| done.rows_affected())
 }
 
@@ -104,9 +110,10 @@ fn statement(rows: usize) -> String {
 type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// Binds one row, in the order of [`COLUMNS`].
-fn bind<'q>(query: Insert<'q>, gateway: GatewayId, event: &'q Event) -> sqlx::Result<Insert<'q>> {
+fn bind<'q>(query: Insert<'q>, gateway: GatewayId, event: &'q Event, labels: &Labels) -> sqlx::Result<Insert<'q>> {
     let (open, usage) = (&event.open, &event.usage);
     let attempts = serde_json::to_string(&event.attempts).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let (team, tags) = labels.of(&open.key).map_or((None, None), |label| (label.team.clone(), label.tags.clone()));
     Ok(query
         .bind(gateway.0.cast_signed())
         .bind(signed(open.sequence))
@@ -130,5 +137,7 @@ fn bind<'q>(query: Insert<'q>, gateway: GatewayId, event: &'q Event) -> sqlx::Re
         .bind(signed(open.price.version))
         .bind(bounded_cost(event.cost))
         .bind(event.first_byte_micros.map(signed))
-        .bind(attempts))
+        .bind(attempts)
+        .bind(team)
+        .bind(tags))
 }

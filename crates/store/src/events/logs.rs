@@ -57,6 +57,10 @@ pub struct LoggedEvent {
     pub first_byte_micros: Option<u64>,
     /// Tries in order.
     pub attempts: Vec<Attempt>,
+    /// Id of the team that the key belonged to.
+    pub team: Option<String>,
+    /// Tags that the key had.
+    pub tags: Vec<String>,
 }
 
 // === impl Events ===
@@ -86,7 +90,7 @@ impl Events {
 fn event(row: &SqliteRow) -> sqlx::Result<LoggedEvent> {
     let number = |name: &str| row.try_get::<i64, _>(name).map(unsigned);
     let time = |name: &str| row.try_get(name).map(Timestamp::from_micros);
-    let attempts: String = row.try_get("attempts")?;
+    let (attempts, tags): (String, Option<String>) = (row.try_get("attempts")?, row.try_get("tags")?);
     Ok(LoggedEvent {
         request_id: row.try_get("request_id")?,
         key: row.try_get("key_id")?,
@@ -111,5 +115,7 @@ fn event(row: &SqliteRow) -> sqlx::Result<LoggedEvent> {
         cost: Nanos(row.try_get("cost")?),
         first_byte_micros: unsigned_option(row.try_get("first_byte_micros")?),
         attempts: serde_json::from_str(&attempts).unwrap_or_default(),
+        team: row.try_get("team_id")?,
+        tags: tags.and_then(|tags| serde_json::from_str(&tags).ok()).unwrap_or_default(),
     })
 }

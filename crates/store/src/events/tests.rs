@@ -159,3 +159,59 @@ proptest! {
         prop_assert_eq!(found, (by_key, total));
     }
 }
+
+/// What each model, team and key spent, by the slow way: every event anew.
+fn spent_since(events: &[Event], since: i64) -> (BTreeMap<String, i64>, BTreeMap<String, i64>, i64) {
+    let (mut keys, mut models, mut all) = (BTreeMap::new(), BTreeMap::new(), 0);
+    for event in events.iter().filter(|event| event.closed_at.as_micros() >= since * 1_000_000) {
+        *keys.entry(event.open.key.to_string()).or_default() += event.cost.0;
+        *models.entry(event.open.model.to_string()).or_default() += event.cost.0;
+        all += event.cost.0;
+    }
+    (keys, models, all)
+}
+
+#[tokio::test]
+async fn what_was_spent_since_a_moment_is_exact_whatever_the_moment() {
+    let (_home, store) = store().await;
+    let books = store.events();
+    let events: Vec<_> = (1..=60)
+        .map(|n| {
+            let (key, model) = (format!("k{}", n % 3), format!("m{}", n % 2));
+            event(n, &key, &model, i64::try_from(n).unwrap() * 5_000, i64::try_from(n).unwrap())
+        })
+        .collect();
+    commit(&books, GATEWAY, &events, at(1)).await;
+    let moments = [0_i64, 86_400, 100_000, 100_001, 172_799, 172_800, 299_999, 300_001, 400_000];
+    let asked: Vec<_> = moments.iter().map(|second| Timestamp::from_micros(second * 1_000_000)).collect();
+    let sums = books.booked(&asked).await.unwrap();
+    let plain = |named: &std::collections::HashMap<String, Nanos>| -> BTreeMap<String, i64> {
+        named.iter().map(|(name, cost)| (name.clone(), cost.0)).collect()
+    };
+    for (second, spending) in moments.iter().zip(&sums.since) {
+        let (keys, models, all) = spent_since(&events, *second);
+        assert_eq!((plain(&spending.keys), plain(&spending.models), spending.all.0), (keys, models, all), "{second}");
+    }
+    let (keys, models, all) = spent_since(&events, 0);
+    assert_eq!((plain(&sums.spent.keys), plain(&sums.spent.models), sums.spent.all.0), (keys, models, all));
+}
+
+#[tokio::test]
+async fn events_carry_the_team_and_the_tags_of_their_key() {
+    let (home, store) = store().await;
+    let mut key = crate::keys::tests::key("k", None);
+    (key.team, key.tags) = (Some("t1".into()), vec!["ci".into(), "nightly".into()]);
+    store.keys().change(&[crate::KeyChange::Add(&key)], &[]).await.unwrap();
+    commit(&store.events(), GATEWAY, &[event(1, "k", "m", 1, 3), event(2, "other", "m", 1, 5)], at(1)).await;
+    // Also after a restart.
+    store.close().await;
+    let store = Store::open(home.path()).await.unwrap();
+    commit(&store.events(), GATEWAY, &[event(3, "k", "m", 90_000, 4)], at(2)).await;
+    let logs = store.events().logs(&LogsFilter { limit: 9, ..LogsFilter::default() }).await.unwrap();
+    let labels: Vec<_> = logs.iter().map(|event| (event.team.as_deref(), event.tags.len())).collect();
+    assert_eq!(labels, [(Some("t1"), 2), (None, 0), (Some("t1"), 2)]);
+    let sums = store.events().booked(&[Timestamp::from_micros(90_000_000_000)]).await.unwrap();
+    assert_eq!((sums.spent.teams["t1"], sums.since[0].teams["t1"]), (Nanos(7), Nanos(4)));
+    let spend = store.events().spend_of_teams().await.unwrap();
+    assert_eq!((spend["t1"].requests, spend["t1"].cost), (2, Nanos(7)));
+}

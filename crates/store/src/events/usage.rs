@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
+use ambient::Timestamp;
 use ledger::{GatewayId, Nanos, Position};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::Events;
+use super::{Events, Spending};
 use crate::Result;
 use crate::convert::unsigned;
 
@@ -69,8 +70,10 @@ pub struct Spend {
 /// What the sums say, and up to where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// What every key used since ever, by id.
-    pub spend: BTreeMap<String, Spend>,
+    /// What was spent since ever.
+    pub spent: Spending,
+    /// What was spent since each moment that was asked for, in that order.
+    pub since: Vec<Spending>,
     /// Up to where the books of every gateway are included.
     pub positions: Vec<(GatewayId, Position)>,
 }
@@ -103,16 +106,25 @@ impl Events {
         .map_err(|error| self.database.error(&error))
     }
 
-    /// What every key used since ever, and up to where that includes the books of every gateway: both as they were at
-    /// one moment, also while they are drained.
-    pub async fn booked(&self) -> Result<Sums> {
+    /// What was spent since ever and since each of `moments`, and up to where that includes the books of every gateway:
+    /// all as it was at one moment, also while they are drained.
+    pub async fn booked(&self, moments: &[Timestamp]) -> Result<Sums> {
         let mut read = self.database.read()?.begin().await.map_err(|error| self.database.error(&error))?;
-        sums(&mut read).await.map_err(|error| self.database.error(&error))
+        sums(&mut read, moments).await.map_err(|error| self.database.error(&error))
     }
 
     /// What every key used since ever, by id.
     pub async fn spend(&self) -> Result<BTreeMap<String, Spend>> {
         sqlx::query("SELECT key_id, requests, tokens, cost FROM spend_by_key")
+            .fetch_all(self.database.read()?)
+            .await
+            .and_then(|rows| rows.iter().map(spend_row).collect())
+            .map_err(|error| self.database.error(&error))
+    }
+
+    /// What every team used since ever, by id.
+    pub async fn spend_of_teams(&self) -> Result<BTreeMap<String, Spend>> {
+        sqlx::query("SELECT team_id AS key_id, requests, tokens, cost FROM spend_by_team")
             .fetch_all(self.database.read()?)
             .await
             .and_then(|rows| rows.iter().map(spend_row).collect())
@@ -145,15 +157,17 @@ fn usage_row(row: &SqliteRow) -> sqlx::Result<UsageRow> {
     })
 }
 
-async fn sums(connection: &mut SqliteConnection) -> sqlx::Result<Sums> {
-    let rows =
-        sqlx::query("SELECT key_id, requests, tokens, cost FROM spend_by_key").fetch_all(&mut *connection).await?;
-    let spend = rows.iter().map(spend_row).collect::<Result<_, _>>()?;
+async fn sums(connection: &mut SqliteConnection, moments: &[Timestamp]) -> sqlx::Result<Sums> {
+    let spent = Spending::ever(connection).await?;
+    let mut since = Vec::with_capacity(moments.len());
+    for moment in moments {
+        since.push(Spending::since(connection, *moment).await?);
+    }
     let rows = sqlx::query("SELECT gateway_id, segment, offset_ FROM positions").fetch_all(connection).await?;
     let positions = rows
         .iter()
         .map(|row| Ok((GatewayId(row.try_get::<i64, _>("gateway_id")?.cast_unsigned()), super::position(row)?)));
-    Ok(Sums { spend, positions: positions.collect::<sqlx::Result<_>>()? })
+    Ok(Sums { spent, since, positions: positions.collect::<sqlx::Result<_>>()? })
 }
 
 fn spend_row(row: &SqliteRow) -> sqlx::Result<(String, Spend)> {

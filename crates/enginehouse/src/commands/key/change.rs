@@ -4,26 +4,32 @@ use serde_json::{Map, Value};
 
 use super::{about, not_a_secret, path, show};
 use crate::client::Client;
+use crate::commands::limits::{LimitFlags, Setting, count};
 use crate::{output, span};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
   KEY=$(enginehouse key create --quiet)
   enginehouse key create --alias notebook --models tiny,embed --rpm 60 --parallel 4 --budget 5.00 --expires 30d
+  enginehouse key create --direct --alias batch --models qwen
 
 The key goes to standard output, everything said about it to standard error.";
 
 const UPDATE_EXAMPLES: &str = "\
 Examples:
   enginehouse key update notebook --budget 20 --expires never
-  enginehouse key update notebook --models all --rpm none";
+  enginehouse key update notebook --models all --rpm none
+  enginehouse key update notebook --team research --budget 10 --budget-period 1d";
 
 /// Flags of `key create`.
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub(super) struct CreateArgs {
+    /// Make a key for direct routes, `/models/<name>/v1/…`, and for nothing else
+    #[arg(long)]
+    direct: bool,
     #[command(flatten)]
-    limits: Limits,
+    what: What,
     /// Print the key and nothing else
     #[arg(short, long)]
     quiet: bool,
@@ -34,13 +40,13 @@ pub(super) struct CreateArgs {
 
 /// Flags of `key update`.
 #[derive(Debug, Args)]
-#[command(after_help = UPDATE_EXAMPLES, group = ArgGroup::new("change").args(["alias", "models", "rpm", "parallel", "budget", "expires"]).required(true).multiple(true))]
+#[command(after_help = UPDATE_EXAMPLES, group = ArgGroup::new("change").args(["alias", "models", "rpm", "tpm", "parallel", "budget", "budget_period", "model_alias", "owner", "team", "tags", "retries", "expires"]).required(true).multiple(true))]
 pub(super) struct UpdateArgs {
     /// Id, alias or hash of the key; never the key itself
     #[arg(value_name = "KEY", value_parser = not_a_secret)]
     key: String,
     #[command(flatten)]
-    limits: Limits,
+    what: What,
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
@@ -48,40 +54,48 @@ pub(super) struct UpdateArgs {
 
 /// What a key may do. A flag that is not given changes nothing.
 #[derive(Debug, Args)]
-struct Limits {
+struct What {
     /// Name for people; unique
     #[arg(long)]
     alias: Option<String>,
     /// Models that it may use, separated by commas; `all` for every model
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Option<Vec<String>>,
-    /// Requests in a window of 60 s, which starts with its first request; `none` for no limit
+    #[command(flatten)]
+    limits: LimitFlags,
+    /// Another name for a model when this key says it, as `gpt-4o=qwen`; repeatable. They replace those that were
+    #[arg(long, value_name = "NAME=MODEL", value_parser = alias_of_model)]
+    model_alias: Option<Vec<(String, String)>>,
+    /// Whom it belongs to; `none` for nobody
+    #[arg(long, value_name = "NAME", value_parser = word)]
+    owner: Option<Setting>,
+    /// Id or alias of the team that it belongs to; `none` for no team
+    #[arg(long, value_name = "TEAM", value_parser = word)]
+    team: Option<Setting>,
+    /// What its requests are labelled with in the books, separated by commas
+    #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+    tags: Option<Vec<String>>,
+    /// Further tries after a failed one; `none` for as many as everybody
     #[arg(long, value_name = "COUNT", value_parser = count)]
-    rpm: Option<Setting>,
-    /// Requests at once; `none` for no limit
-    #[arg(long, value_name = "COUNT", value_parser = count)]
-    parallel: Option<Setting>,
-    /// What it may spend in all, in units of the installation's currency; `none` for no limit
-    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
-    budget: Option<Setting>,
+    retries: Option<Setting>,
     /// When it stops working: `30d`, `12h`, a day (UTC), RFC 3339, or `never`
     #[arg(long, value_name = "WHEN", value_parser = expiry)]
     expires: Option<Setting>,
 }
 
-/// The value of a limit as the admin API takes it; null lifts it.
-#[derive(Clone, Debug, PartialEq)]
-struct Setting(Value);
-
 /// Makes a key and prints it.
 pub(super) async fn create(client: &Client, args: CreateArgs) -> anyhow::Result<()> {
-    let answer = client.post("/api/v1/keys", &args.limits.into_body()).await?;
+    let mut body = args.what.into_body();
+    if args.direct {
+        body["kind"] = "direct".into();
+    }
+    let answer = client.post("/api/v1/keys", &body).await?;
     show::secret(&answer, args.json, args.quiet, "created")
 }
 
 /// Changes a key and shows it as it is now.
 pub(super) async fn update(client: &Client, args: UpdateArgs) -> anyhow::Result<()> {
-    let body = args.limits.into_body();
+    let body = args.what.into_body();
     let answer = about(&args.key, client.patch(&path(&args.key), &body)).await?;
     show::warn(&answer)?;
     if !args.json {
@@ -90,36 +104,38 @@ pub(super) async fn update(client: &Client, args: UpdateArgs) -> anyhow::Result<
     show::one(&answer, args.json)
 }
 
-// === impl Limits ===
+// === impl What ===
 
-impl Limits {
+impl What {
     fn into_body(self) -> Value {
         let mut body = Map::new();
         let mut put = |name: &str, value: Option<Value>| value.map(|value| body.insert(name.to_owned(), value));
         put("alias", self.alias.map(Value::from));
         put("models", self.models.map(|names| Value::from(if names == ["all"] { Vec::new() } else { names })));
-        put("rpm", self.rpm.map(|setting| setting.0));
-        put("max_parallel", self.parallel.map(|setting| setting.0));
-        put("max_budget", self.budget.map(|setting| setting.0));
+        let aliases = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(name, model)| (name, model.into()));
+        put("aliases", self.model_alias.map(|pairs| aliases(pairs).collect::<Map<_, _>>().into()));
+        put("owner", self.owner.map(|setting| setting.0));
+        put("team", self.team.map(|setting| setting.0));
+        put("tags", self.tags.map(|tags| tags.into_iter().filter(|tag| !tag.is_empty()).collect::<Vec<_>>().into()));
+        put("retries", self.retries.map(|setting| setting.0));
         put("expires_at", self.expires.map(|setting| setting.0));
+        self.limits.put_into(&mut body);
         Value::Object(body)
     }
 }
 
-fn count(text: &str) -> Result<Setting, String> {
-    if text == "none" {
-        return Ok(Setting(Value::Null));
+fn word(text: &str) -> Result<Setting, String> {
+    match text {
+        "" => Err("a name, or `none`".to_owned()),
+        "none" => Ok(Setting(Value::Null)),
+        name => Ok(Setting(name.into())),
     }
-    text.parse::<u64>().map(|n| Setting(n.into())).map_err(|_| "a whole number, or `none`".to_owned())
 }
 
-fn amount(text: &str) -> Result<Setting, String> {
-    if text == "none" {
-        return Ok(Setting(Value::Null));
-    }
-    match text.parse::<f64>() {
-        Ok(units) if units.is_finite() && units >= 0.0 => Ok(Setting(units.into())),
-        _ => Err("an amount such as 5.00, or `none`".to_owned()),
+fn alias_of_model(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, model)) if !name.is_empty() && !model.is_empty() => Ok((name.to_owned(), model.to_owned())),
+        _ => Err("a name, `=` and a model, as `gpt-4o=qwen`".to_owned()),
     }
 }
 
@@ -140,11 +156,11 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        limits: Limits,
+        what: What,
     }
 
     fn body(flags: &[&str]) -> Value {
-        Line::try_parse_from(std::iter::once("test").chain(flags.iter().copied())).unwrap().limits.into_body()
+        Line::try_parse_from(std::iter::once("test").chain(flags.iter().copied())).unwrap().what.into_body()
     }
 
     #[test]
@@ -157,6 +173,14 @@ mod tests {
     }
 
     #[test]
+    fn whom_it_belongs_to_and_its_own_names_are_sent() {
+        let flags = ["--team", "blue", "--owner", "none", "--tags", "a,b", "--model-alias", "gpt=m", "--tpm", "9"];
+        let sent = json!({"team": "blue", "owner": null, "tags": ["a", "b"], "aliases": {"gpt": "m"}, "tpm": 9});
+        assert_eq!(body(&flags), sent);
+        assert_eq!(body(&["--budget-period", "30d", "--retries", "0"]), json!({"budget_period": "30d", "retries": 0}));
+    }
+
+    #[test]
     fn limits_can_be_lifted() {
         let flags =
             ["--models", "all", "--rpm", "none", "--parallel", "none", "--budget", "none", "--expires", "never"];
@@ -166,9 +190,15 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for flags in
-            [["--rpm", "-1"], ["--rpm", "many"], ["--budget", "NaN"], ["--budget", "-2"], ["--expires", "2001-01-01"]]
-        {
+        for flags in [
+            ["--rpm", "-1"],
+            ["--rpm", "many"],
+            ["--budget", "NaN"],
+            ["--budget", "-2"],
+            ["--budget-period", "1y"],
+            ["--model-alias", "gpt"],
+            ["--expires", "2001-01-01"],
+        ] {
             assert!(Line::try_parse_from(["test", flags[0], flags[1]]).is_err(), "{flags:?}");
         }
     }

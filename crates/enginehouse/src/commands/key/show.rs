@@ -16,11 +16,23 @@ struct Key {
     #[serde(default)]
     models: Vec<String>,
     #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    team: Option<String>,
+    #[serde(default)]
+    owner: Option<String>,
+    #[serde(default)]
     rpm: Option<u64>,
+    #[serde(default)]
+    tpm: Option<u64>,
     #[serde(default)]
     max_parallel: Option<u64>,
     #[serde(default)]
     max_budget: Option<f64>,
+    #[serde(default)]
+    budget_period: Option<String>,
+    #[serde(default)]
+    period_spend: Option<f64>,
     #[serde(default)]
     spend: f64,
     #[serde(default)]
@@ -58,9 +70,9 @@ pub(super) async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
         output::note("No keys yet: `enginehouse key create` makes one.");
         return Ok(());
     }
-    let columns = ["ID", "ALIAS", "KEY", "STATE", "MODELS", "EXPIRES"].map(Column::text);
-    let numbers = ["RPM", "PARALLEL", "SPENT", "BUDGET"].map(Column::number);
-    let mut table = Table::new(&[&columns[..5], &numbers, &columns[5..]].concat());
+    let columns = ["ID", "ALIAS", "KEY", "KIND", "STATE", "TEAM", "OWNER", "MODELS", "EXPIRES"].map(Column::text);
+    let numbers = ["RPM", "TPM", "PARALLEL", "SPENT", "BUDGET"].map(Column::number);
+    let mut table = Table::new(&[&columns[..8], &numbers, &columns[8..]].concat());
     for key in &keys {
         table.push(key.cells());
     }
@@ -73,7 +85,10 @@ pub(super) fn one(answer: &Value, as_json: bool) -> anyhow::Result<()> {
         return Ok(output::json(answer)?);
     }
     let key: Key = client::view(answer)?;
-    let titles = ["id", "alias", "key", "state", "models", "rpm", "parallel", "spent", "budget", "expires"];
+    let titles = [
+        "id", "alias", "key", "kind", "state", "team", "owner", "models", "rpm", "tpm", "parallel", "spent", "budget",
+        "expires",
+    ];
     let lines = titles.iter().zip(key.cells()).map(|(title, cell)| format!("{title:9} {}", output::plain(&cell)));
     Ok(output::data(&lines.collect::<Vec<_>>().join("\n"))?)
 }
@@ -112,14 +127,23 @@ impl Key {
             self.id.clone(),
             or_dash(self.alias.clone()),
             or_dash(self.shown.clone()),
+            self.kind.clone(),
             self.state().to_owned(),
+            or_dash(self.team.clone()),
+            or_dash(self.owner.clone()),
             models,
             or_dash(self.rpm.map(|n| n.to_string())),
+            or_dash(self.tpm.map(|n| n.to_string())),
             or_dash(self.max_parallel.map(|n| n.to_string())),
-            money(self.spend),
-            or_dash(self.max_budget.map(money)),
+            money(self.period_spend.unwrap_or(self.spend)),
+            or_dash(self.budget()),
             self.expires_at.clone().unwrap_or_else(|| "never".to_owned()),
         ]
+    }
+
+    fn budget(&self) -> Option<String> {
+        let budget = money(self.max_budget?);
+        Some(self.budget_period.as_ref().map_or_else(|| budget.clone(), |period| format!("{budget} per {period}")))
     }
 
     const fn state(&self) -> &'static str {

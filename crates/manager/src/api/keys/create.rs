@@ -1,15 +1,18 @@
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use snapshot::Secret;
+use snapshot::{KeyKind, Secret};
 use utoipa::ToSchema;
 
 use super::IssuedKeyView;
-use super::view::{Expiry, nanos};
+use super::view::Expiry;
 use crate::api::Problem;
 use crate::api::extract::Body;
+use crate::api::limits::NewLimits;
 use crate::keys::KeyFields;
 use crate::{Actor, Manager};
 
@@ -24,12 +27,21 @@ pub(in crate::api) struct NewKey {
     alias: Option<String>,
     /// Models that it may use; empty allows all.
     models: Vec<String>,
-    /// Requests a minute.
-    rpm: Option<u64>,
-    /// Requests at once.
-    max_parallel: Option<u64>,
-    /// What it may spend in all, in units of the currency.
-    max_budget: Option<f64>,
+    /// What it is good for: `virtual` (mediated routes, the default) or `direct` (direct routes).
+    #[schema(value_type = String)]
+    kind: KeyKind,
+    /// Names that stand for models when this key says them.
+    aliases: BTreeMap<String, String>,
+    #[serde(flatten)]
+    limits: NewLimits,
+    /// Whom it belongs to.
+    owner: Option<String>,
+    /// Id or alias of the team that it belongs to.
+    team: Option<String>,
+    /// What its requests are labelled with in the books.
+    tags: Vec<String>,
+    /// Further tries after a failed one, where they differ from the settings.
+    retries: Option<u32>,
     /// When it stops working, as `2026-12-31T23:59:59Z`.
     expires_at: Option<String>,
     /// When it stops working, from now: `30d`, `12h`, `1mo`.
@@ -60,9 +72,13 @@ pub(in crate::api) async fn create(
         expires_at: expiry.moment(manager.config().clock.now())?,
         alias: new.alias,
         models: new.models,
-        rpm: new.rpm,
-        max_parallel: new.max_parallel,
-        max_budget: new.max_budget.map(|units| nanos("max_budget", units)).transpose()?,
+        kind: new.kind,
+        aliases: new.aliases,
+        limits: new.limits.into_row()?,
+        owner: new.owner,
+        team: new.team,
+        tags: new.tags,
+        retries: new.retries,
         blocked: new.blocked,
         metadata: new.metadata,
     };

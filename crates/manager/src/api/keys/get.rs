@@ -16,6 +16,5 @@ pub(in crate::api) async fn get(
     Path(key): Path<String>,
 ) -> Result<Json<KeyView>, Problem> {
     let row = manager.inner().keys.find(&key)?;
-    let spend = manager.store().events().spend_of(&row.id).await?;
-    Ok(Json(KeyView::new(row, spend, manager.config().clock.now())))
+    Ok(Json(KeyView::read(&manager, row).await?))
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use ambient::Timestamp;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
@@ -6,9 +8,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::KeyView;
-use super::view::{Expiry, nanos};
+use super::view::Expiry;
 use crate::api::Problem;
 use crate::api::extract::Body;
+use crate::api::limits::LimitsPatch;
 use crate::keys::{Edit, KeyEdit};
 use crate::{Actor, Manager};
 
@@ -24,18 +27,28 @@ pub(in crate::api) struct KeyPatch {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     models: Edit<Vec<String>>,
-    /// Requests a minute.
+    /// Names that stand for models when this key says them, instead of those that did.
     #[serde(default)]
-    #[schema(value_type = Option<u64>)]
-    rpm: Edit<Option<u64>>,
-    /// Requests at once.
+    #[schema(value_type = BTreeMap<String, String>)]
+    aliases: Edit<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    limits: LimitsPatch,
+    /// Whom it belongs to.
     #[serde(default)]
-    #[schema(value_type = Option<u64>)]
-    max_parallel: Edit<Option<u64>>,
-    /// What it may spend in all, in units of the currency.
+    #[schema(value_type = Option<String>)]
+    owner: Edit<Option<String>>,
+    /// Id or alias of the team that it belongs to.
     #[serde(default)]
-    #[schema(value_type = Option<f64>)]
-    max_budget: Edit<Option<f64>>,
+    #[schema(value_type = Option<String>)]
+    team: Edit<Option<String>>,
+    /// What its requests are labelled with in the books, instead of what was.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    tags: Edit<Vec<String>>,
+    /// Further tries after a failed one, where they differ from the settings.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    retries: Edit<Option<u32>>,
     /// When it stops working, as `2026-12-31T23:59:59Z`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -77,19 +90,22 @@ pub(in crate::api) async fn update(
 
 impl KeyPatch {
     fn into_edit(self, now: Timestamp) -> Result<KeyEdit, Problem> {
-        let Self { alias, models, rpm, max_parallel, max_budget, expires_at, duration, blocked, metadata } = self;
+        let Self { expires_at, duration, .. } = self;
         let given = if let Edit::Set(Some(moment)) = &expires_at { Some(moment.as_str()) } else { None };
         let moment = Expiry { expires_at: given, duration: duration.as_deref() }.moment(now)?;
         let sets_expiry = duration.is_some() || expires_at != Edit::Keep;
         Ok(KeyEdit {
-            alias,
-            models,
-            rpm,
-            max_parallel,
-            max_budget: max_budget.try_map(|units| units.map(|units| nanos("max_budget", units)).transpose())?,
+            alias: self.alias,
+            models: self.models,
+            aliases: self.aliases,
+            limits: self.limits.into_edit()?,
+            owner: self.owner,
+            team: self.team,
+            tags: self.tags,
+            retries: self.retries,
             expires_at: if sets_expiry { Edit::Set(moment) } else { Edit::Keep },
-            blocked,
-            metadata,
+            blocked: self.blocked,
+            metadata: self.metadata,
         })
     }
 }

@@ -1,13 +1,19 @@
+use std::collections::BTreeMap;
+
 use ambient::Timestamp;
 use ledger::Nanos;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::{KeyRow, Spend};
+use snapshot::KeyKind;
+use store::{KeyRow, Spend, Spending};
 use utoipa::ToSchema;
 
 use crate::Manager;
 use crate::api::Problem;
-use crate::keys::{self, Changed, Issued, after};
+use crate::api::limits::LimitsView;
+use crate::budgets::RunSpend;
+use crate::compiler::key_period;
+use crate::keys::{Changed, Issued, after};
 
 /// A key. Its secret is never shown again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,12 +28,21 @@ pub(in crate::api) struct KeyView {
     hash: String,
     /// Models that it may use; empty allows all.
     models: Vec<String>,
-    /// Requests a minute.
-    rpm: Option<u64>,
-    /// Requests at once.
-    max_parallel: Option<u64>,
-    /// What it may spend in all, in units of the currency.
-    max_budget: Option<f64>,
+    /// What it is good for: `virtual` or `direct` routes.
+    #[schema(value_type = String)]
+    kind: KeyKind,
+    /// Names that stand for models when this key says them.
+    aliases: BTreeMap<String, String>,
+    #[serde(flatten)]
+    limits: LimitsView,
+    /// Whom it belongs to.
+    owner: Option<String>,
+    /// Id of the team that it belongs to.
+    team: Option<String>,
+    /// What its requests are labelled with in the books.
+    tags: Vec<String>,
+    /// Further tries after a failed one, where they differ from the settings.
+    retries: Option<u32>,
     /// What it spent, in units of the currency.
     spend: f64,
     /// The same in thousand-millionths: exact.
@@ -72,17 +87,21 @@ pub(super) struct Expiry<'a> {
 // === impl KeyView ===
 
 impl KeyView {
-    pub(super) fn new(row: KeyRow, spend: Spend, now: Timestamp) -> Self {
+    pub(super) fn new(row: KeyRow, spend: Spend, run: Option<RunSpend>, now: Timestamp) -> Self {
         Self {
+            limits: LimitsView::new(&row.limits, run),
+            kind: row.kind,
+            aliases: row.aliases,
+            owner: row.owner,
+            team: row.team,
+            tags: row.tags,
+            retries: row.retries,
             expired: row.expires_at.is_some_and(|at| now >= at),
             id: row.id,
             alias: row.alias,
             key_name: row.key_name,
             hash: row.hash.to_string(),
             models: row.models,
-            rpm: row.rpm,
-            max_parallel: row.max_parallel,
-            max_budget: row.max_budget.map(Nanos::as_units),
             spend: spend.cost.as_units(),
             spend_nanos: spend.cost.0,
             requests: spend.requests,
@@ -102,14 +121,31 @@ impl KeyView {
         self
     }
 
+    /// With what the books say.
+    pub(super) async fn read(manager: &Manager, row: KeyRow) -> Result<Self, store::Error> {
+        let spend = manager.store().events().spend_of(&row.id).await?;
+        let period = key_period(&row);
+        let run = manager.budgets(period).await?.run(period, |spending| spent_by(spending, &row.id));
+        Ok(Self::new(row, spend, run, manager.config().clock.now()))
+    }
+
     /// A key that was changed. What it spent is left at nothing where the books cannot be read: the change stands.
     pub(super) async fn of_changed(manager: &Manager, changed: Changed) -> Self {
-        let spend = manager.store().events().spend_of(&changed.row.id).await;
         let mut warnings: Vec<_> = changed.behind.err().map(|behind| behind.to_string()).into_iter().collect();
-        warnings
-            .extend(spend.as_ref().err().map(|error| format!("what the key spent cannot be read: {}", error.cause)));
-        Self { warnings, ..Self::new(changed.row, spend.unwrap_or_default(), manager.config().clock.now()) }
+        let view = match Self::read(manager, changed.row.clone()).await {
+            Ok(view) => view,
+            Err(error) => {
+                warnings.push(format!("what the key spent cannot be read: {}", error.cause));
+                Self::new(changed.row, Spend::default(), None, manager.config().clock.now())
+            }
+        };
+        Self { warnings, ..view }
     }
+}
+
+/// What a key spent.
+pub(super) fn spent_by(spending: &Spending, id: &str) -> Nanos {
+    spending.keys.get(id).copied().unwrap_or_default()
 }
 
 // === impl IssuedKeyView ===
@@ -144,9 +180,4 @@ impl Expiry<'_> {
             },
         }
     }
-}
-
-/// Currency units to nano-units.
-pub(super) fn nanos(field: &'static str, units: f64) -> Result<Nanos, Problem> {
-    keys::nanos(units).map_err(|unfit| Problem::unfit(field, unfit.to_string()))
 }

@@ -1,0 +1,193 @@
+use ambient::Timestamp;
+use serde_json::{Map, Value};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::audit::{self, AuditEntry};
+use crate::convert::signed_option;
+use crate::database::Database;
+use crate::keys::{self, KeyChange};
+use crate::labels::Labels;
+use crate::{Cause, Error, Result, RowLimits};
+
+/// The teams.
+#[derive(Debug)]
+pub struct Teams<'s> {
+    database: &'s Database,
+    labels: &'s Labels,
+}
+
+/// Keys that share limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeamRow {
+    /// Chosen once; the books know the team by it.
+    pub id: String,
+    /// Name given by people; unique.
+    pub alias: Option<String>,
+    /// Models that its keys may use; empty allows all.
+    pub models: Vec<String>,
+    /// What its keys may use together.
+    pub limits: RowLimits,
+    /// Whether all its keys are blocked.
+    pub blocked: bool,
+    /// Whatever people attach.
+    pub metadata: Map<String, Value>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What happens to a team's row.
+#[derive(Clone, Debug)]
+pub enum TeamChange<'a> {
+    /// It is added.
+    Add(&'a TeamRow),
+    /// It is replaced, found by its id.
+    Replace(&'a TeamRow),
+    /// It goes.
+    Remove(&'a TeamRow),
+}
+
+// === impl Teams ===
+
+impl<'s> Teams<'s> {
+    pub(crate) const fn new(database: &'s Database, labels: &'s Labels) -> Self {
+        Self { database, labels }
+    }
+
+    /// All teams, oldest first.
+    pub async fn list(&self) -> Result<Vec<TeamRow>> {
+        sqlx::query("SELECT * FROM teams ORDER BY created_at, id")
+            .fetch_all(self.database.read()?)
+            .await
+            .and_then(|rows| rows.iter().map(row).collect())
+            .map_err(|error| self.database.error(&error))
+    }
+
+    /// Makes the change, and those of keys that go with it, or none of them. An id or an alias that another team has is a
+    /// [`Cause::Conflict`].
+    pub async fn change(
+        &self,
+        change: &TeamChange<'_>,
+        of_keys: &[KeyChange<'_>],
+        entries: &[AuditEntry<'_>],
+    ) -> Result<()> {
+        let mut write = self.database.write().await?;
+        let done = execute(write.connection(), change).await.map_err(|error| write.error(&error))?;
+        if done == 0 {
+            let message = format!("there is no team {}", change.row().id);
+            return Err(Error::new(self.database.name(), Cause::Conflict, message));
+        }
+        keys::change_all(&mut write, self.database.name(), of_keys).await?;
+        for entry in entries {
+            audit::insert(write.connection(), entry).await.map_err(|error| write.error(&error))?;
+        }
+        write.commit().await?;
+        for change in of_keys {
+            self.labels.put(change.row());
+        }
+        Ok(())
+    }
+}
+
+// === impl TeamChange ===
+
+impl<'a> TeamChange<'a> {
+    /// The team that it is about.
+    pub const fn row(&self) -> &'a TeamRow {
+        match self {
+            Self::Add(row) | Self::Replace(row) | Self::Remove(row) => row,
+        }
+    }
+}
+
+const INSERT: &str = "INSERT INTO teams (id, alias, models, rpm, tpm, max_parallel, max_budget, budget_period, blocked,
+    metadata, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+
+const UPDATE: &str = "UPDATE teams SET alias = $2, models = $3, rpm = $4, tpm = $5, max_parallel = $6, max_budget = $7,
+    budget_period = $8, blocked = $9, metadata = $10, created_at = $11, updated_at = $12 WHERE id = $1";
+
+async fn execute(connection: &mut sqlx::SqliteConnection, change: &TeamChange<'_>) -> sqlx::Result<u64> {
+    let statement = match change {
+        TeamChange::Add(_) => INSERT,
+        TeamChange::Replace(_) => UPDATE,
+        TeamChange::Remove(team) => {
+            let removed = sqlx::query("DELETE FROM teams WHERE id = $1").bind(&team.id).execute(connection).await?;
+            return Ok(removed.rows_affected());
+        }
+    };
+    let team = change.row();
+    let done = sqlx::query(statement)
+        .bind(&team.id)
+        .bind(&team.alias)
+        .bind(Value::from(team.models.clone()).to_string())
+        .bind(signed_option(team.limits.rpm))
+        .bind(signed_option(team.limits.tpm))
+        .bind(signed_option(team.limits.max_parallel))
+        .bind(team.limits.max_budget.map(|nanos| nanos.0))
+        .bind(team.limits.budget_period.map(|period| period.to_string()))
+        .bind(team.blocked)
+        .bind(Value::from(team.metadata.clone()).to_string())
+        .bind(team.created_at.as_micros())
+        .bind(team.updated_at.as_micros())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+fn row(row: &SqliteRow) -> sqlx::Result<TeamRow> {
+    let decode = |error: serde_json::Error| sqlx::Error::Decode(error.into());
+    let (models, metadata): (String, String) = (row.try_get("models")?, row.try_get("metadata")?);
+    Ok(TeamRow {
+        id: row.try_get("id")?,
+        alias: row.try_get("alias")?,
+        models: serde_json::from_str(&models).map_err(decode)?,
+        limits: RowLimits::of(row)?,
+        blocked: row.try_get("blocked")?,
+        metadata: serde_json::from_str(&metadata).map_err(decode)?,
+        created_at: Timestamp::from_micros(row.try_get("created_at")?),
+        updated_at: Timestamp::from_micros(row.try_get("updated_at")?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::Nanos;
+
+    use super::*;
+    use crate::testing::store;
+
+    #[tokio::test]
+    async fn a_team_comes_back_as_it_was_put_until_it_is_removed() {
+        let (_home, store) = store().await;
+        let limits = RowLimits {
+            rpm: Some(1),
+            tpm: Some(2),
+            max_parallel: Some(3),
+            max_budget: Some(Nanos(4)),
+            budget_period: Some("30d".parse().unwrap()),
+        };
+        let at = Timestamp::from_micros(5);
+        let mut team = TeamRow {
+            id: "t".into(),
+            alias: Some("blue".into()),
+            models: vec!["m".into()],
+            limits,
+            blocked: true,
+            metadata: Map::new(),
+            created_at: at,
+            updated_at: at,
+        };
+        store.teams().change(&TeamChange::Add(&team), &[], &[]).await.unwrap();
+        assert_eq!(store.teams().list().await.unwrap(), [team.clone()]);
+        let same_alias = TeamRow { id: "u".into(), ..team.clone() };
+        let error = store.teams().change(&TeamChange::Add(&same_alias), &[], &[]).await.unwrap_err();
+        assert_eq!(error.cause, Cause::Conflict);
+        team.limits = RowLimits::default();
+        store.teams().change(&TeamChange::Replace(&team), &[], &[]).await.unwrap();
+        assert_eq!(store.teams().list().await.unwrap(), [team.clone()]);
+        store.teams().change(&TeamChange::Remove(&team), &[], &[]).await.unwrap();
+        assert_eq!(store.teams().list().await.unwrap(), []);
+    }
+}
