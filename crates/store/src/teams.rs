@@ -190,4 +190,37 @@ mod tests {
         store.teams().change(&TeamChange::Remove(&team), &[], &[]).await.unwrap();
         assert_eq!(store.teams().list().await.unwrap(), []);
     }
+
+    /// Databases as they were before there were teams: what is in them stays, and counts.
+    #[tokio::test]
+    async fn an_old_home_is_brought_up_to_date() {
+        let home = tempfile::tempdir().unwrap();
+        let old = async |name: &str, migrations: &sqlx::migrate::Migrator, count: usize, sql: &'static str| {
+            let options =
+                sqlx::sqlite::SqliteConnectOptions::new().filename(home.path().join(name)).create_if_missing(true);
+            let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+            let first = migrations.iter().take(count).cloned().collect();
+            let migrator = sqlx::migrate::Migrator {
+                migrations: std::borrow::Cow::Owned(first),
+                ..sqlx::migrate::Migrator::DEFAULT
+            };
+            migrator.run(&pool).await.unwrap();
+            sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+            pool.close().await;
+        };
+        let key = "INSERT INTO keys VALUES ('k', 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 'sk-...',
+            'old', '[\"m\"]', 5, NULL, 7, NULL, FALSE, '{}', 1, 2, NULL)";
+        old("enginehouse.db", &crate::MAIN, 2, key).await;
+        let spend = "INSERT INTO usage_by_day VALUES ('2026-11-20', 'k', 'm', 1, 0, 2, 0, 3, 40);
+            INSERT INTO spend_by_key VALUES ('k', 1, 5, 40)";
+        old("ledger.db", &crate::LEDGER, 1, spend).await;
+        let store = crate::Store::open(home.path()).await.unwrap();
+        let key = store.keys().list().await.unwrap().remove(0);
+        assert_eq!(
+            (key.kind, key.limits.rpm, key.limits.tpm, key.team),
+            (snapshot::KeyKind::Virtual, Some(5), None, None)
+        );
+        let spent = store.events().booked(&[]).await.unwrap().spent;
+        assert_eq!((spent.keys["k"], spent.models["m"], spent.all), (Nanos(40), Nanos(40), Nanos(40)));
+    }
 }
