@@ -82,8 +82,9 @@ pub(crate) async fn receive(
             continue;
         }
         if all.is_empty() {
-            // What is announced is bounded above, but only what arrives is paid for.
-            all.reserve(announced.unwrap_or(0).min(permit.bytes * 4));
+            // What is announced is bounded above. Pages of it that nothing is written to take no memory, and growing by and
+            // by would copy a large body several times.
+            all.reserve(announced.unwrap_or(0));
             all.extend_from_slice(&std::mem::take(&mut first));
         }
         all.extend_from_slice(&data);
