@@ -1,6 +1,7 @@
 """What is compared: nothing in between, nginx, LiteLLM and Enginehouse, all before the same engine."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -8,12 +9,13 @@ import time
 from machine import family, free_port
 from programs import TARGET, answers, listens
 
+# Bodies stay in memory, as they do in Enginehouse.
 NGINX = """
-daemon off; master_process on; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
+{user}daemon off; master_process on; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log warn;
 worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
 http {{
-  access_log off; client_body_buffer_size 64k; client_max_body_size 64m; keepalive_requests 1000000000;
+  access_log off; client_body_buffer_size 17m; client_max_body_size 64m; keepalive_requests 1000000000;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   upstream engine {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}
@@ -65,7 +67,10 @@ class Nginx:
         self.port, self.key = free_port(), "none"
         config = programs.folder / "nginx.conf"
         buffering = "off" if streams else "on"
-        config.write_text(NGINX.format(folder=programs.folder, port=self.port, upstream=upstream, buffering=buffering))
+        # Workers of root's nginx are nobody, who may not use our folder.
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        values = {"folder": programs.folder, "port": self.port, "upstream": upstream, "buffering": buffering}
+        config.write_text(NGINX.format(user=user, **values))
         argv = ["nginx", "-c", config, "-p", programs.folder]
         self.process = programs.start("nginx", core, argv, listens(self.port))
 
