@@ -1,7 +1,7 @@
 use ambient::Timestamp;
 use ledger::{Attempt, Nanos, Usage};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::Events;
 use crate::Result;
@@ -68,23 +68,34 @@ pub struct LoggedEvent {
 impl Events {
     /// A page of events, the one closed last first.
     pub async fn logs(&self, filter: &LogsFilter) -> Result<Vec<LoggedEvent>> {
-        sqlx::query(
-            "SELECT * FROM events
-             WHERE ($1 IS NULL OR key_id = $1) AND ($2 IS NULL OR request_id = $2)
-             AND ($3 IS NULL OR closed_at >= $3) AND ($4 IS NULL OR closed_at < $4)
-             ORDER BY closed_at DESC, sequence DESC LIMIT $5 OFFSET $6",
-        )
-        .bind(&filter.key)
-        .bind(&filter.request_id)
-        .bind(filter.from.map(Timestamp::as_micros))
-        .bind(filter.before.map(Timestamp::as_micros))
-        .bind(i64::from(filter.limit))
-        .bind(signed(filter.offset))
-        .fetch_all(self.database.read()?)
-        .await
-        .and_then(|rows| rows.iter().map(event).collect())
-        .map_err(|error| self.database.error(&error))
+        let mut query = select(filter);
+        query
+            .build()
+            .fetch_all(self.database.read()?)
+            .await
+            .and_then(|rows| rows.iter().map(event).collect())
+            .map_err(|error| self.database.error(&error))
     }
+}
+
+/// Only what is asked for stands in the statement: what might be none would keep the indexes from being used.
+fn select(filter: &LogsFilter) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("SELECT * FROM events WHERE TRUE");
+    if let Some(key) = &filter.key {
+        query.push(" AND key_id = ").push_bind(key.clone());
+    }
+    if let Some(request_id) = &filter.request_id {
+        query.push(" AND request_id = ").push_bind(request_id.clone());
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND closed_at >= ").push_bind(from.as_micros());
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND closed_at < ").push_bind(before.as_micros());
+    }
+    query.push(" ORDER BY closed_at DESC, sequence DESC LIMIT ").push_bind(i64::from(filter.limit));
+    query.push(" OFFSET ").push_bind(signed(filter.offset));
+    query
 }
 
 fn event(row: &SqliteRow) -> sqlx::Result<LoggedEvent> {
@@ -118,4 +129,30 @@ fn event(row: &SqliteRow) -> sqlx::Result<LoggedEvent> {
         team: row.try_get("team_id")?,
         tags: tags.and_then(|tags| serde_json::from_str(&tags).ok()).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    /// How the database goes about a filter.
+    async fn plan(filter: &LogsFilter) -> String {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path()).await.unwrap();
+        let events = store.events();
+        let text = format!("EXPLAIN QUERY PLAN {}", select(filter).sql().as_str());
+        let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(events.database.read().unwrap()).await.unwrap();
+        rows.iter().map(|row| row.try_get::<String, _>("detail").unwrap()).collect::<Vec<_>>().join("; ")
+    }
+
+    #[tokio::test]
+    async fn one_request_and_one_key_are_found_without_reading_all() {
+        let request = LogsFilter { request_id: Some("r".into()), limit: 1, ..LogsFilter::default() };
+        assert!(plan(&request).await.contains("INDEX events_request"));
+        let key = LogsFilter { key: Some("k".into()), limit: 1, ..LogsFilter::default() };
+        assert!(plan(&key).await.contains("INDEX events_key"));
+        let latest = LogsFilter { limit: 1, ..LogsFilter::default() };
+        assert!(plan(&latest).await.contains("INDEX events_closed_at"));
+    }
 }
