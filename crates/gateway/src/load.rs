@@ -1,6 +1,7 @@
 //! What a request brings: a JSON body, held whole, a form, which passes, or nothing.
 
 mod form;
+mod held;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 use wire::{Field, FormError, FormReader};
 
+use super::held::Held;
 use crate::demand::{Audio, Demand};
 use crate::edge::{BODY_IDLE, BODY_TOTAL, BodyBounds, BodyFault, BufferPermit, Buffers};
 use crate::surface::Api;
@@ -56,6 +57,10 @@ impl Form {
         bounds: BodyBounds,
     ) -> Result<(Self, BufferPermit), FormFault> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        if headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+            // Each could name another boundary, and readers take the first, the last, or both together.
+            return Err(FormError::NotAForm.into());
+        }
         let mut reader = FormReader::new(text(CONTENT_TYPE).unwrap_or_default())?;
         let front = FormReader::new(text(CONTENT_TYPE).unwrap_or_default())?;
         let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
@@ -64,7 +69,7 @@ impl Form {
             return Err(BodyFault::TooLarge(bounds.max).into());
         }
         let is_short = announced.is_some_and(|length| length <= REPEATABLE_BYTES);
-        let (mut held, mut permit, mut bytes) = (Vec::new(), buffers.permit(), 0);
+        let (mut held, mut permit, mut bytes) = (Held::default(), buffers.permit(), 0);
         let ends = Instant::now() + BODY_TOTAL;
         let mut is_whole = false;
         while is_short || reader.field("model").is_none() {
@@ -87,7 +92,7 @@ impl Form {
         audio.saw(reader.file_head(), reader.file_bytes());
         let value = |name| reader.field(name).map(|field| field.value.trim().to_ascii_lowercase());
         let form = Self {
-            held,
+            held: held.into_pieces(),
             model: reader.field("model").cloned(),
             stream: value("stream").is_some_and(|text| ["true", "1", "yes", "on", "t", "y"].contains(&text.as_str())),
             n: value("n").and_then(|text| text.parse().ok()),

@@ -201,6 +201,20 @@ async fn what_is_no_form_reaches_no_engine() {
 }
 
 #[tokio::test]
+async fn a_form_of_two_types_reaches_no_engine() {
+    let engine = engine(EngineType::SpeechToText).await;
+    let gateway = ears(&engine).await;
+    let body = form(&[field("model", "m"), audio(9)]);
+    let length = format!("content-type: multipart/form-data; boundary=other\r\ncontent-length: {}", body.len());
+    let mut client = TcpStream::connect(gateway.address).await.unwrap();
+    client.write_all(head(TRANSCRIPTIONS, &length).as_bytes()).await.unwrap();
+    client.write_all(&body).await.unwrap();
+    let answer = answer(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("invalid_multipart"), "{answer}");
+    assert_eq!(engine.state().await["total"], 0);
+}
+
+#[tokio::test]
 async fn a_form_that_turns_out_to_be_broken_is_taken_back_from_the_engine() {
     let second_model = form(&[field("model", "m"), audio(LONG), field("model", "other")]);
     let endless = [field("model", "m"), audio(LONG)].concat();

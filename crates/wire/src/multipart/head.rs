@@ -72,18 +72,30 @@ fn read_disposition(value: &str) -> Result<(String, bool), FormError> {
         let parameter = parameter.to_ascii_lowercase();
         match parameter.as_str() {
             "name" if name.is_some() => return Err(FormError::Malformed("a part has two names")),
+            // A reader that looks for `name=` and nothing else can find one in what stands before.
+            "name" if is_file => return Err(FormError::Malformed("a part's name is not what comes first")),
             "name" => name = Some(value),
             // In another charset, or in pieces: some readers put it together, others do not.
             _ if parameter.starts_with("name*") => return Err(FormError::Malformed("a part has an extended name")),
-            _ => is_file |= parameter.starts_with("filename"),
+            _ if !parameter.starts_with("filename") => {
+                return Err(FormError::Malformed("a part's disposition has something besides name and filename"));
+            }
+            _ if names_within(&value) => return Err(FormError::Malformed("a part's file name holds another name")),
+            _ => is_file = true,
         }
     }
     let name = name.ok_or_else(unnamed)?;
-    // A reader that undoes such an escape sees another name.
-    if name.contains(['\\', '%', '"']) {
+    // A reader that undoes such an escape, or knows single quotes, sees another name.
+    if name.contains(['\\', '%', '"', '\'']) {
         return Err(FormError::Malformed("a part's name has an escape"));
     }
     Ok((name, is_file))
+}
+
+/// Whether a reader that cuts at every semicolon, in quotes or not, finds a `name` in `value`.
+fn names_within(value: &str) -> bool {
+    let is_name = |piece: &str| piece.trim_start().to_ascii_lowercase().starts_with("name");
+    value.split(';').skip(1).any(is_name)
 }
 
 /// `a=b; c="d"`; none if it is anything else.

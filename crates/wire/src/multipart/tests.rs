@@ -59,6 +59,11 @@ fn what_two_readers_could_read_differently_is_refused() {
         "name=\"model",
         "name=\"x\" model",
         "filename=\"a\"",
+        "name='model'",
+        "a=\"x; name=model\"; name=\"b\"",
+        "filename=\"x; name=model\"; name=\"b\"",
+        "name=\"b\"; filename=\"x;  NAME=model\"",
+        "name=\"b\"; filename=\"x\\\"; name=\\\"model\"",
     ] {
         assert!(matches!(refused(&form(&[(disposition, "a")])), Malformed(_)), "{disposition}");
     }
