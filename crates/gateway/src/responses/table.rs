@@ -57,14 +57,20 @@ impl Responses {
         table.made.get(id).cloned()
     }
 
-    /// Remembers `id`. An id that is known already stays with whom it belongs to.
+    /// Remembers `id`.
+    ///
+    /// vLLM lets clients choose ids, and the last response of an id replaces the one before. Where it is another's, there
+    /// is no telling whose the engine has now: from then on it is nobody's. Else whoever guesses an id, before it is used
+    /// or after, could read what another made.
     pub(crate) fn insert(&self, id: &str, made: Made, now: Instant) {
         if id.is_empty() || id.len() > MAX_ID_BYTES {
             return;
         }
         let mut table = self.0.lock();
         table.forget_old(now);
-        if table.made.contains_key(id) {
+        if let Some(known) = table.made.get_mut(id) {
+            let maker = if known.maker == made.maker { made.maker.clone() } else { Maker::nobody() };
+            *known = Arc::new(Made { maker, ..made });
             return;
         }
         if table.order.len() >= MAX {
@@ -97,6 +103,15 @@ impl Table {
     }
 }
 
+// === impl Maker ===
+
+impl Maker {
+    /// Nobody: no key has an empty id.
+    fn nobody() -> Self {
+        Self { key: "".into(), team: None }
+    }
+}
+
 // === impl Made ===
 
 impl Made {
@@ -124,11 +139,25 @@ mod tests {
     }
 
     #[test]
-    fn an_id_stays_with_whom_it_belongs_to_until_it_is_forgotten() {
+    fn an_id_that_two_chose_is_nobodys() {
+        let (responses, now) = (Responses::default(), Instant::now());
+        let other = || Made { maker: Maker { key: "other".into(), team: None }, ..made("r2") };
+        responses.insert("a", made("r1"), now);
+        responses.insert("a", other(), now);
+        assert_eq!(responses.get("a", now).unwrap().maker, Maker::nobody());
+        for again in [made("r1"), other()] {
+            responses.insert("a", again, now);
+            assert_eq!(responses.get("a", now).unwrap().maker, Maker::nobody(), "and stays so");
+        }
+    }
+
+    #[test]
+    fn an_id_is_its_maker_s_where_it_was_made_last_until_it_is_forgotten() {
         let (responses, now) = (Responses::default(), Instant::now());
         responses.insert("a", made("r1"), now);
         responses.insert("a", made("r2"), now);
-        assert_eq!(&*responses.get("a", now).unwrap().replica, "r1");
+        let kept = responses.get("a", now).unwrap();
+        assert_eq!((&*kept.replica, &*kept.maker.key), ("r2", "k"));
         assert!(responses.get("a", now + LIFETIME).is_none());
         responses.insert("b", made("r1"), now);
         responses.remove("b");
