@@ -278,19 +278,39 @@ async fn books_are_used_again_when_they_are_drained(planes: Planes) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_home_has_one_gateway_and_one_manager() {
-    let (_engine, server) = served(&[]).await;
+    let (_engine, mut server) = served(&[]).await;
     let other = support::fresh_address();
-    let second = |role: &str| {
+    let second = |server: &Server, role: &str| {
         let (client, admin) = (format!("{other}:4000"), format!("{other}:7860"));
         Finished::of(
             &mut server.command(&["serve", "--role", role, "--listen", &client, "--admin-listen", &admin]),
             None,
         )
     };
-    assert!(second("gateway").fails_with(1).contains("in use by another gateway"));
-    assert!(second("manager").fails_with(1).contains("another manager"));
-    assert!(second("all").fails_with(1).contains("another manager"));
+    assert!(second(&server, "gateway").fails_with(1).contains("in use by another gateway"));
+    assert!(second(&server, "manager").fails_with(1).contains("another manager"));
+    assert!(second(&server, "all").fails_with(1).contains("another manager"));
     server.client().post(PATH, &chat()).await.expect(200);
+
+    server.kill_manager();
+    assert!(second(&server, "all").fails_with(1).contains("in use by another gateway"));
+    assert!(server.home().join("snapshot").exists(), "what the gateway keeps is left to it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_cannot_be_kept_has_not_arrived() {
+    let (_engine, server) = served(&[]).await;
+    server.create_key(&["--alias", "b"]);
+    let block = async || {
+        let answer = server.admin().post("/api/v1/keys/b/block", &json!({})).await;
+        answer.expect(200).json()["warnings"].to_string()
+    };
+    // Root is not stopped by modes, but by a folder in the place of the file.
+    let in_the_way = server.home().join("snapshot.new");
+    fs::create_dir(&in_the_way).unwrap();
+    assert!(block().await.contains("has not taken over"), "after a crash the key would work again");
+    fs::remove_dir(&in_the_way).unwrap();
+    eventually("the gateway to keep it", || async { (block().await == "[]").then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -81,9 +81,10 @@ impl Planes {
         if let Some(key) = &opened.made_master_key {
             (start.hand_over_master_key)(&start.home, key)?;
         }
-        // It would grow old: nobody keeps a newer one while both planes run together.
-        kept::forget(&home)?;
         let (books, recovered) = open_books(&home, start.books)?;
+        // It would grow old: nobody keeps a newer one while both planes run together. Not before the books are ours: a
+        // gateway that runs apart has them, and what it keeps is not ours to take.
+        kept::forget(&home)?;
         let behind = control::troubles(&opened.manager);
         let data = DataStart { home: &home, books, recovered, behind, keep: None };
         let data = DataPlane::start(data, subscriber, start.client, lifecycle);

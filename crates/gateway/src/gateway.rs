@@ -112,21 +112,24 @@ impl Gateway {
             self.metrics.epoch.set(i64::try_from(snapshot.epoch).unwrap_or(i64::MAX));
             // Kept before it is acknowledged: what was promised holds also after a crash. And before segments of the books
             // are used again, which the sums in it take the place of.
-            if let Some(keep) = &self.keep {
-                keep.keep(&snapshot, self.clock.now()).await;
-            }
+            let is_kept = match &self.keep {
+                Some(keep) => keep.keep(&snapshot, self.clock.now()).await,
+                None => true,
+            };
             self.books.release(snapshot.booked(self.books.gateway()));
-            subscriber.acknowledge(snapshot.epoch);
+            if is_kept {
+                subscriber.acknowledge(snapshot.epoch);
+            }
         }
     }
 
-    /// The next snapshot; until it comes, tries to keep the last one where that has failed.
+    /// The next snapshot; until it comes, tries to keep the last one where that has failed, and acknowledges it then.
     async fn next_snapshot(&self, subscriber: &mut Subscriber) -> Option<Arc<Snapshot>> {
         let Some(keep) = &self.keep else { return subscriber.next().await };
         loop {
             tokio::select! {
                 next = subscriber.next() => return next,
-                () = keep.again(self.clock.now()) => {}
+                epoch = keep.again(&self.clock) => subscriber.acknowledge(epoch),
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambient::Timestamp;
+use ambient::{Clock, Timestamp};
 use parking_lot::Mutex;
 use snapshot::{SealedFile, Snapshot};
 use tokio::task::spawn_blocking;
@@ -31,8 +31,8 @@ impl Keep {
         Self { file: Arc::new(file), unkept: Mutex::new(None) }
     }
 
-    /// Keeps `snapshot`. Where that fails, the one before stays, and [`again`](Self::again) is to be called.
-    pub(crate) async fn keep(&self, snapshot: &Arc<Snapshot>, now: Timestamp) {
+    /// Keeps `snapshot`; false where that fails: then the one before stays, and [`again`](Self::again) is to be called.
+    pub(crate) async fn keep(&self, snapshot: &Arc<Snapshot>, now: Timestamp) -> bool {
         let (file, content) = (self.file.clone(), snapshot.clone());
         let fault = match spawn_blocking(move || file.keep(&content, now)).await {
             Ok(Ok(())) => None,
@@ -48,14 +48,19 @@ impl Keep {
             _ => {}
         }
         *unkept = fault.map(|fault| Unkept { snapshot: snapshot.clone(), fault });
+        unkept.is_none()
     }
 
-    /// After a pause, tries again to keep what could not be; waits for ever where there is nothing to do.
-    pub(crate) async fn again(&self, now: Timestamp) {
-        let unkept = self.unkept.lock().clone();
-        let Some(Unkept { snapshot, .. }) = unkept else { return std::future::pending().await };
-        sleep(AGAIN).await;
-        self.keep(&snapshot, now).await;
+    /// Tries again to keep what could not be, until it can; its epoch. Waits for ever where there is nothing to do.
+    pub(crate) async fn again(&self, clock: &Clock) -> u64 {
+        loop {
+            let unkept = self.unkept.lock().clone();
+            let Some(Unkept { snapshot, .. }) = unkept else { return std::future::pending().await };
+            sleep(AGAIN).await;
+            if self.keep(&snapshot, clock.now()).await {
+                return snapshot.epoch;
+            }
+        }
     }
 
     /// What is wrong, if anything.
