@@ -132,3 +132,28 @@ impl Body for Inbound {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_the_replica_closes_right_before_a_request_gives_the_request_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut connection = Connection::new(Stream::Tcp(stream)).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        assert!(connection.is_ready());
+
+        drop(server);
+        sleep(Duration::from_millis(50)).await;
+        let sent = timeout(Duration::from_secs(5), connection.send(Request::new(Segments::new(Vec::new())))).await;
+        let mut error = sent.expect("it does not wait for ever").unwrap_err();
+        assert!(error.take_message().is_some(), "nothing of it was sent");
+    }
+}
