@@ -134,6 +134,14 @@ impl Caller {
         }
     }
 
+    /// Whether the caller's key has stopped working by itself.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Master | Self::Anybody(_) => false,
+            Self::Key(key) => key.key.expires_at.is_some_and(|at| at <= now),
+        }
+    }
+
     /// Whether the caller may use the model that is really called `model`.
     pub(crate) fn may_use(&self, model: &str) -> bool {
         match self {

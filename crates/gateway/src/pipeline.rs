@@ -52,12 +52,12 @@ pub(crate) async fn mediate(
     peer: &Peer,
 ) -> Result<Response<Body>, Cause> {
     let (head, body) = request.into_parts();
-    let (load, permit) = receive_known(gateway, via, api, &head.headers, body).await?;
-    let name = via.model().or_else(|| load.model()).ok_or(Cause::NoModel)?;
-
-    // A body can take its time. What was changed meanwhile holds: a key that was blocked is blocked.
+    // Strangers get no memory.
     let serving = gateway.serving()?;
     let caller = enter(&serving, via, &head.headers, gateway.clock.now())?;
+    let (load, permit) = receive_body(gateway, &serving.settings, api, &head.headers, body).await?;
+    let name = via.model().or_else(|| load.model()).ok_or(Cause::NoModel)?;
+    let (serving, caller) = enter_again(gateway, via, &head.headers, (serving, caller))?;
     let model = find_model(&serving, &caller, api, name)?;
     let thread = match api {
         Api::Responses => recall::thread(gateway, &caller, &model, load.previous_response())?,
@@ -79,18 +79,30 @@ pub(crate) async fn mediate(
     Ok(response)
 }
 
-/// The body, if one asks who may: strangers get no memory.
-async fn receive_known(
+async fn receive_body(
     gateway: &Gateway,
-    via: &Via,
+    settings: &Settings,
     api: Api,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<(Load, BufferPermit), Cause> {
-    let serving = gateway.serving()?;
-    enter(&serving, via, headers, gateway.clock.now())?;
-    let Settings { max_body_bytes: max, max_buffered_bytes: max_sum, .. } = serving.settings;
+    let Settings { max_body_bytes: max, max_buffered_bytes: max_sum, .. } = *settings;
     Load::receive(api, headers, body, &gateway.buffers, BodyBounds { max, max_sum }).await
+}
+
+/// A body can take its time. What was changed meanwhile holds: a key that was blocked is blocked.
+fn enter_again(
+    gateway: &Gateway,
+    via: &Via,
+    headers: &HeaderMap,
+    (then, caller): (Arc<Serving>, Caller),
+) -> Result<(Arc<Serving>, Caller), Cause> {
+    let (serving, now) = (gateway.serving()?, gateway.clock.now());
+    if Arc::ptr_eq(&then, &serving) && !caller.has_expired(now) {
+        return Ok((serving, caller));
+    }
+    let caller = enter(&serving, via, headers, now)?;
+    Ok((serving, caller))
 }
 
 /// The model that the caller means by `asked`, if the caller may use it and it has this API.
