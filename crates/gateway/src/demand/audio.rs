@@ -40,11 +40,14 @@ impl Audio {
     }
 }
 
-/// Bytes of one second according to a WAV header.
+/// Bytes of one second according to a WAV header, where it agrees with itself: engines go by samples and not by this field.
 fn wav_rate(head: &[u8]) -> Option<u32> {
     let is_wav = head.starts_with(b"RIFF") && head.get(8..16) == Some(b"WAVEfmt ");
-    let rate = head.get(28..32).filter(|_| is_wav)?.try_into().map(u32::from_le_bytes).ok()?;
-    (1..=MAX_BYTES_PER_SECOND).contains(&rate).then_some(rate)
+    let number = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
+    let (samples, rate) = (number(24).filter(|_| is_wav)?, number(28)?);
+    let bytes_of_sample = u16::from_le_bytes(head.get(32..34)?.try_into().ok()?);
+    let agrees = samples.checked_mul(bytes_of_sample.into()) == Some(rate);
+    (agrees && (1..=MAX_BYTES_PER_SECOND).contains(&rate)).then_some(rate)
 }
 
 #[cfg(test)]
@@ -53,8 +56,10 @@ mod tests {
 
     fn wav(rate: u32) -> Vec<u8> {
         let mut head = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
-        head.resize(28, 0);
+        head.resize(24, 0);
+        head.extend_from_slice(&(rate / 2).to_le_bytes());
         head.extend_from_slice(&rate.to_le_bytes());
+        head.extend_from_slice(&2_u16.to_le_bytes());
         head
     }
 
@@ -74,5 +79,8 @@ mod tests {
             assert_eq!(wav_rate(&wav(rate)), None);
         }
         assert_eq!(wav_rate(b"RIFF"), None);
+        let mut lie = wav(32_000);
+        lie[28..32].copy_from_slice(&384_000_u32.to_le_bytes());
+        assert_eq!(wav_rate(&lie), None);
     }
 }

@@ -306,6 +306,7 @@ async fn audio_is_billed_by_the_second() {
     };
     let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0\0".to_vec();
     wav.extend_from_slice(&96_000_u32.to_le_bytes());
+    wav.extend_from_slice(&2_u16.to_le_bytes());
     wav.resize(3 * 96_000, 0);
     let file = part("name=\"file\"; filename=\"a.wav\"", &wav);
     for (format, source) in
