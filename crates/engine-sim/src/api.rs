@@ -75,7 +75,8 @@ fn of_type(engine_type: EngineType) -> Routes {
         EngineType::TextToSpeech => Router::new().route("/v1/audio/speech", post(speech::speak)),
         EngineType::ImageGeneration => Router::new()
             .route("/v1/images/generations", post(images::generate))
-            .route("/v1/images/edits", post(images::edit)),
+            .route("/v1/images/edits", post(images::edit))
+            .route("/v1/images/variations", post(images::vary)),
     }
 }
 

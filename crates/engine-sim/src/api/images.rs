@@ -53,6 +53,15 @@ pub(super) async fn edit(call: Call, raw: Raw) -> Result<Response, ApiError> {
     answer(call, seed, count(prompt), n, form.text("size")).await
 }
 
+/// `/v1/images/variations`: a form with `image`.
+pub(super) async fn vary(call: Call, raw: Raw) -> Result<Response, ApiError> {
+    let form = Form::read(&raw)?;
+    let image = form.bytes("image")?;
+    call.app.check_model(form.text("model"))?;
+    let n = form.text("n").and_then(|n| n.parse().ok());
+    answer(call, Seed::of(&String::from_utf8_lossy(image)), 0, n, form.text("size")).await
+}
+
 async fn answer(call: Call, seed: Seed, tokens: u32, n: Option<u32>, size: Option<&str>) -> Result<Response, ApiError> {
     let n = n.unwrap_or(1);
     if !(1..=MAX_N).contains(&n) {

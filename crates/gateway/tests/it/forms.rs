@@ -30,22 +30,22 @@ async fn ears(engine: &Engine) -> TestGateway {
     gateway(&[engine], ModelType::SpeechToText).await
 }
 
-fn part(disposition: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn part(disposition: &str, value: &[u8]) -> Vec<u8> {
     let head = format!("--b1\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
     [head.as_bytes(), value, b"\r\n"].concat()
 }
 
-fn field(name: &str, value: &str) -> Vec<u8> {
+pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
     part(&format!("name=\"{name}\""), value.as_bytes())
 }
 
 /// Bytes that look like anything, also like the start of a boundary.
-fn audio(length: usize) -> Vec<u8> {
+pub(crate) fn audio(length: usize) -> Vec<u8> {
     let noise = b"RIFF\r\n--b\xff\x00\r\n-".iter().cycle();
     part("name=\"file\"; filename=\"a \\\"b\\\".wav\"", &noise.take(length).copied().collect::<Vec<_>>())
 }
 
-fn form(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.concat().as_slice(), b"--b1--\r\n"].concat()
 }
 

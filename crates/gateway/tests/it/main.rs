@@ -9,6 +9,7 @@ mod faults;
 mod forms;
 mod hostile;
 mod limits;
+mod matrix;
 mod observability;
 mod pass_through;
 mod refusals;

@@ -125,6 +125,16 @@ impl Engine {
         post_bytes(&self.client, self.address, path, &[("content-type", FORM)], body).await
     }
 
+    /// Makes all requests from now on fail as `fault` says.
+    pub(crate) async fn fail(&self, fault: &str) {
+        self.post("/sim/faults", &format!(r#"{{"fault":"{fault}"}}"#)).await;
+    }
+
+    /// Ends what [`fail`](Self::fail) began.
+    pub(crate) async fn heal(&self) {
+        self.post("/sim/faults", r#"{"fault":null}"#).await;
+    }
+
     /// What the engine itself counted.
     pub(crate) async fn state(&self) -> Value {
         let uri = format!("http://{}/sim/state", self.address);
@@ -233,6 +243,21 @@ impl TestGateway {
         let authorization = format!("Bearer {KEY}");
         let headers = [("authorization", authorization.as_str()), ("content-type", FORM)];
         post_bytes(&self.client, self.address, path, &headers, body).await
+    }
+
+    /// Sends a request made by hand. The answer, and whether it came whole.
+    pub(crate) async fn send(&self, request: http::request::Builder, path: &str, body: Vec<u8>) -> (Answer, bool) {
+        let request = request.uri(format!("http://{}{path}", self.address));
+        let response = self.client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
+        let (head, mut rest) = response.into_parts();
+        let (mut seen, mut is_whole) = (Vec::new(), true);
+        while let Some(frame) = rest.frame().await {
+            match frame {
+                Ok(frame) => seen.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Err(_) => is_whole = false,
+            }
+        }
+        (Answer { status: head.status, headers: head.headers, body: seen.into() }, is_whole)
     }
 
     pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
