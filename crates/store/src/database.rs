@@ -18,6 +18,8 @@ const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(5);
 /// How long our own callers wait for each other; longer than one of them can wait for a lock.
 const QUEUE: Duration = Duration::from_secs(15);
+/// Takes the write lock at once, not at the first write.
+const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Times that the lock is asked for before it counts as held by another program, and the pause in between.
 const PROBES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(40);
@@ -87,8 +89,20 @@ impl Database {
     /// Begins a transaction that holds the write lock.
     pub(crate) async fn write(&self) -> Result<Write<'_>> {
         self.check_file()?;
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(&error))?;
+        let transaction = self.begin().await.map_err(|error| self.error(&error))?;
         Ok(Write { transaction, hold: Hold::take(self) })
+    }
+
+    async fn begin(&self) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
+        match self.writer.begin_with(BEGIN).await {
+            // SQLite gives up a transaction by itself when the disk is full or fails. sqlx does not learn of it, and would
+            // count the transaction as open for ever: only another connection writes again.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                self.writer.begin_with(BEGIN).await
+            }
+            begun => begun,
+        }
     }
 
     /// Names the database in an error, and remembers the trouble for [`health`](Self::health).
@@ -127,7 +141,7 @@ impl Database {
     }
 
     async fn probe(&self) -> Option<Cause> {
-        let error = match self.probe.begin_with("BEGIN IMMEDIATE").await {
+        let error = match self.probe.begin_with(BEGIN).await {
             Ok(transaction) => transaction.rollback().await.err(),
             Err(error) => Some(error),
         };
@@ -262,6 +276,23 @@ mod tests {
         let store = Store::open(home.path()).await.unwrap();
         assert_eq!(store.settings().get("a").await.unwrap(), None);
         assert_eq!(store.settings().get("b").await.unwrap().as_deref(), Some("2"));
+    }
+
+    #[tokio::test]
+    async fn writing_goes_on_after_a_full_disk() {
+        let (_home, store) = store().await;
+        for _ in 0..2 {
+            let mut write = store.main.write().await.unwrap();
+            // Full as far as this connection knows.
+            sqlx::query("PRAGMA max_page_count = 1").execute(write.connection()).await.unwrap();
+            let insert = sqlx::query("INSERT INTO settings (name, value) VALUES ('a', $1)").bind("x".repeat(1 << 20));
+            let error = insert.execute(write.connection()).await.unwrap_err();
+            assert_eq!(write.error(&error).cause, Cause::Full);
+            drop(write);
+            store.settings().set("b", Some("2")).await.unwrap();
+            assert_eq!(store.settings().get("a").await.unwrap(), None, "it left no trace");
+        }
+        assert!(store.health().await.is_well());
     }
 
     #[tokio::test]
