@@ -107,6 +107,8 @@ impl Peek {
 
     /// Reads the fields of `dialect` out of `body`.
     pub fn parse_as(dialect: Dialect, body: &[u8]) -> Result<Self, PeekError> {
+        // What is in most strings is not looked at; that all of it is text can be told at once.
+        std::str::from_utf8(body).map_err(|error| PeekError::NotJson(error.to_string()))?;
         let mut peek = Self::default();
         let fields = dialect.fields();
         let mut seen = [false; MAX_FIELDS];

@@ -19,6 +19,9 @@ use crate::route::Pick;
 /// Bytes of an engine's error answer that are read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
+/// Bytes of names and values that the head of an engine's answer may have.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+
 /// Characters of an engine's own words that are repeated in ours.
 const MAX_ERROR_CHARS: usize = 300;
 
@@ -82,7 +85,11 @@ async fn too_late(form: &Form, bound: Duration) {
 }
 
 async fn exchange(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered, Fault> {
-    let (mut head, body) = pick.replica.client.send(out.to(pick)).await?.into_parts();
+    let make = || (!out.load.form().is_some_and(Form::is_spent)).then(|| out.to(pick));
+    let (mut head, body) = pick.replica.client.send_repeatable(make).await?.into_parts();
+    if head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > MAX_HEAD_BYTES {
+        return Err(Fault::TooLarge(MAX_HEAD_BYTES));
+    }
     let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     strip(&mut head.headers, &DROPPED);
     match head.status {

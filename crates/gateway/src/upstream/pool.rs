@@ -29,6 +29,14 @@ pub(super) struct Pool {
 #[derive(Debug)]
 pub(super) struct Place(Weak<Pool>);
 
+/// What became of a request that was to go out on a connection that waits.
+pub(super) enum Tried {
+    /// No connection was good: nothing of it was sent.
+    Unsent(Box<Request<Segments>>),
+    /// It was sent.
+    Sent(Result<Response<Inbound>, Fault>),
+}
+
 #[derive(Debug, Default)]
 struct Idle {
     /// With the times since when they wait; the newest, which is the likeliest to be good, at the back.
@@ -46,14 +54,27 @@ impl Pool {
 
     /// Sends `request` on a connection that waits, else on a new one. It goes out at most once: to another connection only
     /// where nothing of it was sent.
-    pub(super) async fn send(self: &Arc<Self>, mut request: Request<Segments>) -> Result<Response<Inbound>, Fault> {
+    pub(super) async fn send(self: &Arc<Self>, request: Request<Segments>) -> Result<Response<Inbound>, Fault> {
+        match self.send_waiting(request).await {
+            Tried::Unsent(request) => self.send_anew(*request).await,
+            Tried::Sent(result) => result,
+        }
+    }
+
+    /// Sends `request` on a connection that waits, if there is a good one.
+    pub(super) async fn send_waiting(self: &Arc<Self>, mut request: Request<Segments>) -> Tried {
         while let Some(connection) = self.take() {
             match self.exchange(connection, request).await {
                 Err(Some(unsent)) => request = unsent,
-                Err(None) => return Err(Fault::Reset),
-                Ok(response) => return Ok(response),
+                Err(None) => return Tried::Sent(Err(Fault::Reset)),
+                Ok(response) => return Tried::Sent(Ok(response)),
             }
         }
+        Tried::Unsent(Box::new(request))
+    }
+
+    /// Sends `request` on a new connection.
+    pub(super) async fn send_anew(self: &Arc<Self>, request: Request<Segments>) -> Result<Response<Inbound>, Fault> {
         let stream = self.dial.connect().await.map_err(|error| Fault::Connect(error.to_string()))?;
         let connection = Connection::new(stream).await.map_err(|_| Fault::Reset)?;
         self.exchange(Box::new(connection), request).await.map_err(|_| Fault::Reset)

@@ -4,14 +4,17 @@
 
 mod budgets;
 mod cache;
+mod clients;
 mod disconnect;
 mod faults;
 mod forms;
 mod hostile;
 mod limits;
+mod lying;
 mod matrix;
 mod observability;
 mod pass_through;
+mod raw;
 mod refusals;
 mod responses;
 mod routes;
