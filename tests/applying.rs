@@ -11,6 +11,7 @@ support::in_both_forms!(
     waiting_fails_when_an_engine_does_not_come_up_and_says_why,
     atomic_takes_back_what_does_not_come_up,
     while_an_atomic_apply_verifies_another_one_is_refused,
+    bounds_on_bodies_hold_from_the_next_request_on,
 );
 
 fn apply(server: &Server, document: &Value, flags: &[&str]) -> Finished {
@@ -53,6 +54,37 @@ async fn a_dry_run_shows_what_would_change_and_writes_nothing(planes: Planes) {
     let gone = apply(&server, &document::of(&[]), &[]);
     assert!(gone.ok().contains("- model tiny"), "{gone:?}");
     assert_eq!(chat_status(&server, "tiny").await, 404);
+}
+
+async fn bounds_on_bodies_hold_from_the_next_request_on(planes: Planes) {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny"]).await;
+    let server = ServerOptions::new(&program).planes(planes).start().await;
+    let mut document = document::chat("tiny", &engine);
+    apply(&server, &document, &["--wait"]).ok();
+    let long = json!({"model": "tiny", "messages": [{"role": "user", "content": "x".repeat(3_000)}]});
+    let post = || async { server.client().post("/v1/chat/completions", &long).await };
+    assert_eq!(post().await.status, 200);
+    for (requests, status, code) in [
+        (json!({"max_body_bytes": 2_000}), 413, "request_too_large"),
+        (
+            json!({"max_body_bytes": 2_500, "max_response_bytes": 2_500, "max_buffered_bytes": 2_500}),
+            413,
+            "request_too_large",
+        ),
+        (json!({"max_body_bytes": 3_200, "max_response_bytes": 2_000, "max_buffered_bytes": 3_200}), 503, "overloaded"),
+    ] {
+        document["requests"] = requests;
+        apply(&server, &document, &[]).ok();
+        let refused = post().await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["error"]["code"]), (status, &json!(code)));
+    }
+    document["requests"] = json!({"max_body_bytes": 12});
+    let invalid = apply(&server, &document, &[]);
+    assert!(invalid.stderr.contains("requests.max_body_bytes") && !invalid.status.success(), "{invalid:?}");
+    document["requests"] = json!({});
+    apply(&server, &document, &[]).ok();
+    assert_eq!(post().await.status, 200);
 }
 
 async fn waiting_ends_when_the_engine_serves(planes: Planes) {

@@ -4,11 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Method;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use store::{LogsFilter, Store};
 use support::{Answer, Engine, Http, Mount, Planes, Server, ServerOptions, Signal, document, eventually};
@@ -71,10 +72,7 @@ impl Scene {
     async fn start(planes: Planes, on_full: &str, mount: impl FnOnce(&ServerOptions) -> Option<Mount>) -> Option<Self> {
         let program = support::enginehouse!();
         let options = ServerOptions::new(&program).planes(planes).arguments(&["--books-segment-bytes", SEGMENT]);
-        let Some(mount) = mount(&options) else {
-            eprintln!("SKIPPED: this needs root and the right to mount");
-            return None;
-        };
+        let mount = mount(&options)?;
         let engine = Engine::start(&program, &["--model", "m", "--tokens", "2"]).await;
         let server = options.start().await;
         let mut state = document::chat("m", &engine);
@@ -96,7 +94,7 @@ impl Scene {
     }
 
     fn served(&self) -> usize {
-        self.answered.ids.lock().unwrap().len()
+        self.answered.ids.lock().len()
     }
 
     async fn readiness(&self) -> Answer {
@@ -134,7 +132,7 @@ impl Scene {
         let all = LogsFilter { limit: 1_000_000, ..LogsFilter::default() };
         let events = store.events().logs(&all).await.unwrap();
         store.close().await;
-        events.into_iter().map(|event| event.request_id.to_string()).collect()
+        events.into_iter().map(|event| event.request_id).collect()
     }
 
     /// Everything that was answered is in the books once, and nothing else is.
@@ -142,7 +140,7 @@ impl Scene {
         let booked = self.booked().await;
         let ids: HashSet<_> = booked.iter().cloned().collect();
         assert_eq!(ids.len(), booked.len(), "a request has two events");
-        let answered = self.answered.ids.lock().unwrap().clone();
+        let answered = self.answered.ids.lock().clone();
         assert_eq!(answered.difference(&ids).count(), 0, "answered, but not in the books");
         assert_eq!(ids.difference(&answered).count(), 0, "in the books, but not answered");
     }
@@ -161,7 +159,7 @@ async fn ask(client: &Http, answered: &Answered) -> Tried {
     let client = client.clone().with_header("x-request-id", &id);
     let answer = client.send(Method::POST, PATH, body.to_string()).await;
     if answer.status == 200 {
-        answered.ids.lock().unwrap().insert(id);
+        answered.ids.lock().insert(id);
         return Tried::Served;
     }
     assert_eq!(answer.status, 503, "{}", answer.text());
@@ -233,7 +231,7 @@ async fn a_read_only_disk_stops_requests(planes: Planes) {
     let Some(mut scene) = Scene::start(planes, "refuse", on_disk).await else { return };
     scene.serve(50).await;
     sleep(FORCED).await;
-    let forced = scene.answered.ids.lock().unwrap().clone();
+    let forced = scene.answered.ids.lock().clone();
     scene.mount.break_disk();
     scene.press(is_refused).await;
     scene.until_readiness(503, "", "cannot be written").await;
@@ -249,7 +247,7 @@ async fn a_read_only_disk_stops_no_request_where_that_is_wished(planes: Planes) 
     let Some(mut scene) = Scene::start(planes, "serve", on_disk).await else { return };
     scene.serve(50).await;
     sleep(FORCED).await;
-    let forced = scene.answered.ids.lock().unwrap().clone();
+    let forced = scene.answered.ids.lock().clone();
     scene.mount.break_disk();
     scene.serve(50).await;
     scene.until_readiness(200, "degraded", "cannot be written").await;

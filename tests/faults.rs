@@ -18,7 +18,11 @@ support::in_both_forms!(
     an_engine_killed_in_a_stream_ends_it_with_an_error_and_another_takes_over,
     a_frozen_engine_is_noticed_and_its_client_can_leave,
     engines_of_ours_are_restarted_adopted_and_stopped,
+    what_runs_elsewhere_is_not_touched_while_nobody_asks,
 );
+
+/// More than three rounds of the health checks that engines of ours get.
+const IDLE: Duration = Duration::from_secs(7);
 
 fn chat(model: &str, stream: bool) -> Value {
     json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hello"}]})
@@ -156,6 +160,29 @@ async fn engines_of_ours_are_restarted_adopted_and_stopped(planes: Planes) {
     assert_eq!(replica(&server)["pid"], pid, "adopted after a restart of the service");
     server.stop(Signal::INT).await;
     assert!(!is_running(pid), "Ctrl-C stops engines too");
+}
+
+/// A probe could be billed: not even a connection is made.
+async fn what_runs_elsewhere_is_not_touched_while_nobody_asks(planes: Planes) {
+    let program = support::enginehouse!();
+    let elsewhere = std::net::TcpListener::bind((support::fresh_address(), 0)).unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let server = ServerOptions::new(&program).planes(planes).start().await;
+    let url = format!("http://{}/v1", elsewhere.local_addr().unwrap());
+    let deployments = json!([{"endpoint": {"url": url, "model": "m"}}]);
+    server.apply(&document::of(&[json!({"name": "m", "type": "chat", "deployments": deployments})]));
+    server.cli(&["model", "list", "--json"]).json();
+    sleep(IDLE).await;
+    server.client().get("/health").await.expect(200);
+    assert!(elsewhere.accept().is_err(), "somebody has connected");
+    // And it is the right place: who asks gets there.
+    let client = server.client();
+    let asked =
+        tokio::spawn(
+            async move { client.try_send(http::Method::POST, PATH, chat("m", false).to_string().into()).await },
+        );
+    eventually("a request to arrive", || async { elsewhere.accept().ok() }).await;
+    asked.abort();
 }
 
 async fn until_serves(server: &Server) {

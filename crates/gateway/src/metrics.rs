@@ -65,6 +65,7 @@ pub(crate) struct RequestMetrics {
 struct Families {
     requests: Family<RequestLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
+    broken_streams: Family<AttemptLabels, Counter>,
     in_flight: Family<ModelLabels, Gauge>,
     tokens: Family<TokenLabels, Counter>,
     cache: Family<CacheLabels, Counter>,
@@ -131,6 +132,11 @@ impl Metrics {
             "attempts",
             "Tries at deployments; fault is empty for those that were answered",
             families.attempts.clone(),
+        );
+        registry.register(
+            "broken_streams",
+            "Answers that broke off after they had begun; fault says why",
+            families.broken_streams.clone(),
         );
         registry.register("requests_in_flight", "Requests that run now", families.in_flight.clone());
         registry.register(
@@ -255,6 +261,12 @@ impl RequestMetrics {
         self.model.families.attempts.get_or_create(&labels).inc();
     }
 
+    pub(crate) fn broke_off(&self, deployment: &str, fault: &'static str) {
+        let ModelLabels { model_name, model_type } = self.model.labels.clone();
+        let labels = AttemptLabels { model_name, model_type, deployment: Name(deployment.into()), fault };
+        self.model.families.broken_streams.get_or_create(&labels).inc();
+    }
+
     pub(crate) fn first_byte(&self, after: Duration, overhead: Duration) {
         self.model.first_byte.observe(after.as_secs_f64());
         self.model.overhead.observe(overhead.as_secs_f64());
@@ -285,6 +297,7 @@ impl Default for Families {
         Self {
             requests: Family::default(),
             attempts: Family::default(),
+            broken_streams: Family::default(),
             in_flight: Family::default(),
             tokens: Family::default(),
             cache: Family::default(),

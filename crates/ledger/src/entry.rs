@@ -58,6 +58,13 @@ impl Entry {
         });
     }
 
+    /// Says why the last try listed broke off after it had begun to answer.
+    pub fn attempt_broke(&mut self, fault: &'static str) {
+        if let Some(last) = self.attempts.last_mut() {
+            last.fault = cut_word(fault.into(), MAX_FAULT);
+        }
+    }
+
     /// The tries listed so far.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts

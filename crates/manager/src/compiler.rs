@@ -170,9 +170,11 @@ fn settings(document: &Document) -> Settings {
         retries: routing.retries,
         allowed_fails: routing.allowed_fails,
         cooldown: seconds(routing.cooldown_seconds),
+        max_body_bytes: bytes(document.requests.max_body_bytes),
+        max_response_bytes: bytes(document.requests.max_response_bytes),
+        max_buffered_bytes: bytes(document.requests.max_buffered_bytes),
         on_full: document.ledger.on_full,
         cache: document.cache.enabled.then(|| cache(&document.cache)),
-        ..Settings::default()
     }
 }
 
@@ -184,6 +186,11 @@ fn cache(cache: &spec::Cache) -> CacheSettings {
         namespace: cache.namespace.as_deref().map(Into::into),
         coalesce: cache.coalesce,
     }
+}
+
+/// What no machine of this size can hold is no bound at all.
+fn bytes(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// Validation has seen to it that the number is a length of time.

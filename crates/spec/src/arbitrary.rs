@@ -6,22 +6,31 @@ use proptest::prelude::*;
 
 use crate::{
     Cache, Deployment, Document, Endpoint, Engine, Gpu, Ledger, Limits, Model, ModelType, OnFull, Period, PeriodUnit,
-    Price, Provider, Routing, Runtime, Strategy as Choice, TimeoutOverrides, Timeouts,
+    Price, Provider, Requests, Routing, Runtime, Strategy as Choice, TimeoutOverrides, Timeouts,
 };
 
 /// A whole document.
 pub(crate) fn documents() -> impl Strategy<Value = Document> {
     let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
-    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache(), some_limits()).prop_map(
-        |(version, models, routing, ledger, cache, limits)| Document {
+    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache(), requests(), some_limits()).prop_map(
+        |(version, models, routing, ledger, cache, requests, limits)| Document {
             version,
             models,
             routing,
             ledger,
             cache,
+            requests,
             limits,
         },
     )
+}
+
+fn requests() -> impl Strategy<Value = Requests> {
+    any::<[u64; 3]>().prop_map(|[max_body_bytes, max_response_bytes, max_buffered_bytes]| Requests {
+        max_body_bytes,
+        max_response_bytes,
+        max_buffered_bytes,
+    })
 }
 
 fn cache() -> impl Strategy<Value = Cache> {

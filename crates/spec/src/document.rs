@@ -7,6 +7,7 @@ mod ledger;
 mod limits;
 mod model;
 mod price;
+mod requests;
 mod routing;
 mod unique_map;
 
@@ -23,6 +24,7 @@ pub use self::{
     limits::Limits,
     model::Model,
     price::Price,
+    requests::Requests,
     routing::{Routing, Strategy, TimeoutOverrides, Timeouts},
 };
 use crate::limits as bounds;
@@ -47,6 +49,9 @@ pub struct Document {
     /// Whether answers are kept and given again.
     #[serde(default)]
     pub cache: Cache,
+    /// How large requests and answers may be.
+    #[serde(default)]
+    pub requests: Requests,
     /// What all requests together may use, whoever sends them and to whichever model.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
@@ -62,6 +67,7 @@ impl Default for Document {
             routing: Routing::default(),
             ledger: Ledger::default(),
             cache: Cache::default(),
+            requests: Requests::default(),
             limits: Limits::default(),
         }
     }

@@ -9,7 +9,7 @@ use crate::Document;
 pub enum ItemKind {
     /// A model, by its public name.
     Model,
-    /// A section of settings, by the name of its field: `routing`, `ledger`, `cache`, `limits`. Always there, so it can only change.
+    /// A section of settings, by the name of its field: `routing`, `ledger`, `cache`, `requests`, `limits`. Always there, so it can only change.
     Settings,
 }
 
@@ -28,8 +28,8 @@ pub struct Item {
 ///
 /// Of models that share a name (which [`validate`](crate::validate) refuses) only the first is one.
 pub fn items(document: &Document) -> Vec<Item> {
-    let Document { version: _, models, routing, ledger, cache, limits } = document;
-    let mut items: Vec<Item> = Vec::with_capacity(models.len() + 4);
+    let Document { version: _, models, routing, ledger, cache, requests, limits } = document;
+    let mut items: Vec<Item> = Vec::with_capacity(models.len() + 5);
     let mut names = std::collections::HashSet::with_capacity(models.len());
     for model in models {
         if names.insert(&model.name) {
@@ -39,6 +39,7 @@ pub fn items(document: &Document) -> Vec<Item> {
     items.push(Item { kind: ItemKind::Settings, name: "routing".to_owned(), data: data(routing) });
     items.push(Item { kind: ItemKind::Settings, name: "ledger".to_owned(), data: data(ledger) });
     items.push(Item { kind: ItemKind::Settings, name: "cache".to_owned(), data: data(cache) });
+    items.push(Item { kind: ItemKind::Settings, name: "requests".to_owned(), data: data(requests) });
     items.push(Item { kind: ItemKind::Settings, name: "limits".to_owned(), data: data(limits) });
     items
 }

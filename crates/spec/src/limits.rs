@@ -29,6 +29,8 @@ pub const RETRIES: RangeInclusive<u32> = 0..=7;
 pub const PRICE: f64 = 1e6;
 /// Bytes that the response cache, or one answer in it, may have: 1 KiB to 64 GiB.
 pub const CACHE_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 30;
+/// Bytes that a body, or all that are held at once, may have: 1 KiB to 64 GiB.
+pub const BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 30;
 /// Highest budget, in currency units: what integers of thousand-millionths hold.
 pub const BUDGET: f64 = 9e9;
 /// Smallest amount of money, in currency units.

@@ -12,6 +12,7 @@ mod limits;
 mod name;
 mod number;
 mod price;
+mod requests;
 mod routing;
 mod url;
 
@@ -19,7 +20,7 @@ mod url;
 ///
 /// Pure: whether a variable is set, a file is there or a GPU exists is checked where the document is used.
 pub fn validate(document: &Document) -> Result<(), Faults> {
-    let Document { version, models, routing, ledger: _, cache, limits } = document;
+    let Document { version, models, routing, ledger: _, cache, requests, limits } = document;
     let mut faults = Vec::new();
     let mut root = Scope::root(&mut faults);
     if *version != bounds::VERSION {
@@ -39,6 +40,7 @@ pub fn validate(document: &Document) -> Result<(), Faults> {
     }
     routing::check(&mut root.field("routing"), routing);
     cache::check(&mut root.field("cache"), cache);
+    requests::check(&mut root.field("requests"), requests);
     limits::check(&mut root.field("limits"), limits);
     Faults::from_list(faults)
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,7 +18,8 @@ impl Mount {
     pub fn in_memory(at: &Path, bytes: u64) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let size = format!("size={bytes},mode=0700");
-        mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], at).then(|| Self { at: at.to_owned(), image: None })
+        let mounted = mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], at);
+        mounted.then(|| Self { at: at.to_owned(), image: None }).or_else(skipped)
     }
 
     /// A file system on a disk with `bytes`, in the file `image`, mounted at `at`, which is made. It turns read-only at its
@@ -26,10 +28,10 @@ impl Mount {
         fs::create_dir_all(at).unwrap();
         fs::File::create(image).and_then(|file| file.set_len(bytes)).unwrap();
         if !run(Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(image)) {
-            return None;
+            return skipped();
         }
         let mount = Self { at: at.to_owned(), image: Some(image.to_owned()) };
-        mount.again().then_some(mount)
+        mount.again().then_some(mount).or_else(skipped)
     }
 
     /// An error of the disk: the file system is read-only from now on, also for files that are open.
@@ -58,7 +60,7 @@ impl Mount {
         let mut file = fs::File::create(&path).unwrap();
         // In smaller and smaller pieces: the last page counts.
         for piece in [1 << 20, 1 << 12, 1] {
-            while std::io::Write::write_all(&mut file, &vec![0; piece]).is_ok() {}
+            while file.write_all(&vec![0; piece]).is_ok() {}
         }
         path
     }
@@ -76,6 +78,11 @@ impl Drop for Mount {
     }
 }
 
+fn skipped() -> Option<Mount> {
+    let _ = writeln!(io::stderr(), "SKIPPED: this test needs root, the right to mount, and mkfs.ext4");
+    None
+}
+
 fn mount(arguments: &[&str], at: &Path) -> bool {
     run(Command::new("mount").args(arguments).arg(at))
 }
@@ -85,7 +92,7 @@ fn run(command: &mut Command) -> bool {
     let ended = command.output();
     let is_done = ended.as_ref().is_ok_and(|ended| ended.status.success());
     if !is_done {
-        eprintln!("{command:?}: {ended:?}");
+        let _ = writeln!(io::stderr(), "{command:?}: {ended:?}");
     }
     is_done
 }

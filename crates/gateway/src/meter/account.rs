@@ -112,8 +112,12 @@ impl Account {
     }
 
     /// The answer broke off: what was relayed is billed, by the engine's own count where it gave one.
-    pub(crate) fn broke_off(&mut self, report: Report) {
+    pub(crate) fn broke_off(&mut self, report: Report, fault: &'static str) {
         let (usage, source) = self.bill(report);
+        self.entry.attempt_broke(fault);
+        if let Some(attempt) = self.entry.attempts().last() {
+            self.metrics.broke_off(&attempt.deployment, fault);
+        }
         self.settle(Outcome::Failed, usage, source);
     }
 

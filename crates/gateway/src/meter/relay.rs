@@ -236,7 +236,7 @@ impl Relay {
         }
         if self.content.has_error() {
             self.source.failed();
-            self.account.broke_off(self.content.report());
+            self.account.broke_off(self.content.report(), Fault::ErrorEvent { message: None }.as_str());
         } else {
             self.source.replica.succeeded();
             self.account.completed(self.content.report());
@@ -255,7 +255,7 @@ impl Relay {
         if !matches!(fault, Fault::Total(_)) {
             self.source.failed();
         }
-        self.account.broke_off(self.content.report());
+        self.account.broke_off(self.content.report(), fault.as_str());
         self.is_ended = true;
         let model = self.source.model.model.name.clone();
         let cause = Cause::Upstream { model, deployment: self.source.deployment.clone(), fault };

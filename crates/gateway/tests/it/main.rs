@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod blame;
 mod budgets;
 mod cache;
 mod clients;

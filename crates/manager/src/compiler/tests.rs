@@ -30,6 +30,7 @@ models:
         engine: { source: ./m, runtime: process, command: [serve, '{port}'] }
 routing: { retries: 5, cooldown_seconds: 1.5, timeouts: { connect: 0.25, total: 60 } }
 ledger: { on_full: serve }
+requests: { max_body_bytes: 2048 }
 ";
 
 fn current() -> Current {
@@ -117,7 +118,8 @@ fn a_document_becomes_what_the_gateway_needs() {
     assert_eq!(replicas, [("engine/1", &address, "/v1")], "only the replica that is ready");
 
     assert_eq!(snapshot.models[1].deployments, [], "known, with nothing up");
-    let Settings { retries, cooldown, on_full, .. } = snapshot.settings;
+    let Settings { retries, cooldown, on_full, max_body_bytes, max_buffered_bytes, .. } = snapshot.settings;
+    assert_eq!((max_body_bytes, max_buffered_bytes), (2_048, 512 << 20));
     assert_eq!((retries, cooldown, on_full), (5, Duration::from_millis(1500), OnFull::Serve));
 }
 

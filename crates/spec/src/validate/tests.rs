@@ -57,6 +57,22 @@ fn a_deployment_can_have_time_outs_of_its_own() {
 }
 
 #[test]
+fn requests_have_bounds() {
+    assert_eq!(faults("version: 1\nrequests: { max_body_bytes: 134217728 }"), []);
+    only(&faults("version: 1\nrequests: { max_body_bytes: 12 }"), "requests.max_body_bytes", "1024");
+    only(
+        &faults("version: 1\nrequests: { max_response_bytes: 99999999999 , max_buffered_bytes: 68719476736 }"),
+        "requests.max_response_bytes",
+        "68719476736",
+    );
+    only(
+        &faults("version: 1\nrequests: { max_buffered_bytes: 67108863, max_response_bytes: 2048 }"),
+        "requests.max_body_bytes",
+        "more than max_buffered_bytes",
+    );
+}
+
+#[test]
 fn the_cache_has_bounds() {
     assert_eq!(faults("version: 1\ncache: { enabled: true, namespace: all, coalesce: true }"), []);
     only(&faults("version: 1\ncache: { ttl_seconds: 0 }"), "cache.ttl_seconds", "above 0");
