@@ -67,6 +67,9 @@ pub struct Gateway {
 #[error("the client has gone")]
 pub(crate) struct ClientGone;
 
+/// Requests that have ended, and not in the books yet; dropping it writes that, also where a client has gone.
+struct Ends<'a>(&'a Books);
+
 /// Time to reach the manager's socket on the same machine.
 const MANAGER_BOUND: Duration = Duration::from_secs(1);
 
@@ -190,8 +193,11 @@ impl Gateway {
         if is_head {
             *response.body_mut() = Body::full("");
         }
-        // Answers that came together go out together, as requests do on their way to an engine.
+        // Answers that came together go out together, as requests do on their way to an engine: when all their ends
+        // are in the books.
+        let ends = Ends(&self.books);
         tokio::task::yield_now().await;
+        drop(ends);
         response
     }
 
@@ -239,6 +245,14 @@ impl Gateway {
             Caller::Master => Ok(()),
             Caller::Key(_) | Caller::Anybody(_) => Err(Cause::MasterKeyRequired),
         }
+    }
+}
+
+// === impl Ends ===
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.flush();
     }
 }
 

@@ -284,6 +284,19 @@ impl RequestMetrics {
         model.completion_tokens.inc_by(usage.completion_tokens);
         model.duration.observe(after.as_secs_f64());
     }
+
+    /// Takes the request back as if it had never come: it could not be written down.
+    pub(crate) fn cancel(mut self) {
+        self.is_ended = true;
+        self.model.in_flight.dec();
+    }
+}
+
+impl Drop for RequestMetrics {
+    /// Dropped before its end: the client went away while the request was written down.
+    fn drop(&mut self) {
+        self.end(Outcome::Disconnected, 0, &Usage::default(), Duration::ZERO);
+    }
 }
 
 // === impl Families ===

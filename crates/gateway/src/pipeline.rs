@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use ledger::NewRequest;
+use ledger::{Entry, NewRequest, Unavailable};
 use snapshot::Settings;
 use tokio::time::Instant;
 
@@ -64,7 +64,7 @@ pub(crate) async fn mediate(
         _ => Thread::default(),
     };
     let holder = (caller.id(), serving.scopes(&caller, &model));
-    let (account, allowance) = open_account(gateway, holder, &model, api, request_id, &load)?;
+    let (account, allowance) = open_account(gateway, holder, &model, api, request_id, &load).await?;
     let mut response = match look_up(&serving, &caller, &model, api, &load, &head.headers).await {
         Lookup::Answered(kept, result) => replay(&kept, result, account),
         Lookup::Ask(fill) => {
@@ -121,7 +121,7 @@ fn find_model(serving: &Serving, caller: &Caller, api: Api, asked: &str) -> Resu
 }
 
 /// Admits the request and writes that down: from here on it ends in exactly one event.
-fn open_account(
+async fn open_account(
     gateway: &Gateway,
     (key, scopes): (Arc<str>, Scopes),
     model: &ModelState,
@@ -134,7 +134,7 @@ fn open_account(
     let reserved = reservation(&demand, model.model.context_length, &price);
     let started = Instant::now();
     let (ticket, allowance) = admit(scopes, reserved, &gateway.clock)?;
-    let opened = gateway.books.admit(NewRequest {
+    let request = NewRequest {
         request_id: request_id.clone(),
         key,
         model: model.model.name.clone(),
@@ -143,14 +143,21 @@ fn open_account(
         price,
         prompt_tokens_estimate: demand.prompt_tokens,
         reserved: reserved.cost,
-    });
-    match opened {
-        Ok(entry) => {
-            Ok((Account::new(entry, ticket, model.metrics.begin(api), (load.meter(api), demand), started), allowance))
-        }
+    };
+    let metrics = model.metrics.begin(api);
+    match write_down(gateway, request).await {
+        Ok(entry) => Ok((Account::new(entry, ticket, metrics, (load.meter(api), demand), started), allowance)),
         Err(unavailable) => {
             ticket.cancel();
+            metrics.cancel();
             Err(Cause::Books(unavailable.to_string()))
         }
     }
+}
+
+/// Enters a request in the books, in one go with those that came together with it.
+async fn write_down(gateway: &Gateway, request: NewRequest) -> Result<Entry, Unavailable> {
+    let prepared = gateway.books.prepare(request)?;
+    tokio::task::yield_now().await;
+    prepared.written()
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::keeper;
 use crate::recovery::{self, OpenError, Recovered};
 use crate::state::State;
-use crate::{Entry, Event, GatewayId, NewRequest, OnFull, Options, Position};
+use crate::{Entry, Event, GatewayId, NewRequest, OnFull, Options, Position, Prepared};
 
 /// One gateway's books. Clones are cheap and mean the same books.
 ///
@@ -104,12 +104,24 @@ impl Books {
 
     /// Enters a request: from here on it ends in exactly one event.
     pub fn admit(&self, request: NewRequest) -> Result<Entry, Unavailable> {
+        self.prepare(request)?.written()
+    }
+
+    /// Begins to enter a request. It is admitted by [`Prepared::written`], which writes all that were prepared by then in
+    /// one go: worth giving others their turn in between.
+    pub fn prepare(&self, request: NewRequest) -> Result<Prepared, Unavailable> {
         let (now, instant) = (self.0.now(), Instant::now());
         let mut state = self.0.state();
         let sequence = state.spool.take_sequence();
         let flight = state.admit(request.into_open(sequence, now), instant)?;
         drop(state);
-        Ok(Entry::new(self.0.clone(), flight))
+        Ok(Prepared::new(self.0.clone(), flight))
+    }
+
+    /// Writes in one go what was prepared or settled and is not written yet: after [`Entry::settle_with_others`], before
+    /// the client can know the end. A close that cannot be written waits in memory.
+    pub fn flush(&self) {
+        self.0.flush();
     }
 
     /// Says that everything before `position` is drained: segments wholly before it are used again, once no running
@@ -174,6 +186,11 @@ impl Desk {
 
     pub(crate) fn close(&self, event: Event) {
         self.state().close(event);
+    }
+
+    pub(crate) fn flush(&self) {
+        // Whoever it concerns is told: requests by what became of them, everybody by the condition of the books.
+        let _ = self.state().flush();
     }
 }
 

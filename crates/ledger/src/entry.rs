@@ -2,12 +2,21 @@ use std::sync::Arc;
 
 use crate::books::Desk;
 use crate::flight::{Flight, cut_name, cut_word};
-use crate::{Attempt, Event, MAX_ATTEMPTS, Nanos, Open, Outcome, Progress, Usage, UsageSource};
+use crate::{Attempt, Event, MAX_ATTEMPTS, Nanos, Open, Outcome, Progress, Unavailable, Usage, UsageSource};
 
 /// Bytes of a deployment's id in a record at most.
 const MAX_DEPLOYMENT: usize = 128;
 /// Bytes of a fault in a record at most.
 const MAX_FAULT: usize = 32;
+
+/// A request that is not in the books yet, so no engine may see it.
+#[derive(Debug)]
+pub struct Prepared {
+    desk: Arc<Desk>,
+    flight: Arc<Flight>,
+    /// Whether [`Prepared::written`] was called.
+    is_asked: bool,
+}
 
 /// An admitted request in the books. It is settled exactly once: by [`Entry::settle`], else when it is dropped.
 #[derive(Debug)]
@@ -31,10 +40,42 @@ pub struct Settlement {
     pub usage_source: UsageSource,
 }
 
+// === impl Prepared ===
+
+impl Prepared {
+    pub(crate) fn new(desk: Arc<Desk>, flight: Arc<Flight>) -> Self {
+        Self { desk, flight, is_asked: false }
+    }
+
+    /// Admits the request when it is written down: by this call, unless somebody else's was first.
+    pub fn written(mut self) -> Result<Entry, Unavailable> {
+        self.is_asked = true;
+        self.enter()
+    }
+
+    fn enter(&self) -> Result<Entry, Unavailable> {
+        if self.flight.admitted.get().is_none() {
+            self.desk.flush();
+        }
+        let lost = || Err(Unavailable::Failing("a record was lost on its way to the spool".into()));
+        self.flight.admitted.get().cloned().unwrap_or_else(lost)?;
+        Ok(Entry::new(self.desk.clone(), self.flight.clone()))
+    }
+}
+
+impl Drop for Prepared {
+    /// Its record may be written with the others': then it ends as any other that lost its client.
+    fn drop(&mut self) {
+        if !self.is_asked {
+            drop(self.enter());
+        }
+    }
+}
+
 // === impl Entry ===
 
 impl Entry {
-    pub(crate) fn new(desk: Arc<Desk>, flight: Arc<Flight>) -> Self {
+    fn new(desk: Arc<Desk>, flight: Arc<Flight>) -> Self {
         Self { desk, flight, attempts: Vec::new(), settled: None }
     }
 
@@ -77,8 +118,18 @@ impl Entry {
 
     /// Closes the request at the price of its admission and returns what it cost.
     ///
-    /// Only the first call settles; a later one returns the same cost again.
+    /// Only the first call settles; a later one returns the same cost again. When it returns, the close is written, or
+    /// waits in memory because that failed.
     pub fn settle(&mut self, settlement: Settlement) -> Nanos {
+        let cost = self.settle_with_others(settlement);
+        self.desk.flush();
+        cost
+    }
+
+    /// As [`Self::settle`], but the close is written by the next who writes anything, or in the keeper's next round. A
+    /// crash before makes the request `interrupted`, so [`Books::flush`](crate::Books::flush) has to come before the
+    /// last byte goes to the client.
+    pub fn settle_with_others(&mut self, settlement: Settlement) -> Nanos {
         if let Some(cost) = self.settled {
             return cost;
         }

@@ -1,10 +1,10 @@
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use ambient::Timestamp;
 
-use crate::{Checkpoint, Nanos, Open, Price};
+use crate::{Checkpoint, Nanos, Open, Price, Unavailable};
 
 /// Bytes of a name in a record at most; longer ones are cut.
 const MAX_NAME: usize = 256;
@@ -45,6 +45,8 @@ pub struct Progress {
 pub(crate) struct Flight {
     pub(crate) open: Open,
     pub(crate) progress: Progress,
+    /// Set when its open was written, or could not be.
+    pub(crate) admitted: OnceLock<Result<(), Unavailable>>,
 }
 
 // === impl NewRequest ===
@@ -107,7 +109,7 @@ impl Default for Progress {
 
 impl Flight {
     pub(crate) fn new(open: Open) -> Self {
-        Self { open, progress: Progress::default() }
+        Self { open, progress: Progress::default(), admitted: OnceLock::new() }
     }
 
     /// The request as it stands now.

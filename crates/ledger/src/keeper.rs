@@ -61,7 +61,10 @@ pub(crate) fn round(shared: &Shared, now: Instant) {
 }
 
 fn force(shared: &Shared) -> io::Result<()> {
-    let dirty = shared.state.lock().spool.take_dirty();
+    let mut state = shared.state.lock();
+    state.flush().map_err(|cause| io::Error::other(&*cause))?;
+    let dirty = state.spool.take_dirty();
+    drop(state);
     let outcome = dirty.iter().try_for_each(Dirty::settle);
     if outcome.is_err() {
         let mut state = shared.state.lock();
@@ -82,7 +85,7 @@ fn recover(shared: &Shared) -> io::Result<()> {
         state = shared.state.lock();
         state.failure = None;
     }
-    while state.flush(RECORDS_AT_ONCE) {
+    while state.write_waiting(RECORDS_AT_ONCE) {
         MutexGuard::bump(&mut state);
     }
     Ok(())
@@ -95,6 +98,8 @@ fn restate(shared: &Shared, now: Instant) {
         for sequence in chunk {
             state.checkpoint(*sequence, now);
         }
+        // A failure stops admission, and the next round looks whether it has passed.
+        let _ = state.flush();
         MutexGuard::unlock_fair(state);
     }
 }

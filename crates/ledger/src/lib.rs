@@ -31,7 +31,7 @@ mod testing;
 mod usage;
 
 pub use books::{Books, Condition, Health, Unavailable};
-pub use entry::{Entry, Settlement};
+pub use entry::{Entry, Prepared, Settlement};
 pub use flight::{NewRequest, Progress};
 pub use money::{Nanos, Price};
 pub use options::{OnFull, Options};

@@ -92,6 +92,8 @@ pub(crate) fn open(dir: &Path, options: &Options, clock: &Clock, rng: &Rng) -> R
     for (slot, checkpoint) in replay.running.into_values() {
         state.interrupt(slot, checkpoint.interrupted(clock.now()));
     }
+    // What cannot be written is owed, and the disk says so again at once.
+    let _ = state.flush();
     settle_on_disk(&mut state.spool).map_err(|source| io_error("force to the disk", dir, source))?;
     let segments = state.spool.used().map(Readable::new).collect();
     let recovered = Recovered {

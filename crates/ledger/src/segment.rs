@@ -91,6 +91,28 @@ impl SegmentFile {
         self.file.write_all_at(bytes, offset)
     }
 
+    /// As many of the bytes as can be written from `offset` on: how many those are, and why the rest was not.
+    pub(crate) fn write_most(&self, bytes: &[u8], offset: u64) -> (usize, io::Result<()>) {
+        #[cfg(test)]
+        if let Err(error) = self.faults.check() {
+            return (0, Err(error));
+        }
+        #[cfg(test)]
+        let (bytes, torn) = self.faults.tear(bytes);
+        #[cfg(not(test))]
+        let torn = Ok(());
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write_at(&bytes[written..], offset + written as u64) {
+                Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (written, Err(error)),
+            }
+        }
+        (written, torn)
+    }
+
     /// Fills `buffer` from `offset` as far as the file goes; returns how many bytes that were.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;

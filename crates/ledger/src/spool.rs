@@ -12,6 +12,9 @@ use crate::header::{DATA_START, Header, Note};
 use crate::segment::SegmentFile;
 use crate::{GatewayId, Position, Record};
 
+/// Bytes that are written in one go at most, where not one record alone is longer.
+const MAX_GROUP: usize = 64 * 1024;
+
 #[derive(Debug)]
 pub(crate) struct Spool {
     pub(crate) gateway: GatewayId,
@@ -27,6 +30,10 @@ pub(crate) struct Spool {
     floor: u64,
     buffer: Vec<u8>,
     payload: usize,
+    /// Frames that were appended to the segment written to, but not written yet: the last bytes before its tail.
+    appended: Vec<u8>,
+    /// Where each of them ends in `appended`.
+    ends: Vec<usize>,
     /// Held as long as the spool is: no second gateway writes here.
     _lock: File,
 }
@@ -91,6 +98,8 @@ impl Spool {
             floor: found.floor,
             buffer: Vec::with_capacity(512),
             payload: 0,
+            appended: Vec::new(),
+            ends: Vec::new(),
             _lock: found.lock,
         }
     }
@@ -102,29 +111,61 @@ impl Spool {
         sequence
     }
 
-    /// Encodes `record` for [`Self::write`]; returns the bytes that it will take.
+    /// Encodes `record` for [`Self::append`]; returns the bytes that it will take.
     pub(crate) fn encode(&mut self, record: &Record) -> Result<u64, AppendError> {
         self.payload = frame::encode(&mut self.buffer, record)?;
         Ok(self.buffer.len() as u64)
     }
 
-    /// Appends what was encoded last; returns the slot where it lies.
-    pub(crate) fn write(&mut self) -> Result<usize, AppendError> {
-        let size = self.buffer.len() as u64;
-        let slot = match self.active() {
-            Some(slot) if self.slots[slot].remaining() >= size => slot,
-            _ => self.roll()?,
+    /// Whether [`Self::flush`] has to come before [`Self::append`]: all that was appended lies in one segment.
+    pub(crate) fn must_flush(&self) -> bool {
+        let is_large = self.appended.len() + self.buffer.len() > MAX_GROUP;
+        !self.appended.is_empty() && (is_large || self.place().is_none())
+    }
+
+    /// Gives what was encoded last its place behind all others; returns the slot. [`Self::flush`] writes it.
+    pub(crate) fn append(&mut self) -> Result<usize, AppendError> {
+        let slot = match self.place() {
+            Some(slot) => slot,
+            None => self.roll()?,
         };
         let place = &mut self.slots[slot];
         place.seal.close(&mut self.buffer, self.payload, place.tail);
-        place.file.write_at(&self.buffer, place.tail)?;
-        place.tail += size;
-        place.dirty = true;
+        place.tail += self.buffer.len() as u64;
+        self.appended.extend_from_slice(&self.buffer);
+        self.ends.push(self.appended.len());
         Ok(slot)
     }
 
-    /// Goes on to a free segment.
+    /// Writes all that was appended, in one go. Returns how many records are written now; the later ones, if it failed,
+    /// are forgotten, and their places given to the next.
+    pub(crate) fn flush(&mut self) -> (usize, io::Result<()>) {
+        let Some(slot) = self.active() else { return (0, Ok(())) };
+        let begin = self.written(slot);
+        let place = &mut self.slots[slot];
+        let (bytes, outcome) = place.file.write_most(&self.appended, begin);
+        let whole = self.ends.partition_point(|end| *end <= bytes);
+        place.tail = begin + whole.checked_sub(1).map_or(0, |last| self.ends[last] as u64);
+        place.dirty |= bytes > 0;
+        self.appended.clear();
+        self.ends.clear();
+        (whole, outcome)
+    }
+
+    /// The segment written to, if what was encoded last fits into it.
+    fn place(&self) -> Option<usize> {
+        self.active().filter(|slot| self.slots[*slot].remaining() >= self.buffer.len() as u64)
+    }
+
+    /// Where the records end that are written.
+    fn written(&self, slot: usize) -> u64 {
+        let appended = if self.active() == Some(slot) { self.appended.len() as u64 } else { 0 };
+        self.slots[slot].tail - appended
+    }
+
+    /// Goes on to a free segment, when all that was appended is written.
     pub(crate) fn roll(&mut self) -> Result<usize, AppendError> {
+        debug_assert!(self.appended.is_empty(), "a reader that sees the new segment takes the one before for finished");
         let slot = *self.free.front().ok_or(AppendError::Full)?;
         let seal = Seal { segment: self.next_segment, salt: u64::from_le_bytes(self.rng.bytes()) };
         let header = Header { gateway: self.gateway, seal, first_sequence: self.next_sequence };
@@ -227,9 +268,17 @@ impl Spool {
         }
     }
 
+    /// Makes the next write stop after so many bytes.
+    #[cfg(test)]
+    pub(crate) fn tear_next(&self, bytes: usize) {
+        if let Some(slot) = self.active() {
+            self.slots[slot].file.faults.tear_next(bytes);
+        }
+    }
+
     fn dirty(&self, slot: usize, floor: u64) -> Dirty {
         let place = &self.slots[slot];
-        let note = Note { seal: place.seal, tail: place.tail, next_sequence: self.next_sequence, floor };
+        let note = Note { seal: place.seal, tail: self.written(slot), next_sequence: self.next_sequence, floor };
         Dirty { slot, file: place.file.clone(), note }
     }
 }

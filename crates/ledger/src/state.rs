@@ -30,6 +30,10 @@ pub(crate) struct State {
     promised: Promise,
     /// Closes of recorded requests that could not be written; their room stays promised. At most `max_outstanding`.
     owed: VecDeque<(Recorded, Event)>,
+    /// What was appended to the spool and is not written yet, in order.
+    appended: Vec<Appended>,
+    /// Closes of recorded requests among these.
+    closing: usize,
     /// Events of requests that the spool knows nothing of. At most `max_unrecorded`.
     unrecorded: VecDeque<Event>,
     pub(crate) lost: u64,
@@ -54,6 +58,14 @@ struct InFlight {
 struct Recorded {
     slot: usize,
     promise: Promise,
+}
+
+/// A record on its way to the spool: what its writing brings about, or its failing.
+#[derive(Debug)]
+enum Appended {
+    Open { flight: Arc<Flight>, recorded: Recorded },
+    Close { event: Box<Event>, recorded: Option<Recorded> },
+    Checkpoint { sequence: u64, slot: usize, promise: Promise, stated_at: Instant },
 }
 
 /// Room in the spool that is kept for records to come, in bytes.
@@ -95,6 +107,8 @@ impl State {
             flights: HashMap::new(),
             promised: Promise::default(),
             owed: VecDeque::new(),
+            appended: Vec::new(),
+            closing: 0,
             unrecorded: VecDeque::new(),
             lost: 0,
             failure: None,
@@ -107,7 +121,7 @@ impl State {
 
     /// Requests that have not ended in the spool yet.
     pub(crate) fn outstanding(&self) -> usize {
-        self.flights.len() + self.owed.len()
+        self.flights.len() + self.closing + self.owed.len()
     }
 
     /// Events that wait in memory.
@@ -133,7 +147,8 @@ impl State {
         self.room() < LARGEST_REQUEST
     }
 
-    /// Enters a request, in the spool or, if that takes none and [`OnFull::Serve`] is set, in memory only.
+    /// Enters a request, in the spool or, if that takes none and [`OnFull::Serve`] is set, in memory only. It is admitted
+    /// when [`Self::flush`] says so.
     pub(crate) fn admit(&mut self, open: Open, now: Instant) -> Result<Arc<Flight>, Unavailable> {
         if self.outstanding() >= self.max_outstanding {
             return Err(Unavailable::TooMany(self.max_outstanding));
@@ -141,8 +156,14 @@ impl State {
         let sequence = open.sequence;
         let flight = Arc::new(Flight::new(open));
         let recorded = match self.record_open(&flight.open) {
-            Ok(recorded) => Some(recorded),
-            Err(_) if self.on_full == OnFull::Serve => None,
+            Ok(recorded) => {
+                self.appended.push(Appended::Open { flight: flight.clone(), recorded });
+                Some(recorded)
+            }
+            Err(_) if self.on_full == OnFull::Serve => {
+                let _ = flight.admitted.set(Ok(()));
+                None
+            }
             Err(cause) => return Err(cause),
         };
         self.flights.insert(sequence, InFlight { flight: flight.clone(), recorded, stated_at: now });
@@ -155,51 +176,126 @@ impl State {
         }
         let size = self.encode(&Record::Open(open.clone())).map_err(Unavailable::Failing)?;
         let promise = Promise::to(size);
-        if self.room() < size + promise.bytes() {
+        let needed = size + promise.bytes();
+        if self.room() < needed {
+            // Closes that are written give back what was promised to them.
+            self.flush().map_err(Unavailable::Failing)?;
+        }
+        if self.room() < needed {
             return Err(Unavailable::Exhausted);
         }
-        let slot = self.write().map_err(Unavailable::Failing)?;
+        let slot = self.append().map_err(Unavailable::Failing)?;
         Ok(self.keep(slot, promise))
     }
 
-    /// Writes the close of a request, or keeps it in memory until that works.
+    /// Appends the close of a request; keeps it in memory while that does not work.
     pub(crate) fn close(&mut self, event: Event) {
         let recorded = self.flights.remove(&event.open.sequence).and_then(|flight| flight.recorded);
+        if let Some(event) = self.append_close(event, recorded) {
+            self.keep_waiting(event, recorded);
+        }
+    }
+
+    /// Closes a request that was running when the last gateway died; its newest record lies in `slot`.
+    pub(crate) fn interrupt(&mut self, slot: usize, event: Event) {
+        let recorded = Some(self.keep(slot, Promise::default()));
+        if let Some(event) = self.append_close(event, recorded) {
+            self.keep_waiting(event, recorded);
+        }
+    }
+
+    /// Gives the event back where that does not work.
+    fn append_close(&mut self, event: Event, recorded: Option<Recorded>) -> Option<Event> {
         let record = Record::Close(event);
-        let written = self.record_close(&record, recorded);
-        let Record::Close(event) = record else { return };
+        let is_appended = match self.encode(&record) {
+            Ok(size) => (recorded.is_some() || self.room() >= size) && self.append().is_ok(),
+            Err(_) => false,
+        };
+        let Record::Close(event) = record else { return None };
+        if !is_appended {
+            return Some(event);
+        }
+        self.closing += usize::from(recorded.is_some());
+        self.appended.push(Appended::Close { event: Box::new(event), recorded });
+        None
+    }
+
+    fn keep_waiting(&mut self, event: Event, recorded: Option<Recorded>) {
         match recorded {
-            _ if written => {}
             Some(recorded) => self.owed.push_back((recorded, event)),
             None if self.unrecorded.len() < self.max_unrecorded => self.unrecorded.push_back(event),
             None => self.lost += 1,
         }
     }
 
-    /// Closes a request that was running when the last gateway died; its newest record lies in `slot`.
-    pub(crate) fn interrupt(&mut self, slot: usize, event: Event) {
-        let recorded = self.keep(slot, Promise::default());
-        let record = Record::Close(event);
-        if !self.record_close(&record, Some(recorded))
-            && let Record::Close(event) = record
-        {
-            self.owed.push_back((recorded, event));
+    /// Writes all that was appended. Nobody may act on a record before: not send a request whose open it is, nor end an
+    /// answer whose close it is. A failure stops admission until the keeper has seen a write succeed.
+    pub(crate) fn flush(&mut self) -> Result<(), Arc<str>> {
+        if self.appended.is_empty() {
+            return Ok(());
+        }
+        let (written, outcome) = self.spool.flush();
+        let cause: Option<Arc<str>> = outcome.err().map(|error| AppendError::Write(error).to_string().into());
+        let mut group = std::mem::take(&mut self.appended);
+        self.closing = 0;
+        for (number, appended) in group.drain(..).enumerate() {
+            match &cause {
+                Some(cause) if number >= written => self.fall_out(appended, cause),
+                _ => self.came_in(appended),
+            }
+        }
+        self.appended = group;
+        let Some(cause) = cause else { return Ok(()) };
+        self.failure = Some(cause.clone());
+        Err(cause)
+    }
+
+    /// `appended` is written.
+    fn came_in(&mut self, appended: Appended) {
+        match appended {
+            Appended::Open { flight, .. } => drop(flight.admitted.set(Ok(()))),
+            Appended::Close { recorded, .. } => {
+                if let Some(recorded) = recorded {
+                    self.let_go(recorded);
+                }
+            }
+            Appended::Checkpoint { sequence, slot, promise, stated_at } => {
+                let recorded = self.keep(slot, promise);
+                let before = match self.flights.get_mut(&sequence) {
+                    Some(running) => {
+                        running.stated_at = stated_at;
+                        running.recorded.replace(recorded)
+                    }
+                    None => Some(recorded),
+                };
+                if let Some(before) = before {
+                    self.let_go(before);
+                }
+            }
         }
     }
 
-    fn record_close(&mut self, record: &Record, recorded: Option<Recorded>) -> bool {
-        let Ok(size) = self.encode(record) else { return false };
-        if recorded.is_none() && self.room() < size {
-            return false;
+    /// `appended` could not be written: its request is refused or goes on in memory, an event waits.
+    fn fall_out(&mut self, appended: Appended, cause: &Arc<str>) {
+        match appended {
+            Appended::Open { flight, recorded } => {
+                self.let_go(recorded);
+                let sequence = flight.open.sequence;
+                let admitted = if self.on_full == OnFull::Serve {
+                    if let Some(running) = self.flights.get_mut(&sequence) {
+                        running.recorded = None;
+                    }
+                    Ok(())
+                } else {
+                    self.flights.remove(&sequence);
+                    Err(Unavailable::Failing(cause.clone()))
+                };
+                let _ = flight.admitted.set(admitted);
+            }
+            Appended::Close { event, recorded } => self.keep_waiting(*event, recorded),
+            // The record before it still holds.
+            Appended::Checkpoint { .. } => {}
         }
-        if self.write().is_err() {
-            return false;
-        }
-        if let Some(recorded) = recorded {
-            self.promised.take(recorded.promise);
-            self.spool.unhold(recorded.slot);
-        }
-        true
     }
 
     /// Running requests whose newest record is older than `age` and that are to be restated. While half of the spool
@@ -218,7 +314,7 @@ impl State {
         self.spool.segment(recorded.slot) < self.released.segment
     }
 
-    /// Restates a running request, as room allows. The room promised to checkpoints is used only where that lets go
+    /// Restates a running request, as room allows; [`Self::flush`] has to follow under the same lock. The room promised to checkpoints is used only where that lets go
     /// of a drained segment.
     pub(crate) fn checkpoint(&mut self, sequence: u64, now: Instant) {
         let Some(running) = self.flights.get(&sequence) else { return };
@@ -228,13 +324,12 @@ impl State {
         }
         let Ok(size) = self.encode(&Record::Checkpoint(flight.checkpoint())) else { return };
         let promise = before.map_or_else(|| Promise::to(size), |recorded| recorded.promise);
-        let Ok(slot) = self.write() else { return };
-        if let Some(recorded) = before {
-            self.promised.take(recorded.promise);
-            self.spool.unhold(recorded.slot);
+        let Ok(slot) = self.append() else { return };
+        self.appended.push(Appended::Checkpoint { sequence, slot, promise, stated_at: now });
+        if before.is_none() {
+            // What is promised to it now must count for the next. A failure stops admission, and the keeper sees it.
+            let _ = self.flush();
         }
-        let recorded = Some(self.keep(slot, promise));
-        self.flights.insert(sequence, InFlight { flight, recorded, stated_at: now });
     }
 
     fn can_restate(&self, before: Option<Recorded>) -> bool {
@@ -247,11 +342,12 @@ impl State {
     }
 
     /// Writes at most `count` of the events that wait in memory, as room allows. Says whether more can be written.
-    pub(crate) fn flush(&mut self, count: usize) -> bool {
-        (0..count).all(|_| self.flush_one())
+    pub(crate) fn write_waiting(&mut self, count: usize) -> bool {
+        let all = (0..count).all(|_| self.append_waiting());
+        self.flush().is_ok() && all
     }
 
-    fn flush_one(&mut self) -> bool {
+    fn append_waiting(&mut self) -> bool {
         let (recorded, event) = match self.owed.pop_front() {
             Some((recorded, event)) => (Some(recorded), event),
             None => match self.unrecorded.pop_front() {
@@ -259,15 +355,12 @@ impl State {
                 None => return false,
             },
         };
-        let record = Record::Close(event);
-        let written = self.record_close(&record, recorded);
-        if !written && let Record::Close(event) = record {
-            match recorded {
-                Some(recorded) => self.owed.push_front((recorded, event)),
-                None => self.unrecorded.push_front(event),
-            }
+        match (self.append_close(event, recorded), recorded) {
+            (None, _) => return true,
+            (Some(event), Some(recorded)) => self.owed.push_front((recorded, event)),
+            (Some(event), None) => self.unrecorded.push_front(event),
         }
-        written
+        false
     }
 
     fn keep(&mut self, slot: usize, promise: Promise) -> Recorded {
@@ -276,13 +369,22 @@ impl State {
         Recorded { slot, promise }
     }
 
+    /// Takes back one [`Self::keep`].
+    fn let_go(&mut self, recorded: Recorded) {
+        self.promised.take(recorded.promise);
+        self.spool.unhold(recorded.slot);
+    }
+
     fn encode(&mut self, record: &Record) -> Result<u64, Arc<str>> {
         self.spool.encode(record).map_err(|error| error.to_string().into())
     }
 
-    /// Writes what was encoded last. A failure stops admission until the keeper has seen a write succeed.
-    fn write(&mut self) -> Result<usize, Arc<str>> {
-        self.spool.write().map_err(|error| {
+    /// Appends what was encoded last. A failure stops admission until the keeper has seen a write succeed.
+    fn append(&mut self) -> Result<usize, Arc<str>> {
+        if self.spool.must_flush() {
+            self.flush()?;
+        }
+        self.spool.append().map_err(|error| {
             let cause: Arc<str> = error.to_string().into();
             if !matches!(error, AppendError::Full) {
                 self.failure = Some(cause.clone());

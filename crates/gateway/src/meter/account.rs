@@ -31,6 +31,8 @@ pub(crate) struct Account {
     waited: Duration,
     /// Status that was sent to the client; 0 before.
     status: u16,
+    /// Whether its end is written with others', before the answer goes out.
+    ends_with_others: bool,
 }
 
 // === impl Account ===
@@ -43,7 +45,17 @@ impl Account {
         (meter, demand): (Meter, Demand),
         started: Instant,
     ) -> Self {
-        Self { entry, ticket: Some(ticket), metrics, meter, demand, started, waited: Duration::ZERO, status: 0 }
+        Self {
+            entry,
+            ticket: Some(ticket),
+            metrics,
+            meter,
+            demand,
+            started,
+            waited: Duration::ZERO,
+            status: 0,
+            ends_with_others: false,
+        }
     }
 
     /// Lists a try at a deployment.
@@ -71,6 +83,11 @@ impl Account {
         self.entry.progress().first_byte(micros(after));
         self.metrics.first_byte(after, overhead);
         overhead
+    }
+
+    /// The answer is whole, so [`Gateway::answer`](crate::gateway::Gateway) will see to it that its end is written down.
+    pub(crate) fn answers_whole(&mut self) {
+        self.ends_with_others = true;
     }
 
     /// A piece of the answer goes to the client.
@@ -144,7 +161,12 @@ impl Account {
         if self.is_settled() {
             return;
         }
-        let cost = self.entry.settle(Settlement { outcome, status: self.status, usage, usage_source });
+        let settlement = Settlement { outcome, status: self.status, usage, usage_source };
+        let cost = if self.ends_with_others {
+            self.entry.settle_with_others(settlement)
+        } else {
+            self.entry.settle(settlement)
+        };
         if let Some(ticket) = self.ticket.take() {
             ticket.settle(usage.total_tokens(), cost);
         }

@@ -34,7 +34,7 @@ pub(crate) async fn recall(
     let path = format!("{}{query}", recall.path());
     let load = Load::Recall { method: head.method.clone(), path, is_billed: thread.is_billed() };
     let holder = (caller.id(), serving.scopes(&caller, &model));
-    let (account, allowance) = open_account(gateway, holder, &model, Api::Responses, request_id, &load)?;
+    let (account, allowance) = open_account(gateway, holder, &model, Api::Responses, request_id, &load).await?;
     let outbound = Outbound::new(Api::Responses, load, head.headers, request_id, gateway.buffers.permit());
     let retries = caller.retries().unwrap_or(serving.settings.retries);
     let (settings, model, outbound, thread) = (&serving.settings, &model, &outbound, &thread);

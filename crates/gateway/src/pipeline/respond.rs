@@ -22,6 +22,7 @@ const OVERHEAD: HeaderName = HeaderName::from_static("x-enginehouse-overhead-dur
 pub(super) fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<Body> {
     let mut headers = kept.headers.clone();
     headers.insert(CACHE_RESULT, HeaderValue::from_static(result));
+    account.answers_whole();
     account.relayed(kept.body.len(), 0);
     headers.insert(OVERHEAD, milliseconds(account.was_cached(StatusCode::OK.as_u16())));
     build(StatusCode::OK, headers, Body::full(kept.body.clone()))
@@ -46,6 +47,7 @@ pub(super) fn respond(
         }
         Answered::Whole { status, mut headers, body, answer, permit } => {
             pick.replica.succeeded();
+            account.answers_whole();
             let report = Report::of(&answer, &body, outbound.api.meter());
             let bills = thread.bills(&answer, &body, model, &pick);
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);

@@ -6,6 +6,7 @@ use crate::{Attempt, MAX_ATTEMPTS, Nanos, Outcome, Settlement, Usage, UsageSourc
 
 mod concurrency;
 mod failing;
+mod group;
 mod room;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -12,18 +12,33 @@ static COPYING: Mutex<()> = Mutex::new(());
 pub(crate) struct Faults {
     path: PathBuf,
     broken: AtomicBool,
+    /// Bytes that the next write of records takes at most, before it fails.
+    torn: AtomicUsize,
 }
 
 // === impl Faults ===
 
 impl Faults {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), broken: AtomicBool::new(false) }
+        Self { path: path.to_owned(), broken: AtomicBool::new(false), torn: AtomicUsize::new(usize::MAX) }
     }
 
     /// Makes every write and sync fail from now on, or work again.
     pub(crate) fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::Relaxed);
+    }
+
+    /// Makes the next write of records fail after so many bytes.
+    pub(crate) fn tear_next(&self, bytes: usize) {
+        self.torn.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What of `bytes` is to be written now, and how it fails then.
+    pub(super) fn tear<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], io::Result<()>) {
+        match bytes.get(..self.torn.swap(usize::MAX, Ordering::Relaxed)) {
+            Some(some) => (some, Err(io::Error::from(io::ErrorKind::StorageFull))),
+            None => (bytes, Ok(())),
+        }
     }
 
     pub(super) fn check(&self) -> io::Result<()> {
