@@ -14,6 +14,7 @@ const PATH: &str = "/v1/chat/completions";
 
 support::in_both_forms!(
     a_locked_store_stops_no_request_and_loses_none,
+    a_locked_store_does_not_keep_open_routes_open,
     a_deleted_store_stops_no_request,
     an_engine_killed_in_a_stream_ends_it_with_an_error_and_another_takes_over,
     a_frozen_engine_is_noticed_and_its_client_can_leave,
@@ -74,6 +75,23 @@ async fn a_locked_store_stops_no_request_and_loses_none(planes: Planes) {
         until_readiness(&server, "healthy").await;
     }
     until_requests(&server, sent).await;
+}
+
+async fn a_locked_store_does_not_keep_open_routes_open(planes: Planes) {
+    let (engine, server, client) = served(planes).await;
+    let mut model = document::endpoint("m", "chat", &engine, "m");
+    model["open_access"] = json!(true);
+    server.apply(&document::of(&[model]));
+    let path = "/open/m/v1/chat/completions";
+    client.post(path, &chat("m", false)).await.expect(200);
+    let url = format!("sqlite://{}", server.home().join("enginehouse.db").display());
+    let mut lock = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut lock).await.unwrap();
+    let told = server.cli(&["open", "off"]);
+    let told = told.fails_with(1);
+    assert!(told.contains("open routes are shut now"), "{told}");
+    client.post(path, &chat("m", false)).await.expect(403);
+    lock.close().await.unwrap();
 }
 
 async fn a_deleted_store_stops_no_request(planes: Planes) {

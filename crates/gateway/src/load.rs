@@ -32,8 +32,6 @@ pub(crate) enum Load {
         method: Method,
         /// Path and query below that of its API.
         path: String,
-        /// Whether it was billed when it was made.
-        is_billed: bool,
     },
     /// A form, of which at least the model's name is there.
     Form(Box<Form>),
@@ -107,7 +105,8 @@ impl Load {
     /// What it is billed by.
     pub(crate) fn meter(&self, api: Api) -> Meter {
         match self {
-            Self::Recall { is_billed: true, .. } => Meter::Nothing,
+            // It is billed where it was made.
+            Self::Recall { .. } => Meter::Nothing,
             _ => api.meter(),
         }
     }

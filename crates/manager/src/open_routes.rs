@@ -17,6 +17,15 @@ const SHUT: &str = "shut";
 #[derive(Debug)]
 pub(crate) struct OpenRoutes(AtomicBool);
 
+/// The switch could not be written down.
+#[derive(Debug, thiserror::Error)]
+#[error("open routes are {} now, but that could not be written down and a restart may undo it: {error}",
+    if *are_open { "open" } else { "shut" })]
+pub(crate) struct NotKept {
+    are_open: bool,
+    error: store::Error,
+}
+
 // === impl OpenRoutes ===
 
 impl OpenRoutes {
@@ -35,16 +44,28 @@ impl OpenRoutes {
 
 impl Manager {
     /// Opens or shuts all open routes; then whether the gateway has taken it over.
-    pub(crate) async fn set_open_routes(&self, open: bool, actor: Actor) -> store::Result<Result<(), GatewayBehind>> {
-        // The projection holds revision and intents: one change of either at a time.
-        let turn = self.inner().verification.turn().await;
-        self.keep_open_routes(open, actor).await?;
+    ///
+    /// Shutting acts before it is written down, and whether it can be or not; the error then says that a restart opens
+    /// them again.
+    pub(crate) async fn set_open_routes(&self, open: bool, actor: Actor) -> Result<Result<(), GatewayBehind>, NotKept> {
+        let mut behind = Ok(());
+        if !open {
+            self.inner().open_routes.0.store(false, Ordering::SeqCst);
+            behind = self.publish_and_wait().await;
+        }
+        self.keep_open_routes(open, actor)
+            .await
+            .map_err(|error| NotKept { are_open: self.inner().open_routes.are_open(), error })?;
         tracing::info!(open, actor = actor.as_str(), "open routes switched");
+        if open {
+            behind = self.publish_and_wait().await;
+        }
+        // The projection holds revision and intents: one change of either at a time.
+        let _turn = self.inner().verification.turn().await;
         if self.current().revision > 0 {
             self.restore_projection();
         }
-        drop(turn);
-        Ok(self.publish_and_wait().await)
+        Ok(behind)
     }
 
     /// Writes it down, without telling anybody.

@@ -108,9 +108,14 @@ impl Account {
         overhead
     }
 
-    /// The answer is complete, and was billed before or is billed later.
-    pub(crate) fn completed_free(&mut self) {
-        self.settle(Outcome::Completed, Usage::default(), UsageSource::None);
+    /// Its end was not seen: what was set aside for it is what it took.
+    pub(crate) fn completed_unseen(&mut self) {
+        self.settle(Outcome::Completed, self.demand.at_most(None), UsageSource::Estimate);
+    }
+
+    /// The id in logs, and towards the engine.
+    pub(crate) fn request_id(&self) -> &Arc<str> {
+        &self.entry.open().request_id
     }
 
     fn bill(&self, report: Report) -> (Usage, UsageSource) {

@@ -32,7 +32,7 @@ pub(crate) async fn recall(
     let (model, thread) = find(gateway, &serving, &caller, via, &recall.id)?;
     let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = format!("{}{query}", recall.path());
-    let load = Load::Recall { method: head.method.clone(), path, is_billed: thread.is_billed() };
+    let load = Load::Recall { method: head.method.clone(), path };
     let holder = (caller.id(), serving.scopes(&caller, &model));
     let (account, allowance) = open_account(gateway, holder, &model, Api::Responses, request_id, &load).await?;
     let outbound = Outbound::new(Api::Responses, load, head.headers, request_id, gateway.buffers.permit());
@@ -65,7 +65,7 @@ pub(super) fn thread(
             Some(if found { Ok(made.replica.clone()) } else { Err(Cause::NoPreviousResponse(id.to_owned())) }?)
         }
     };
-    Ok(Thread { replica, maker, asked_for: None })
+    Ok(Thread { replica, maker })
 }
 
 /// The model that made the response called `id`, and how it is reached. To others than its maker it is not there.
@@ -88,7 +88,7 @@ fn find(
     if !has_replica(&model, &made.replica) {
         return Err(not_found());
     }
-    Ok((model, Thread { replica: Some(made.replica.clone()), asked_for: Some(made), maker: None }))
+    Ok((model, Thread { replica: Some(made.replica.clone()), maker: None }))
 }
 
 /// The only replica that the caller's responses can come from, if there is only one.

@@ -9,8 +9,9 @@ use super::Asked;
 use crate::cache::{Fill, Kept};
 use crate::edge::Body;
 use crate::meter::{Account, Relay, Report, Source};
+use crate::responses::settle_when_made;
 use crate::route::{Patience, Pick};
-use crate::upstream::Answered;
+use crate::upstream::{Answered, MaxBytes};
 
 /// What the response cache had for a request, where it is switched on: `hit`, `coalesced` or `miss`.
 const CACHE_RESULT: HeaderName = HeaderName::from_static("x-enginehouse-cache");
@@ -49,7 +50,7 @@ pub(super) fn respond(
             pick.replica.succeeded();
             account.answers_whole();
             let report = Report::of(&answer, &body, outbound.api.meter());
-            let bills = thread.bills(&answer, &body, model, &pick);
+            let in_background = thread.answered(&answer, &body, model, &pick);
             let edits = answer.model.filter(|_| *model.model.name != *deployment.upstream_model);
             let body = match edits {
                 Some(span) => splice(&body, vec![Edit { span, text: json_string(&model.model.name) }]).concat().into(),
@@ -59,10 +60,13 @@ pub(super) fn respond(
             let estimate = if outbound.api.generates() { body.len() as u64 / 4 } else { 0 };
             let tokens = answer.usage.map_or(estimate, |usage| usage.completion_tokens);
             account.relayed(body.len(), tokens);
-            if bills {
-                account.completed(report);
-            } else {
-                account.completed_free();
+            match in_background {
+                None => account.completed(report),
+                Some(id) => {
+                    let max = MaxBytes { answer: settings.max_response_bytes, sum: settings.max_buffered_bytes };
+                    let look = outbound.look_at_response(&id, account.request_id());
+                    tokio::spawn(settle_when_made(account, look, pick, max));
+                }
             }
             if let Some(fill) = fill {
                 fill.keep(status, &headers, &body);

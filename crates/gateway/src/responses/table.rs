@@ -1,6 +1,5 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,7 +23,6 @@ pub(crate) struct Made {
     pub(crate) model: Arc<str>,
     /// Id of the replica that has it.
     pub(crate) replica: Arc<str>,
-    is_billed: AtomicBool,
 }
 
 /// Whom a response belongs to.
@@ -112,30 +110,12 @@ impl Maker {
     }
 }
 
-// === impl Made ===
-
-impl Made {
-    pub(crate) fn new(maker: Maker, model: Arc<str>, replica: Arc<str>, is_billed: bool) -> Self {
-        Self { maker, model, replica, is_billed: AtomicBool::new(is_billed) }
-    }
-
-    /// Whether it has been billed: one that is made in the background is when it is first seen complete.
-    pub(crate) fn is_billed(&self) -> bool {
-        self.is_billed.load(Relaxed)
-    }
-
-    /// Bills it; false if it was billed before.
-    pub(crate) fn bill(&self) -> bool {
-        !self.is_billed.swap(true, Relaxed)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn made(replica: &str) -> Made {
-        Made::new(Maker { key: "k".into(), team: None }, "m".into(), replica.into(), true)
+        Made { maker: Maker { key: "k".into(), team: None }, model: "m".into(), replica: replica.into() }
     }
 
     #[test]
@@ -174,11 +154,5 @@ mod tests {
         assert!(responses.get("0", now).is_none() && responses.get("1", now).is_some());
         let table = responses.0.lock();
         assert_eq!((table.made.len(), table.order.len()), (MAX, MAX));
-    }
-
-    #[test]
-    fn a_response_is_billed_once() {
-        let made = Made { is_billed: AtomicBool::new(false), ..made("r") };
-        assert!(!made.is_billed() && made.bill() && !made.bill() && made.is_billed());
     }
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::segments::Segments;
 use crate::edge::BufferPermit;
@@ -46,6 +47,9 @@ static DROPPED: [&str; 22] = [
     "x-real-ip",
 ];
 
+/// What stands in a path as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 // === impl Outbound ===
@@ -73,6 +77,12 @@ impl Outbound {
             headers.insert(REQUEST_ID, id);
         }
         Self { api, load, headers, permit }
+    }
+
+    /// A look at the response called `id`, which this request has made.
+    pub(crate) fn look_at_response(&self, id: &str, request_id: &Arc<str>) -> Self {
+        let load = Load::Recall { method: Method::GET, path: format!("/{}", utf8_percent_encode(id, PLAIN)) };
+        Self::new(Api::Responses, load, HeaderMap::new(), request_id, self.room())
     }
 
     /// Room for the answer, in the memory that the request is held in too.

@@ -100,7 +100,7 @@ async fn a_response_whose_replica_is_gone_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_response_is_billed_once_and_in_the_background_when_it_is_seen_complete() {
+async fn a_response_is_billed_once_whether_its_end_is_asked_for_or_not() {
     for background in [false, true] {
         let engine = Engine::chat(3, 0).await;
         let gateway = start(&[&engine]).await;
@@ -109,10 +109,32 @@ async fn a_response_is_billed_once_and_in_the_background_when_it_is_seen_complet
             gateway.get(KEY, &format!("/v1/responses/{id}")).await;
         }
         gateway.settled().await;
-        let events = gateway.events().await;
+        let mut events = gateway.events().await;
+        events.sort_by_key(|event| event.open.sequence);
         let billed: Vec<_> =
             events.iter().map(|event| event.usage_source == UsageSource::Engine && event.cost.0 > 0).collect();
-        assert_eq!(billed, if background { [false, true, false] } else { [true, false, false] }, "{events:?}");
+        assert_eq!(billed, [true, false, false], "{events:?}");
         assert!(events.iter().all(|event| event.outcome == Outcome::Completed && &*event.open.surface == "responses"));
     }
+}
+
+#[tokio::test]
+async fn a_response_in_the_background_is_billed_though_nobody_asks_for_it() {
+    let engine = Engine::chat(3, 0).await;
+    let gateway = start(&[&engine]).await;
+    make(&gateway, r#","background":true"#).await;
+    let event = gateway.only_event().await;
+    assert_eq!((event.usage_source, event.usage.completion_tokens), (UsageSource::Engine, 3));
+}
+
+#[tokio::test]
+async fn deleting_a_response_in_the_background_is_no_way_not_to_pay() {
+    let engine = Engine::chat(3, 0).await;
+    let gateway = start(&[&engine]).await;
+    let id = id(&make(&gateway, r#","background":true,"max_output_tokens":50"#).await);
+    gateway.call("DELETE", KEY, &format!("/v1/responses/{id}")).await;
+    gateway.settled().await;
+    let events = gateway.events().await;
+    let made = events.iter().find(|event| event.open.sequence == 1).unwrap();
+    assert_eq!((made.usage_source, made.usage.completion_tokens), (UsageSource::Estimate, 50), "{events:?}");
 }

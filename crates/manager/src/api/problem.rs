@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::apply::ApplyError;
 use crate::keys::KeyError;
+use crate::open_routes::NotKept;
 use crate::teams::TeamError;
 
 /// Why a request was not fulfilled.
@@ -150,6 +151,13 @@ impl From<ApplyError> for Problem {
             }
             ApplyError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<NotKept> for Problem {
+    fn from(error: NotKept) -> Self {
+        tracing::warn!(%error, "the store refused");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).titled("Store unavailable")
     }
 }
 
