@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CACHE_CONTROL;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use snapshot::CacheSettings;
 
 pub(crate) use digest::{Digest, Owner, Question};
@@ -20,8 +20,11 @@ pub(crate) use recorder::Recorder;
 
 use crate::edge::BufferPermit;
 
-/// Bytes that an entry takes besides its body, about.
+/// Bytes that an entry takes besides its body and headers, about.
 const OVERHEAD: usize = 512;
+
+/// Bytes that a header takes besides its name and value, about.
+const HEADER_OVERHEAD: usize = 64;
 
 /// The answers that are kept, and the questions that are being asked.
 #[derive(Debug)]
@@ -74,7 +77,7 @@ impl Cache {
     pub(crate) fn new(settings: CacheSettings) -> Self {
         let answers = moka::sync::Cache::builder()
             .max_capacity(settings.max_bytes)
-            .weigher(|_, kept: &Arc<Kept>| u32::try_from(kept.body.len() + OVERHEAD).unwrap_or(u32::MAX))
+            .weigher(|_, kept: &Arc<Kept>| u32::try_from(kept.bytes()).unwrap_or(u32::MAX))
             .time_to_live(settings.ttl.max(Duration::from_millis(1)))
             .build();
         Self { settings, answers, running: Running::default() }
@@ -116,6 +119,16 @@ impl Cache {
             },
         };
         Found::Miss(Fill { cache: self, digest, stores: control.stores, lead })
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Bytes of memory that it takes, about. Headers count too: an engine may send many.
+    fn bytes(&self) -> usize {
+        let header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + HEADER_OVERHEAD;
+        OVERHEAD + self.body.len() + self.headers.iter().map(header).sum::<usize>()
     }
 }
 

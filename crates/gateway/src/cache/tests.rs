@@ -55,6 +55,19 @@ async fn memory_is_bounded() {
 }
 
 #[tokio::test]
+async fn headers_count_for_the_bound() {
+    let cache = cache(|_| ());
+    let headers = HeaderMap::from_iter([(http::header::WARNING, "x".repeat(20_000).parse().unwrap())]);
+    for number in 0..100_u32 {
+        let digest = question(Owner::Key("k"), &number.to_le_bytes()).digest();
+        let Found::Miss(fill) = cache.clone().look(digest, ALWAYS, true).await else { panic!("a hit") };
+        fill.keep(StatusCode::OK, &headers, b"{}");
+    }
+    cache.answers.run_pending_tasks();
+    assert!((1..=5).contains(&cache.answers.entry_count()), "{}", cache.answers.entry_count());
+}
+
+#[tokio::test]
 async fn what_is_kept_does_not_hold_the_buffer_that_it_came_in() {
     let (cache, digest) = (cache(|_| ()), question(Owner::Key("k"), b"q").digest());
     let buffer = Bytes::from(vec![b'x'; 1 << 20]);
