@@ -31,6 +31,8 @@ impl Recorder {
         } else {
             self.fill = None;
             self.body = BytesMut::new();
+            // Others can have the memory while the stream goes on.
+            self.permit = BufferPermit::default();
         }
     }
 

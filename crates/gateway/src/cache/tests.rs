@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::edge::Buffers;
 use crate::surface::Api;
 
 fn cache(change: impl FnOnce(&mut CacheSettings)) -> Arc<Cache> {
@@ -65,6 +66,32 @@ async fn headers_count_for_the_bound() {
     }
     cache.answers.run_pending_tasks();
     assert!((1..=5).contains(&cache.answers.entry_count()), "{}", cache.answers.entry_count());
+}
+
+#[tokio::test]
+async fn nothing_but_200_is_kept() {
+    let (cache, digest) = (cache(|_| ()), question(Owner::Key("k"), b"q").digest());
+    for status in [StatusCode::CREATED, StatusCode::PARTIAL_CONTENT] {
+        let Found::Miss(fill) = cache.clone().look(digest, ALWAYS, true).await else { panic!("a hit") };
+        fill.keep(status, &HeaderMap::new(), b"{}");
+    }
+    assert!(matches!(cache.look(digest, ALWAYS, true).await, Found::Miss(_)));
+}
+
+#[tokio::test]
+async fn a_stream_that_grows_too_large_is_let_go_of_at_once() {
+    let (cache, digest) = (cache(|_| ()), question(Owner::Key("k"), b"q").digest());
+    let buffers = Buffers::default();
+    let Found::Miss(fill) = cache.clone().look(digest, ALWAYS, true).await else { panic!("a hit") };
+    let mut recorder = fill.record(HeaderMap::new(), buffers.permit(), 1 << 20).unwrap();
+    recorder.push(&[b'x'; 6_000]);
+    assert_eq!(buffers.held(), 6_000);
+    for _ in 0..3 {
+        recorder.push(&[b'x'; 6_000]);
+        assert_eq!(buffers.held(), 0, "while it goes on");
+    }
+    recorder.finish();
+    assert!(matches!(cache.look(digest, ALWAYS, true).await, Found::Miss(_)));
 }
 
 #[tokio::test]

@@ -130,6 +130,13 @@ async fn only_whole_successes_are_kept() {
     assert!(cut.text().contains("\"error\""), "{}", cut.text());
     assert_eq!(result(&gateway.post(PATH, STREAM).await), "miss");
 
+    let erring = Engine::failing("error-event:2").await;
+    let gateway = TestGateway::with(&[&erring], switched_on).await;
+    for _ in 0..2 {
+        let broken = gateway.post(PATH, STREAM).await;
+        assert!(broken.text().contains("\"error\"") && result(&broken) == "miss", "{}", broken.text());
+    }
+
     let refusing = Engine::failing("status:400").await;
     let gateway = TestGateway::with(&[&refusing], switched_on).await;
     for _ in 0..2 {
