@@ -15,6 +15,7 @@ pub(crate) mod key;
 mod limits;
 pub(crate) mod model;
 pub(crate) mod open;
+mod outcome;
 mod schema;
 pub(crate) mod serve;
 pub(crate) mod team;

@@ -2,11 +2,11 @@ use std::future::Future;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::outcome::done;
 use crate::client::{self, Client};
 use crate::exit::UsageError;
-use crate::output;
 
 mod change;
 mod show;
@@ -94,7 +94,7 @@ pub(crate) async fn run(client: &Client, args: KeyArgs) -> anyhow::Result<()> {
         Verb::Unblock(one) => act(client, &one, "unblock", "unblocked").await,
         Verb::Delete(one) => {
             let answer = about(&one.key, client.delete(&path(&one.key))).await?;
-            done(&answer, &one, "deleted")
+            done(&answer, &one.key, "deleted", one.json)
         }
         Verb::Rotate(rotate) => {
             let key = &rotate.one.key;
@@ -111,15 +111,7 @@ async fn about<T>(key: &str, answer: impl Future<Output = anyhow::Result<T>>) ->
 
 async fn act(client: &Client, one: &OneArgs, verb: &str, past: &str) -> anyhow::Result<()> {
     let answer = about(&one.key, client.post(&format!("{}/{verb}", path(&one.key)), &json!({}))).await?;
-    done(&answer, one, past)
-}
-
-fn done(answer: &Value, one: &OneArgs, past: &str) -> anyhow::Result<()> {
-    show::warn(answer)?;
-    if one.json {
-        return Ok(output::json(answer)?);
-    }
-    Ok(output::data(&format!("{} is {past}.", one.key))?)
+    done(&answer, &one.key, past, one.json)
 }
 
 fn path(key: &str) -> String {

@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::limits::LimitFlags;
+use super::outcome::done;
 use crate::client::{self, Client};
-use crate::output;
 
 mod show;
 
@@ -124,7 +124,10 @@ pub(crate) async fn run(client: &Client, args: TeamArgs) -> anyhow::Result<()> {
         Verb::Show(one) => show::one(&about(&one.team, client.get(&path(&one.team))).await?, one.json),
         Verb::Block(one) => act(client, &one, "block", "blocked").await,
         Verb::Unblock(one) => act(client, &one, "unblock", "unblocked").await,
-        Verb::Delete(one) => done(&about(&one.team, client.delete(&path(&one.team))).await?, &one, "deleted"),
+        Verb::Delete(one) => {
+            let answer = about(&one.team, client.delete(&path(&one.team))).await?;
+            done(&answer, &one.team, "deleted", one.json)
+        }
     }
 }
 
@@ -135,15 +138,7 @@ async fn about<T>(team: &str, answer: impl Future<Output = anyhow::Result<T>>) -
 
 async fn act(client: &Client, one: &OneArgs, verb: &str, past: &str) -> anyhow::Result<()> {
     let answer = about(&one.team, client.post(&format!("{}/{verb}", path(&one.team)), &json!({}))).await?;
-    done(&answer, one, past)
-}
-
-fn done(answer: &Value, one: &OneArgs, past: &str) -> anyhow::Result<()> {
-    show::warn(answer)?;
-    if one.json {
-        return Ok(output::json(answer)?);
-    }
-    Ok(output::data(&format!("{} is {past}.", one.team))?)
+    done(&answer, &one.team, past, one.json)
 }
 
 fn path(team: &str) -> String {

@@ -97,7 +97,7 @@ pub(super) async fn create(client: &Client, args: CreateArgs) -> anyhow::Result<
 pub(super) async fn update(client: &Client, args: UpdateArgs) -> anyhow::Result<()> {
     let body = args.what.into_body();
     let answer = about(&args.key, client.patch(&path(&args.key), &body)).await?;
-    show::warn(&answer)?;
+    crate::commands::outcome::warn(&answer)?;
     if !args.json {
         output::note(&format!("{} is changed:", args.key));
     }

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::outcome::warn;
 use crate::client::{self, Client};
 use crate::output::{self, Column, Table, money};
 
@@ -41,13 +42,6 @@ struct Key {
     blocked: bool,
     #[serde(default)]
     expired: bool,
-}
-
-/// What did not go as it should, though the change stands: a gateway that has not heard of it yet.
-#[derive(Debug, Deserialize)]
-struct Warnings {
-    #[serde(default)]
-    warnings: Vec<String>,
 }
 
 /// A key just made or rotated.
@@ -105,15 +99,6 @@ pub(super) fn secret(answer: &Value, as_json: bool, quiet: bool, past: &str) -> 
         output::note(&format!("Key {}{} is {past}. It is shown this once:", fresh.id, output::plain(&alias)));
     }
     Ok(output::data(&fresh.key)?)
-}
-
-/// Says what did not go as it should.
-pub(super) fn warn(answer: &Value) -> anyhow::Result<()> {
-    let Warnings { warnings } = client::view(answer)?;
-    for warning in warnings {
-        output::note(&format!("warning: {}", output::plain(&warning)));
-    }
-    Ok(())
 }
 
 // === impl Key ===

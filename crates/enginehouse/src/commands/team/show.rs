@@ -1,6 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::outcome::warn;
 use crate::client;
 use crate::output::{self, Column, Table, money};
 
@@ -19,13 +20,6 @@ struct Team {
     spend: f64,
     keys: usize,
     blocked: bool,
-}
-
-/// What did not go as it should, though the change stands.
-#[derive(Debug, Deserialize)]
-struct Warnings {
-    #[serde(default)]
-    warnings: Vec<String>,
 }
 
 /// Prints all teams.
@@ -62,15 +56,6 @@ pub(super) fn one(answer: &Value, as_json: bool) -> anyhow::Result<()> {
 pub(super) fn changed(answer: &Value, as_json: bool) -> anyhow::Result<()> {
     warn(answer)?;
     one(answer, as_json)
-}
-
-/// Says what did not go as it should.
-pub(super) fn warn(answer: &Value) -> anyhow::Result<()> {
-    let Warnings { warnings } = client::view(answer)?;
-    for warning in warnings {
-        output::note(&format!("warning: {}", output::plain(&warning)));
-    }
-    Ok(())
 }
 
 // === impl Team ===
