@@ -39,15 +39,14 @@ const MAX_BODY: usize = 16 << 20;
 
 /// The API for who can open the control socket, with LiteLLM's paths, which the gateway forwards there.
 pub(crate) fn control_router(manager: &Manager) -> Router {
-    let actor = Extension(Actor::Owner);
+    let actor = Extension(Actor::owner());
     finish(api().merge(litellm::router()).layer(actor), manager)
 }
 
 /// The API for holders of the master key, served on `own` address.
 pub(crate) fn admin_router(manager: &Manager, own: SocketAddr) -> Router {
     let metrics = Router::new().route("/metrics", get(metrics::metrics));
-    let router = api().merge(metrics).layer(Extension(Actor::Master));
-    let router = finish(router, manager);
+    let router = finish(api().merge(metrics), manager);
     let authenticated = router.layer(middleware::from_fn_with_state(manager.clone(), auth::require_master_key));
     authenticated.layer(middleware::from_fn_with_state(own, host::require_own_host))
 }

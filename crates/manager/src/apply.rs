@@ -99,7 +99,7 @@ impl Manager {
             return Ok(proposal.into_applied(before.revision, job));
         }
         let pending = request.atomic.then(|| self.pending(&before, &proposal, &request));
-        let revision = self.commit(&proposal, request.actor, pending.as_ref()).await?;
+        let revision = self.commit(&proposal, &request.actor, pending.as_ref()).await?;
         if let Err(behind) = self.publish_and_wait().await {
             proposal.warnings.push(Warning { path: String::new(), message: behind.to_string() });
         }
@@ -130,14 +130,14 @@ impl Manager {
     }
 
     /// Makes the proposal the next revision; its number.
-    async fn commit(&self, proposal: &Proposal, actor: Actor, pending: Option<&Pending>) -> Result<u64, ApplyError> {
+    async fn commit(&self, proposal: &Proposal, actor: &Actor, pending: Option<&Pending>) -> Result<u64, ApplyError> {
         let before = self.current();
         // Cannot fail: every key is a string.
         let text = serde_json::to_string(&proposal.document).unwrap_or_default();
         let summary = RevisionSummary {
             number: before.revision + 1,
             applied_at: self.config().clock.now(),
-            author: actor.as_str().to_owned(),
+            author: actor.name().to_owned(),
             digest: sha256(text.as_bytes()),
         };
         let (number, pending) = (summary.number.to_string(), pending.map(Pending::to_setting));
@@ -149,7 +149,7 @@ impl Manager {
             settings: &[(verify::SETTING, pending.as_deref())],
             audit: &AuditEntry {
                 at: summary.applied_at,
-                actor: actor.as_str(),
+                by: actor.by(),
                 action: "apply",
                 subject: &number,
                 detail: json!({ "digest": summary.digest, "changes": changes }),
@@ -164,7 +164,7 @@ impl Manager {
             return Err(error.into());
         }
         self.set_current(before.after(proposal.document.clone(), &new));
-        tracing::info!(revision = summary.number, author = actor.as_str(), "revision committed");
+        tracing::info!(revision = summary.number, author = actor.name(), "revision committed");
         if let Err(error) = prepared.put_in_place() {
             tracing::warn!(%error, "config.json could not be put in place; the next start rewrites it");
         }

@@ -143,7 +143,7 @@ impl Manager {
         &self,
         fields: KeyFields,
         secret: Option<Secret>,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<Issued, KeyError> {
         let secret = self.secret_or_new(secret)?;
         let now = self.config().clock.now();
@@ -178,7 +178,7 @@ impl Manager {
         &self,
         name: &str,
         action: &str,
-        actor: Actor,
+        actor: &Actor,
         edit: KeyEdit,
     ) -> Result<Changed, KeyError> {
         let _changing = self.inner().keys.changing().await;
@@ -195,7 +195,7 @@ impl Manager {
         &self,
         name: &str,
         secret: Option<Secret>,
-        actor: Actor,
+        actor: &Actor,
         edit: KeyEdit,
     ) -> Result<Issued, KeyError> {
         let secret = self.secret_or_new(secret)?;
@@ -212,7 +212,7 @@ impl Manager {
     }
 
     /// Deletes a key; the books keep its name.
-    pub(crate) async fn delete_key(&self, name: &str, actor: Actor) -> Result<Changed, KeyError> {
+    pub(crate) async fn delete_key(&self, name: &str, actor: &Actor) -> Result<Changed, KeyError> {
         let _changing = self.inner().keys.changing().await;
         let row = self.deleted(name)?;
         let behind = self.commit_keys(&[KeyChange::Replace(&row)], "key.delete", actor).await?;
@@ -220,7 +220,7 @@ impl Manager {
     }
 
     /// Deletes several keys, or none if one of them is not there.
-    pub(crate) async fn delete_keys(&self, names: &[String], actor: Actor) -> Result<(), KeyError> {
+    pub(crate) async fn delete_keys(&self, names: &[String], actor: &Actor) -> Result<(), KeyError> {
         let _changing = self.inner().keys.changing().await;
         let rows: Vec<_> = names.iter().map(|name| self.deleted(name)).collect::<Result<_, _>>()?;
         let changes: Vec<_> = rows.iter().map(KeyChange::Replace).collect();
@@ -259,7 +259,7 @@ impl Manager {
         Ok(row)
     }
 
-    async fn commit_key(&self, change: KeyChange<'_>, action: &str, actor: Actor) -> Result<Changed, KeyError> {
+    async fn commit_key(&self, change: KeyChange<'_>, action: &str, actor: &Actor) -> Result<Changed, KeyError> {
         let row = change.row().clone();
         self.inner().keys.check_unique(&row)?;
         Ok(Changed { behind: self.commit_keys(&[change], action, actor).await?, row })
@@ -270,7 +270,7 @@ impl Manager {
         &self,
         changes: &[KeyChange<'_>],
         action: &str,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<Result<(), GatewayBehind>, store::Error> {
         let entries: Vec<_> = changes.iter().map(|change| entry(change.row(), action, actor)).collect();
         self.store().keys().change(changes, &entries).await?;
@@ -287,10 +287,10 @@ impl Manager {
     }
 }
 
-fn entry<'a>(row: &'a KeyRow, action: &'a str, actor: Actor) -> AuditEntry<'a> {
+fn entry<'a>(row: &'a KeyRow, action: &'a str, actor: &'a Actor) -> AuditEntry<'a> {
     AuditEntry {
         at: row.updated_at,
-        actor: actor.as_str(),
+        by: actor.by(),
         action,
         subject: &row.id,
         detail: json!({ "alias": row.alias, "key_name": row.key_name }),

@@ -35,7 +35,9 @@ const MASTER: &str = "litellm_proxy_master_key";
 const USER: &str = "default_user_id";
 
 /// Who gets here has presented the master key to the gateway.
-const ACTOR: Actor = Actor::Master;
+fn actor() -> Actor {
+    Actor::litellm()
+}
 
 /// All paths.
 pub(crate) fn router() -> Router<Manager> {

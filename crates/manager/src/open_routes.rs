@@ -47,7 +47,11 @@ impl Manager {
     ///
     /// Shutting acts before it is written down, and whether it can be or not; the error then says that a restart opens
     /// them again.
-    pub(crate) async fn set_open_routes(&self, open: bool, actor: Actor) -> Result<Result<(), GatewayBehind>, NotKept> {
+    pub(crate) async fn set_open_routes(
+        &self,
+        open: bool,
+        actor: &Actor,
+    ) -> Result<Result<(), GatewayBehind>, NotKept> {
         let mut behind = Ok(());
         if !open {
             self.inner().open_routes.0.store(false, Ordering::SeqCst);
@@ -56,7 +60,7 @@ impl Manager {
         self.keep_open_routes(open, actor)
             .await
             .map_err(|error| NotKept { are_open: self.inner().open_routes.are_open(), error })?;
-        tracing::info!(open, actor = actor.as_str(), "open routes switched");
+        tracing::info!(open, actor = actor.name(), "open routes switched");
         if open {
             behind = self.publish_and_wait().await;
         }
@@ -69,10 +73,10 @@ impl Manager {
     }
 
     /// Writes it down, without telling anybody.
-    pub(crate) async fn keep_open_routes(&self, open: bool, actor: Actor) -> store::Result<()> {
+    pub(crate) async fn keep_open_routes(&self, open: bool, actor: &Actor) -> store::Result<()> {
         let audit = AuditEntry {
             at: self.config().clock.now(),
-            actor: actor.as_str(),
+            by: actor.by(),
             action: if open { "open.on" } else { "open.off" },
             subject: SETTING,
             detail: json!({}),

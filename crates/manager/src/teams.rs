@@ -131,7 +131,7 @@ impl Manager {
         &self,
         id: Option<String>,
         fields: TeamFields,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<ChangedTeam, TeamError> {
         let now = self.config().clock.now();
         let id = id.unwrap_or_else(|| format!("team-{}", hex::encode(self.config().rng.bytes::<8>())));
@@ -150,7 +150,7 @@ impl Manager {
         &self,
         name: &str,
         action: &str,
-        actor: Actor,
+        actor: &Actor,
         edit: TeamEdit,
     ) -> Result<ChangedTeam, TeamError> {
         let _changing = self.inner().keys.changing().await;
@@ -169,7 +169,7 @@ impl Manager {
     }
 
     /// Deletes a team and all its keys: a key without its team would be free of the team's limits.
-    pub(crate) async fn delete_team(&self, name: &str, actor: Actor) -> Result<ChangedTeam, TeamError> {
+    pub(crate) async fn delete_team(&self, name: &str, actor: &Actor) -> Result<ChangedTeam, TeamError> {
         let _changing = self.inner().keys.changing().await;
         let mut row = self.inner().teams.find(name).ok_or(TeamError::NotFound)?;
         row.updated_at = self.config().clock.now();
@@ -190,12 +190,12 @@ impl Manager {
         change: &TeamChange<'_>,
         keys: &[KeyRow],
         action: &str,
-        actor: Actor,
+        actor: &Actor,
     ) -> Result<ChangedTeam, TeamError> {
         let row = change.row().clone();
         self.inner().teams.check_alias(&row)?;
         let entry =
-            |subject, action, detail| AuditEntry { at: row.updated_at, actor: actor.as_str(), action, subject, detail };
+            |subject, action, detail| AuditEntry { at: row.updated_at, by: actor.by(), action, subject, detail };
         let of_keys = keys.iter().map(|key| {
             entry(
                 key.id.as_str(),

@@ -13,13 +13,24 @@ pub struct Audit<'s> {
     database: &'s Database,
 }
 
+/// Who does something, and how they got in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct By<'a> {
+    /// Who: `owner` (control socket), `master` (master key), `import`, an account's name ...
+    pub actor: &'a str,
+    /// How: `socket`, `session` ...
+    pub via: &'a str,
+    /// Address that it came from, if it came over a network.
+    pub remote: Option<&'a str>,
+}
+
 /// Something that was done, written in the transaction that does it.
 #[derive(Clone, Debug)]
 pub struct AuditEntry<'a> {
     /// When.
     pub at: Timestamp,
-    /// Who: `owner` (control socket), `master` (master key), `import` ...
-    pub actor: &'a str,
+    /// Who, and how.
+    pub by: By<'a>,
     /// What: `apply`, `key.create` ...
     pub action: &'a str,
     /// To which thing: a revision's number, a key's id ...
@@ -37,6 +48,10 @@ pub struct AuditRow {
     pub at: Timestamp,
     /// Who.
     pub actor: String,
+    /// How they got in; empty where that was not noted yet.
+    pub via: String,
+    /// Address that it came from, if it came over a network.
+    pub remote: Option<String>,
     /// What.
     pub action: String,
     /// To which thing.
@@ -54,7 +69,7 @@ impl<'s> Audit<'s> {
 
     /// The latest `limit` rows, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<AuditRow>> {
-        sqlx::query("SELECT id, at, actor, action, subject, detail FROM audit ORDER BY id DESC LIMIT $1")
+        sqlx::query("SELECT id, at, actor, via, remote, action, subject, detail FROM audit ORDER BY id DESC LIMIT $1")
             .bind(i64::from(limit))
             .fetch_all(self.database.read()?)
             .await
@@ -64,15 +79,19 @@ impl<'s> Audit<'s> {
 }
 
 pub(crate) async fn insert(connection: &mut sqlx::SqliteConnection, entry: &AuditEntry<'_>) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO audit (at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)")
-        .bind(entry.at.as_micros())
-        .bind(entry.actor)
-        .bind(entry.action)
-        .bind(entry.subject)
-        .bind(entry.detail.to_string())
-        .execute(connection)
-        .await
-        .map(drop)
+    sqlx::query(
+        "INSERT INTO audit (at, actor, via, remote, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(entry.at.as_micros())
+    .bind(entry.by.actor)
+    .bind(entry.by.via)
+    .bind(entry.by.remote)
+    .bind(entry.action)
+    .bind(entry.subject)
+    .bind(entry.detail.to_string())
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 fn row(row: &SqliteRow) -> sqlx::Result<AuditRow> {
@@ -81,8 +100,37 @@ fn row(row: &SqliteRow) -> sqlx::Result<AuditRow> {
         id: unsigned(row.try_get("id")?),
         at: Timestamp::from_micros(row.try_get("at")?),
         actor: row.try_get("actor")?,
+        via: row.try_get("via")?,
+        remote: row.try_get("remote")?,
         action: row.try_get("action")?,
         subject: row.try_get("subject")?,
         detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::store;
+
+    #[tokio::test]
+    async fn what_was_noted_can_neither_be_changed_nor_removed() {
+        let (_home, store) = store().await;
+        let by = By { actor: "ann", via: "session", remote: Some("10.0.0.5") };
+        let at = Timestamp::from_micros(7);
+        let entry = AuditEntry { at, by, action: "open.off", subject: "open_routes", detail: json!({}) };
+        store.settings().set_audited("open_routes", "shut", &entry).await.unwrap();
+
+        for statement in ["UPDATE audit SET actor = 'bob'", "DELETE FROM audit"] {
+            let mut write = store.main.write().await.unwrap();
+            let error = sqlx::query(statement).execute(write.connection()).await.unwrap_err();
+            assert!(error.to_string().contains("append-only"), "{statement}: {error}");
+        }
+        let rows = store.audit().list(10).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].actor.as_str(), rows[0].via.as_str()), ("ann", "session"));
+        assert_eq!(rows[0].remote.as_deref(), Some("10.0.0.5"));
+    }
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use database::Database;
 use labels::Labels;
 
-pub use audit::{Audit, AuditEntry, AuditRow};
+pub use audit::{Audit, AuditEntry, AuditRow, By};
 pub use error::{Cause, Error, Result};
 pub use events::{Events, LoggedEvent, LogsFilter, Spend, Spending, Sums, UsageBy, UsageFilter, UsageRow};
 pub use health::{Health, Problem};

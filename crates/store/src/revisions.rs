@@ -176,13 +176,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::By;
     use crate::testing::store;
 
     async fn commit(store: &crate::Store, number: u64, priced: &[&str]) -> Result<()> {
         let at = Timestamp::from_micros(i64::try_from(number).unwrap() * 1_000_000);
         let summary =
             RevisionSummary { number, applied_at: at, author: "owner".into(), digest: format!("digest-{number}") };
-        let audit = AuditEntry { at, actor: "owner", action: "apply", subject: "r", detail: json!({"n": number}) };
+        let by = By { actor: "owner", via: "socket", remote: None };
+        let audit = AuditEntry { at, by, action: "apply", subject: "r", detail: json!({"n": number}) };
         let document = format!("{{\"version\":{number}}}");
         let settings = [("last", Some("x")), ("absent", None)];
         let new = NewRevision { summary: &summary, document: &document, priced, settings: &settings, audit: &audit };

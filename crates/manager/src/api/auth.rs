@@ -1,20 +1,31 @@
-use axum::extract::{Request, State};
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, header};
 use snapshot::KeyHash;
 
 use super::Problem;
-use crate::Manager;
+use crate::{Actor, Manager};
 
-/// Lets pass who presents the master key.
-pub(super) async fn require_master_key(State(manager): State<Manager>, request: Request, next: Next) -> Response {
+/// Lets pass who presents the master key, and tells the handlers who it is.
+pub(super) async fn require_master_key(State(manager): State<Manager>, mut request: Request, next: Next) -> Response {
     // Hashes are compared, not keys: how long that takes tells nothing about the key.
     let presented = bearer(request.headers()).map(KeyHash::of);
     match manager.inner().outlet.master_key() {
-        Some(master) if presented == Some(master) => next.run(request).await,
+        Some(master) if presented == Some(master) => {
+            let actor = Actor::master(remote(&request));
+            request.extensions_mut().insert(actor);
+            next.run(request).await
+        }
         _ => Problem::unauthorized("present the master key as `Authorization: Bearer sk-…`").into_response(),
     }
+}
+
+/// Address of whoever is connected; none where there is no network.
+fn remote(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -59,7 +59,7 @@ pub(super) async fn set(
 ) -> Result<Json<OpenRoutes>, Problem> {
     let switched = manager.finish({
         let manager = manager.clone();
-        async move { manager.set_open_routes(wanted.open, actor).await }
+        async move { manager.set_open_routes(wanted.open, &actor).await }
     });
     let behind = switched.await?.err();
     Ok(Json(OpenRoutes::of(&manager, behind.map(|behind| behind.to_string()))))

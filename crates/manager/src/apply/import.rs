@@ -55,11 +55,11 @@ impl Manager {
         };
         let document = read(&text, self).map_err(|error| error.to_string())?;
         if let Some(intents) = projection::read_intents(&self.config().home) {
-            let kept = self.keep_open_routes(intents.open_routes, Actor::Import).await;
+            let kept = self.keep_open_routes(intents.open_routes, &Actor::import()).await;
             kept.map_err(|error| error.to_string())?;
         }
         let proposal = Proposal::back_to(&self.current(), document);
-        let revision = self.commit(&proposal, Actor::Import, None).await.map_err(|error| error.to_string())?;
+        let revision = self.commit(&proposal, &Actor::import(), None).await.map_err(|error| error.to_string())?;
         tracing::info!(revision, "config.json was imported");
         Ok(())
     }

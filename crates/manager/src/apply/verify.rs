@@ -225,7 +225,7 @@ impl Manager {
             None => Document::default(),
         };
         let proposal = Proposal::back_to(&self.current(), document);
-        self.commit(&proposal, Actor::Rollback, None).await.map(drop)
+        self.commit(&proposal, &Actor::rollback(), None).await.map(drop)
     }
 
     async fn forget_pending(&self) {

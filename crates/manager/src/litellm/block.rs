@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use super::{ACTOR, LiteError, row};
+use super::{LiteError, actor, row};
 use crate::Manager;
 use crate::keys::KeyEdit;
 
@@ -30,7 +30,7 @@ async fn set(
     let name = Fields::read(body, manager.config().clock.now())?.name()?;
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.update_key(&name, action, ACTOR, KeyEdit::blocked(blocked)).await }
+        async move { manager.update_key(&name, action, &actor(), KeyEdit::blocked(blocked)).await }
     });
     let key = changed.await?.row;
     let spent = row::Spent::by_key(&manager, &key).await?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::fields::{lookup, object, texts};
-use super::{ACTOR, LiteError};
+use super::{LiteError, actor};
 use crate::Manager;
 use crate::keys::KeyError;
 
@@ -20,7 +20,7 @@ pub(super) async fn delete(State(manager): State<Manager>, body: Bytes) -> Resul
     let names: Vec<_> = keys.iter().map(|key| lookup(key)).chain(aliases).collect();
     let deleted = manager.finish({
         let manager = manager.clone();
-        async move { manager.delete_keys(&names, ACTOR).await }
+        async move { manager.delete_keys(&names, &actor()).await }
     });
     match deleted.await {
         Ok(()) => Ok(Json(json!({ "deleted_keys": asked }))),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use snapshot::Secret;
 
 use super::fields::Fields;
-use super::{ACTOR, LiteError, row};
+use super::{LiteError, actor, row};
 use crate::Manager;
 use crate::keys::KeyFields;
 
@@ -20,7 +20,7 @@ pub(super) async fn generate(
     sent.edit.apply(&mut fields);
     let issued = manager.finish({
         let manager = manager.clone();
-        async move { manager.create_key(fields, secret, ACTOR).await }
+        async move { manager.create_key(fields, secret, &actor()).await }
     });
     let issued = issued.await?;
     let mut answer = row::issued(&issued.changed.row, &issued.secret, &row::Spent::default());

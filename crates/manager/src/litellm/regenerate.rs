@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, lookup};
-use super::{ACTOR, LiteError, row};
+use super::{LiteError, actor, row};
 use crate::Manager;
 
 /// `POST /key/regenerate`
@@ -31,7 +31,7 @@ async fn rotate(manager: Manager, name: String, mut sent: Fields) -> Result<Json
     let secret = sent.new_key.take();
     let issued = manager.finish({
         let manager = manager.clone();
-        async move { manager.rotate_key(&name, secret, ACTOR, sent.edit).await }
+        async move { manager.rotate_key(&name, secret, &actor(), sent.edit).await }
     });
     let issued = issued.await?;
     let spent = row::Spent::by_key(&manager, &issued.changed.row).await?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use super::{ACTOR, LiteError, row};
+use super::{LiteError, actor, row};
 use crate::Manager;
 
 /// `POST /key/update`
@@ -13,7 +13,7 @@ pub(super) async fn update(State(manager): State<Manager>, body: Bytes) -> Resul
     let (name, asked) = (sent.name()?, sent.key.clone());
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.update_key(&name, "key.update", ACTOR, sent.edit).await }
+        async move { manager.update_key(&name, "key.update", &actor(), sent.edit).await }
     });
     let key = changed.await?.row;
     let spent = row::Spent::by_key(&manager, &key).await?;

@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::{TcpListener, UnixListener};
@@ -16,7 +17,7 @@ impl Manager {
     }
 
     /// The admin API for holders of the master key, as it is served on `own` address.
-    pub fn admin_router(&self, own: std::net::SocketAddr) -> Router {
+    pub fn admin_router(&self, own: SocketAddr) -> Router {
         api::admin_router(self, own)
     }
 
@@ -29,6 +30,7 @@ impl Manager {
     /// Serves [`admin_router`](Self::admin_router), until cancelled.
     pub async fn serve_admin(&self, listener: TcpListener, cancel: CancellationToken) -> io::Result<()> {
         let own = listener.local_addr()?;
-        axum::serve(listener, self.admin_router(own)).with_graceful_shutdown(cancel.cancelled_owned()).await
+        let service = self.admin_router(own).into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned()).await
     }
 }

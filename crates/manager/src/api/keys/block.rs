@@ -45,7 +45,7 @@ async fn set(
 ) -> Result<Json<KeyView>, Problem> {
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.update_key(&key, action, actor, KeyEdit::blocked(blocked)).await }
+        async move { manager.update_key(&key, action, &actor, KeyEdit::blocked(blocked)).await }
     });
     let changed = changed.await?;
     Ok(Json(KeyView::of_changed(&manager, changed).await))

@@ -85,7 +85,7 @@ pub(in crate::api) async fn create(
     let secret = new.key.map(Secret::new);
     let issued = manager.finish({
         let manager = manager.clone();
-        async move { manager.create_key(fields, secret, actor).await }
+        async move { manager.create_key(fields, secret, &actor).await }
     });
     let issued = issued.await?;
     let view = IssuedKeyView::of_issued(&manager, issued).await.warn_of_unknown_models(&manager);

@@ -20,7 +20,7 @@ pub(in crate::api) async fn delete(
 ) -> Result<Json<KeyView>, Problem> {
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.delete_key(&key, actor).await }
+        async move { manager.delete_key(&key, &actor).await }
     });
     let changed = changed.await?;
     Ok(Json(KeyView::of_changed(&manager, changed).await))

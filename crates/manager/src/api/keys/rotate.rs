@@ -22,7 +22,7 @@ pub(in crate::api) async fn rotate(
 ) -> Result<Json<IssuedKeyView>, Problem> {
     let issued = manager.finish({
         let manager = manager.clone();
-        async move { manager.rotate_key(&key, None, actor, KeyEdit::default()).await }
+        async move { manager.rotate_key(&key, None, &actor, KeyEdit::default()).await }
     });
     let issued = issued.await?;
     Ok(Json(IssuedKeyView::of_issued(&manager, issued).await))

@@ -80,7 +80,7 @@ pub(in crate::api) async fn update(
     let edit = patch.into_edit(manager.config().clock.now())?;
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.update_key(&key, "key.update", actor, edit).await }
+        async move { manager.update_key(&key, "key.update", &actor, edit).await }
     });
     let changed = changed.await?;
     Ok(Json(KeyView::of_changed(&manager, changed).await.warn_of_unknown_models(&manager)))

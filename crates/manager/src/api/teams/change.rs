@@ -72,7 +72,7 @@ pub(in crate::api) async fn create(
     let fields = TeamFields { alias, models, limits: limits.into_row()?, blocked, metadata };
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.create_team(id, fields, actor).await }
+        async move { manager.create_team(id, fields, &actor).await }
     });
     let changed = changed.await?;
     Ok((StatusCode::CREATED, Json(TeamView::of_changed(&manager, changed).await)))
@@ -140,7 +140,7 @@ pub(in crate::api) async fn delete(
 ) -> Result<Json<TeamView>, Problem> {
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.delete_team(&team, actor).await }
+        async move { manager.delete_team(&team, &actor).await }
     });
     let changed = changed.await?;
     Ok(Json(TeamView::of_changed(&manager, changed).await))
@@ -155,7 +155,7 @@ async fn set(
 ) -> Result<Json<TeamView>, Problem> {
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.update_team(&team, action, actor, edit).await }
+        async move { manager.update_team(&team, action, &actor, edit).await }
     });
     let changed = changed.await?;
     Ok(Json(TeamView::of_changed(&manager, changed).await))

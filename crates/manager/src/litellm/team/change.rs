@@ -9,7 +9,7 @@ use super::row;
 use crate::Manager;
 use crate::litellm::fields::{object, texts};
 use crate::litellm::row::{Spent, warn};
-use crate::litellm::{ACTOR, LiteError};
+use crate::litellm::{LiteError, actor};
 use crate::teams::{TeamEdit, TeamError, TeamFields};
 
 /// `POST /team/new`
@@ -22,7 +22,7 @@ pub(in crate::litellm) async fn new(
     edit.apply(&mut fields);
     let made = manager.finish({
         let manager = manager.clone();
-        async move { manager.create_team(id, fields, ACTOR).await }
+        async move { manager.create_team(id, fields, &actor()).await }
     });
     let team = made.await?.row;
     let mut answer = row::table(&team, &Spent::default());
@@ -67,7 +67,7 @@ pub(in crate::litellm) async fn delete(State(manager): State<Manager>, body: Byt
     for team in asked.clone() {
         let gone = manager.finish({
             let (manager, team) = (manager.clone(), team.clone());
-            async move { manager.delete_team(&team, ACTOR).await }
+            async move { manager.delete_team(&team, &actor()).await }
         });
         gone.await.map_err(|error| named(error, &team))?;
     }
@@ -83,7 +83,7 @@ async fn set(
     let asked = name.clone();
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.update_team(&name, action, ACTOR, edit).await }
+        async move { manager.update_team(&name, action, &actor(), edit).await }
     });
     let team = changed.await.map_err(|error| named(error, &asked))?.row;
     let mut row = shown(manager, &team).await?;

@@ -1,0 +1,13 @@
+-- How whoever did it got in, and from where.
+ALTER TABLE audit ADD COLUMN via    TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit ADD COLUMN remote TEXT;
+
+CREATE TRIGGER audit_is_not_edited BEFORE UPDATE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit is append-only');
+END;
+
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit is append-only');
+END;
