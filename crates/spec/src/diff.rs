@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{Document, Item, ItemKind, items};
+use crate::{Document, Item, ItemId, ItemKind, items};
 
 mod fields;
 
@@ -15,9 +16,20 @@ pub struct Change {
     pub name: String,
     /// What happens to it.
     pub change: ChangeKind,
-    /// What differs, for a changed item: paths below it, as `price.input`. A deployment stands under its id, as
-    /// `deployments[1f0c].endpoint.url`, or under its position where it has none.
-    pub fields: Vec<String>,
+    /// What differs, for a changed item.
+    pub fields: Vec<FieldChange>,
+}
+
+/// What differs at one place of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Where, below the item, as `price.input`. A deployment stands under its id, as `deployments[1f0c].endpoint.url`, or
+    /// under its position where it has none.
+    pub path: String,
+    /// What stood there; none if nothing did.
+    pub old: Option<Value>,
+    /// What stands there; none if nothing does.
+    pub new: Option<Value>,
 }
 
 /// What happens to an item.
@@ -38,8 +50,18 @@ type Key<'a> = (ItemKind, &'a str);
 // === impl Change ===
 
 impl Change {
-    fn of(item: &Item, change: ChangeKind, fields: Vec<String>) -> Self {
+    fn of(item: &Item, change: ChangeKind, fields: Vec<FieldChange>) -> Self {
         Self { kind: item.kind, name: item.name.clone(), change, fields }
+    }
+
+    /// The item's identity.
+    pub fn id(&self) -> ItemId {
+        ItemId::new(self.kind, &self.name)
+    }
+
+    /// Where it differs, as `price.input`.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| field.path.as_str())
     }
 }
 

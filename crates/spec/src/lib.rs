@@ -6,7 +6,8 @@
 //! 2. [`Document::absolutize`] and [`Document::assign_ids`] make it independent of where it came from.
 //! 3. [`validate`] names every fault at once; [`warnings`] names what is allowed and yet has no effect.
 //! 4. [`diff`] compares it with the document that is applied now, item by item.
-//! 5. [`to_yaml`] and [`to_json`] write it back; parsing that gives the same document.
+//! 5. An item can be put into a document or taken away by itself ([`Document::put_item`]); its kind is one file in `kinds`.
+//! 6. [`to_yaml`] and [`to_json`] write it back; parsing that gives the same document.
 //!
 //! Strings may be references to the environment (`os.environ/NAME`, see [`environment_variable`]) and
 //! commands hold placeholders (see [`placeholder`]). Both stay as they are here; whoever starts an engine
@@ -20,12 +21,15 @@ mod document;
 mod environment;
 mod fault;
 mod item;
+mod kinds;
 pub mod limits;
+mod mask;
 mod model_type;
 mod parse;
 mod period;
 pub mod placeholder;
 mod quote;
+mod reference;
 mod schema;
 mod validate;
 mod warning;
@@ -35,14 +39,17 @@ mod write;
 mod arbitrary;
 
 pub use defaults::{TypeDefaults, defaults};
-pub use diff::{Change, ChangeKind, diff};
+pub use diff::{Change, ChangeKind, FieldChange, diff};
 pub use document::*;
 pub use environment::{environment_variable, environment_variables, is_secret_name};
 pub use fault::{Fault, Faults};
-pub use item::{Item, ItemKind, items};
+pub use item::{Item, ItemId, items};
+pub use kinds::{ItemKind, UnknownKind};
+pub use mask::{MASK, masked};
 pub use model_type::ModelType;
 pub use parse::{Format, ParseError, parse};
 pub use period::{Period, PeriodUnit, UnfitPeriod};
+pub use reference::{Reference, references};
 pub use schema::json_schema;
 pub use validate::validate;
 pub use warning::{Warning, warnings};

@@ -7,6 +7,8 @@ mod snippet;
 mod strict;
 mod yaml;
 
+pub(crate) use strict::Strict;
+
 /// Characters of a message that are shown.
 const MESSAGE_CHARS: usize = 500;
 

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::{Document, Faults, fault::Scope, limits as bounds};
+use crate::{Document, Faults, fault::Scope, limits as bounds, reference};
 
 mod cache;
 mod command;
@@ -42,6 +42,7 @@ pub fn validate(document: &Document) -> Result<(), Faults> {
     cache::check(&mut root.field("cache"), cache);
     requests::check(&mut root.field("requests"), requests);
     limits::check(&mut root.field("limits"), limits);
+    reference::check(&mut root, document);
     Faults::from_list(faults)
 }
 

@@ -141,6 +141,6 @@ impl From<Applied> for ApplyAnswer {
 
 impl From<Change> for ChangeView {
     fn from(Change { kind, name, change, fields }: Change) -> Self {
-        Self { kind, name, change, fields }
+        Self { kind, name, change, fields: fields.into_iter().map(|field| field.path).collect() }
     }
 }

@@ -40,7 +40,7 @@ type Replicas<'d> = BTreeMap<&'d str, &'d str>;
 /// What leads from `old` to `new`, model by model.
 pub(crate) fn plan(old: &Document, new: &Document, changes: &[Change], env: &Environment) -> Vec<Step> {
     let (before, after) = (desired(old, env), desired(new, env));
-    let models = changes.iter().filter(|change| change.kind == ItemKind::Model);
+    let models = changes.iter().filter(|change| change.kind == ItemKind::MODEL);
     models.map(|change| step(change, &replicas_of(&before, &change.name), &replicas_of(&after, &change.name))).collect()
 }
 
@@ -58,14 +58,19 @@ fn step(change: &Change, before: &Replicas<'_>, after: &Replicas<'_>) -> Step {
         (ChangeKind::New, .., added) => (StepAction::Start, format!("new, {}", engines(added, "starts"))),
         (ChangeKind::Deleted, _, 0, _) => (StepAction::Remove, "deleted".to_owned()),
         (ChangeKind::Deleted, _, removed, _) => (StepAction::Remove, format!("deleted, {}", engines(removed, "stops"))),
-        (ChangeKind::Changed, 0, 0, 0) => (StepAction::Hot, format!("{} changed", change.fields.join(", "))),
+        (ChangeKind::Changed, 0, 0, 0) => (StepAction::Hot, format!("{} changed", paths(change))),
         (ChangeKind::Changed, 0, 0, added) => (StepAction::Start, engines(added, "starts")),
         (ChangeKind::Changed, 0, removed, _) => (StepAction::Remove, engines(removed, "stops")),
         (ChangeKind::Changed, replaced, ..) => {
-            (StepAction::Restart, format!("{} changed, {}", change.fields.join(", "), engines(replaced, "restarts")))
+            (StepAction::Restart, format!("{} changed, {}", paths(change), engines(replaced, "restarts")))
         }
     };
     Step { model: change.name.clone(), action, interrupts: replaced + removed > 0, reason }
+}
+
+/// Where a changed item differs.
+fn paths(change: &Change) -> String {
+    change.paths().collect::<Vec<_>>().join(", ")
 }
 
 /// `1 engine starts`, `2 engines start`.

@@ -242,7 +242,7 @@ impl Manager {
 
 /// Names of the models that are there after the changes and touched by them.
 fn touched(changes: &[Change]) -> Vec<String> {
-    let stays = |change: &&Change| change.kind == ItemKind::Model && change.change != ChangeKind::Deleted;
+    let stays = |change: &&Change| change.kind == ItemKind::MODEL && change.change != ChangeKind::Deleted;
     changes.iter().filter(stays).map(|change| change.name.clone()).collect()
 }
 

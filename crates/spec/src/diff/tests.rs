@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::{Format, arbitrary::documents, parse};
@@ -16,7 +17,10 @@ models:
 
 fn changes(after: &str) -> Vec<(ItemKind, String, ChangeKind, String)> {
     let [before, after] = [BEFORE, after].map(|text| parse(text, Format::Yaml).unwrap());
-    let change = |change: Change| (change.kind, change.name, change.change, change.fields.join(" "));
+    let change = |change: Change| {
+        let paths = change.paths().collect::<Vec<_>>().join(" ");
+        (change.kind, change.name, change.change, paths)
+    };
     diff(&before, &after).into_iter().map(change).collect()
 }
 
@@ -31,11 +35,11 @@ fn new_changed_and_deleted_models_and_settings() {
         .replace("name: c, type: chat", "name: c, type: vision, open_access: true")
         + "\nrouting: { retries: 1, timeouts: { total: 9 } }\nledger: { on_full: serve }";
     let expected = [
-        expect(ItemKind::Model, "n", ChangeKind::New, ""),
-        expect(ItemKind::Model, "c", ChangeKind::Changed, "type open_access"),
-        expect(ItemKind::Settings, "routing", ChangeKind::Changed, "retries timeouts.total"),
-        expect(ItemKind::Settings, "ledger", ChangeKind::Changed, "on_full"),
-        expect(ItemKind::Model, "b", ChangeKind::Deleted, ""),
+        expect(ItemKind::MODEL, "n", ChangeKind::New, ""),
+        expect(ItemKind::MODEL, "c", ChangeKind::Changed, "type open_access"),
+        expect(ItemKind::SETTINGS, "routing", ChangeKind::Changed, "retries timeouts.total"),
+        expect(ItemKind::SETTINGS, "ledger", ChangeKind::Changed, "on_full"),
+        expect(ItemKind::MODEL, "b", ChangeKind::Deleted, ""),
     ];
     assert_eq!(changes(&after), expected);
 }
@@ -48,7 +52,7 @@ fn deployments_are_compared_by_id() {
         .replace("http://three", "http://tres");
     let fields = "deployments[e1] deployments[e2].endpoint.weight deployments[e2].endpoint.rpm \
                   deployments[2].endpoint.url deployments[e9]";
-    assert_eq!(changes(&after), [expect(ItemKind::Model, "a", ChangeKind::Changed, fields)]);
+    assert_eq!(changes(&after), [expect(ItemKind::MODEL, "a", ChangeKind::Changed, fields)]);
 }
 
 #[test]
@@ -64,6 +68,17 @@ models:
       { endpoint: { url: 'http://three' } } ] }
 ";
     assert_eq!(changes(after), []);
+}
+
+#[test]
+fn a_difference_says_from_what_to_what() {
+    let [before, after] =
+        [BEFORE, &BEFORE.replace("rpm: 5", "weight: 3")].map(|text| parse(text, Format::Yaml).unwrap());
+    let fields = diff(&before, &after).remove(0).fields;
+    let shown: Vec<_> = fields.into_iter().map(|f| (f.path, f.old, f.new)).collect();
+    let weight = ("deployments[e2].endpoint.weight".to_owned(), Some(json!(1)), Some(json!(3)));
+    let rpm = ("deployments[e2].endpoint.rpm".to_owned(), Some(json!(5)), None);
+    assert_eq!(shown, [weight, rpm]);
 }
 
 proptest! {

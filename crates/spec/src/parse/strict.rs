@@ -7,7 +7,7 @@ use serde::forward_to_deserialize_any;
 ///
 /// serde's derived types also take a list of values in the order of their fields (`["tiny", "chat"]` for a model),
 /// which nobody means to write and no schema allows.
-pub(super) struct Strict<T>(pub(super) T);
+pub(crate) struct Strict<T>(pub(crate) T);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     type Error = D::Error;

@@ -1,0 +1,80 @@
+use serde_json::Value;
+
+use super::read::read;
+use super::{ItemKind, Kind, json};
+use crate::{Document, Fault, quote::Quoted};
+
+/// Sections of settings, by the names of their fields. Always there, so they can only change.
+pub(super) struct Settings;
+
+/// One section.
+struct Section {
+    name: &'static str,
+    get: fn(&Document) -> Value,
+    put: fn(&mut Document, Value) -> Result<(), Fault>,
+    reset: fn(&mut Document),
+}
+
+/// A section is a field of the document that has defaults.
+macro_rules! section {
+    ($field:ident) => {
+        Section {
+            name: stringify!($field),
+            get: |document| json(&document.$field),
+            put: |document, data| {
+                document.$field = read(data)?;
+                Ok(())
+            },
+            reset: |document| document.$field = Default::default(),
+        }
+    };
+}
+
+const SECTIONS: &[Section] =
+    &[section!(routing), section!(ledger), section!(cache), section!(requests), section!(limits)];
+
+// === impl ItemKind ===
+
+impl ItemKind {
+    /// A section of settings, by the name of its field: `routing`, `ledger` and so on. Always there.
+    pub const SETTINGS: Self = Self(&Settings);
+}
+
+// === impl Settings ===
+
+impl Kind for Settings {
+    fn name(&self) -> &'static str {
+        "settings"
+    }
+
+    fn items(&self, document: &Document) -> Vec<(String, Value)> {
+        SECTIONS.iter().map(|section| (section.name.to_owned(), (section.get)(document))).collect()
+    }
+
+    fn put(&self, document: &mut Document, name: &str, data: Value) -> Result<(), Fault> {
+        if let Some(section) = find(name) {
+            return (section.put)(document, data);
+        }
+        let known = SECTIONS.iter().map(|section| section.name).collect::<Vec<_>>().join(", ");
+        let message = format!("there is no section of settings called {}; there are {known}", Quoted(name));
+        Err(Fault { path: String::new(), message })
+    }
+
+    fn remove(&self, document: &mut Document, name: &str) -> bool {
+        find(name).map(|section| (section.reset)(document)).is_some()
+    }
+
+    fn locate<'p>(&self, _document: &Document, path: &'p str) -> Option<(String, &'p str)> {
+        let end = path.find(['.', '[']).unwrap_or(path.len());
+        let section = find(&path[..end])?;
+        Some((section.name.to_owned(), path[end..].trim_start_matches('.')))
+    }
+
+    fn place(&self, _document: &Document, name: &str) -> Option<String> {
+        find(name).map(|section| section.name.to_owned())
+    }
+}
+
+fn find(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.name == name)
+}
