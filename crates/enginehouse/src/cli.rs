@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{apply, completions, demo, doctor, key, model, open, serve, team, usage};
+use crate::commands::{apply, completions, demo, doctor, housekeeping, key, model, open, serve, team, usage};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Open(open::OpenArgs),
     /// What was used and what it cost
     Usage(usage::UsageArgs),
+    /// What is cleaned up, and how large the databases are
+    Housekeeping(housekeeping::HousekeepingArgs),
     /// Look at the machine, the home and the service, and say what to do
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

@@ -11,6 +11,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod engine_sim;
+pub(crate) mod housekeeping;
 pub(crate) mod key;
 mod limits;
 pub(crate) mod model;
@@ -49,6 +50,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
             with_client(globals, absent, async |client| team::run(client, *args).await)
         }
         Command::Usage(args) => with_client(globals, Absent::Refuse, async |client| usage::run(client, args).await),
+        Command::Housekeeping(args) => {
+            with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)
+        }
         Command::Doctor(args) => doctor::run(globals, &args),
         Command::Completions(args) => completions::run(&args),
         Command::EngineSim(args) => engine_sim::run(globals, args),

@@ -57,6 +57,11 @@ impl Actor {
         Self::new("import", Via::Itself, None)
     }
 
+    /// The manager itself, because housekeeping was due.
+    pub(crate) fn schedule() -> Self {
+        Self::new("schedule", Via::Itself, None)
+    }
+
     /// The manager itself, because an atomic apply failed.
     pub(crate) fn rollback() -> Self {
         Self::new("rollback", Via::Itself, None)

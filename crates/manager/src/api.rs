@@ -17,6 +17,7 @@ mod auth;
 mod document;
 mod extract;
 mod host;
+mod housekeeping;
 mod jobs;
 mod keys;
 mod limits;
@@ -85,6 +86,8 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(teams::get, teams::update, teams::delete))
         .routes(routes!(teams::block))
         .routes(routes!(teams::unblock))
-        .routes(routes!(usage::usage));
+        .routes(routes!(usage::usage))
+        .routes(routes!(housekeeping::get))
+        .routes(routes!(housekeeping::run));
     OpenApiRouter::with_openapi(openapi::Description::openapi()).nest("/api/v1", v1).split_for_parts()
 }

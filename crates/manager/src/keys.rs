@@ -16,6 +16,7 @@ mod amount;
 mod check;
 mod duration;
 mod edit;
+mod expired;
 #[cfg(test)]
 pub(crate) mod tests;
 

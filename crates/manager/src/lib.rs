@@ -15,6 +15,7 @@ mod current;
 mod digest;
 mod health;
 mod home;
+mod housekeeping;
 mod jobs;
 mod keys;
 mod litellm;

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::apply::Verification;
 use crate::current::{Current, UnreadableRevision};
 use crate::home::{Holder, HomeLock};
+use crate::housekeeping::Housekeeping;
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) keys: KeyTable,
     pub(crate) teams: TeamTable,
     pub(crate) open_routes: OpenRoutes,
+    pub(crate) housekeeping: Housekeeping,
     pub(crate) outlet: Outlet,
     pub(crate) fleet: Fleet,
     pub(crate) verification: Verification,
@@ -103,6 +105,7 @@ impl Manager {
             keys: KeyTable::new(store.keys().list().await?),
             teams: TeamTable::new(store.teams().list().await?),
             open_routes: OpenRoutes::read(&store).await?,
+            housekeeping: Housekeeping::read(&store).await?,
             outlet: Outlet::new(config.publisher.take(), master.hash),
             fleet: Fleet::default(),
             verification: Verification::default(),

@@ -5,15 +5,15 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::{
-    Cache, Deployment, Document, Endpoint, Engine, Gpu, Ledger, Limits, Model, ModelType, OnFull, Period, PeriodUnit,
-    Price, Provider, Requests, Routing, Runtime, Strategy as Choice, TimeoutOverrides, Timeouts,
+    Cache, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping, Ledger, Limits, Model, ModelType, OnFull, Period,
+    PeriodUnit, Price, Provider, Requests, Routing, Runtime, Strategy as Choice, TimeoutOverrides, Timeouts,
 };
 
 /// A whole document.
 pub(crate) fn documents() -> impl Strategy<Value = Document> {
     let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
-    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache(), requests(), some_limits()).prop_map(
-        |(version, models, routing, ledger, cache, requests, limits)| Document {
+    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache(), requests(), some_limits(), housekeeping()).prop_map(
+        |(version, models, routing, ledger, cache, requests, limits, housekeeping)| Document {
             version,
             models,
             routing,
@@ -21,6 +21,18 @@ pub(crate) fn documents() -> impl Strategy<Value = Document> {
             cache,
             requests,
             limits,
+            housekeeping,
+        },
+    )
+}
+
+fn housekeeping() -> impl Strategy<Value = Housekeeping> {
+    (any::<bool>(), any::<[u32; 2]>(), option::of(any::<u32>())).prop_map(
+        |(enabled, [interval_hours, usage_retention_days], expired_keys_days)| Housekeeping {
+            enabled,
+            interval_hours,
+            usage_retention_days,
+            expired_keys_days,
         },
     )
 }

@@ -3,6 +3,7 @@ mod deployment;
 mod endpoint;
 mod engine;
 mod gpu;
+mod housekeeping;
 mod ledger;
 mod limits;
 mod model;
@@ -20,6 +21,7 @@ pub use self::{
     endpoint::{Endpoint, Provider},
     engine::{Engine, Runtime},
     gpu::Gpu,
+    housekeeping::Housekeeping,
     ledger::{Ledger, OnFull},
     limits::Limits,
     model::Model,
@@ -55,6 +57,9 @@ pub struct Document {
     /// What all requests together may use, whoever sends them and to whichever model.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
+    /// What is cleaned up, and when.
+    #[serde(default)]
+    pub housekeeping: Housekeeping,
 }
 
 // === impl Document ===
@@ -69,6 +74,7 @@ impl Default for Document {
             cache: Cache::default(),
             requests: Requests::default(),
             limits: Limits::default(),
+            housekeeping: Housekeeping::default(),
         }
     }
 }

@@ -39,3 +39,8 @@ pub const SMALLEST_AMOUNT: f64 = 1e-9;
 pub const PERIOD: u32 = 10_000;
 /// Longest time-out or pause, in seconds: a day.
 pub const SECONDS: u32 = 86_400;
+/// Hours between two runs of housekeeping: an hour to a year.
+pub const HOUSEKEEPING_HOURS: RangeInclusive<u32> = 1..=8_760;
+/// Days that single requests are kept: ten years at most. A week at least: periods of budgets that do not begin with an
+/// hour are shorter than that ([`PERIOD`] minutes), and sums of what is trimmed are kept by the hour.
+pub const RETENTION_DAYS: RangeInclusive<u32> = 7..=3_650;

@@ -8,6 +8,7 @@ mod deployment;
 mod endpoint;
 mod engine;
 mod environment;
+mod housekeeping;
 mod limits;
 mod name;
 mod number;
@@ -20,7 +21,7 @@ mod url;
 ///
 /// Pure: whether a variable is set, a file is there or a GPU exists is checked where the document is used.
 pub fn validate(document: &Document) -> Result<(), Faults> {
-    let Document { version, models, routing, ledger: _, cache, requests, limits } = document;
+    let Document { version, models, routing, ledger: _, cache, requests, limits, housekeeping } = document;
     let mut faults = Vec::new();
     let mut root = Scope::root(&mut faults);
     if *version != bounds::VERSION {
@@ -42,6 +43,7 @@ pub fn validate(document: &Document) -> Result<(), Faults> {
     cache::check(&mut root.field("cache"), cache);
     requests::check(&mut root.field("requests"), requests);
     limits::check(&mut root.field("limits"), limits);
+    housekeeping::check(&mut root.field("housekeeping"), housekeeping);
     reference::check(&mut root, document);
     Faults::from_list(faults)
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use crate::{Cause, Error, Result};
 
@@ -73,7 +75,12 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true);
         let sqlx_error = |error: sqlx::Error| Error::from_sqlx(name, &error);
-        let writer = pool(1).connect_with(options.clone().busy_timeout(BUSY)).await.map_err(sqlx_error)?;
+        let mut writing = options.clone().busy_timeout(BUSY);
+        if is_empty(&path) {
+            // What housekeeping frees can go back to the disk step by step. A file that has tables keeps what it was made with.
+            writing = writing.auto_vacuum(SqliteAutoVacuum::Incremental);
+        }
+        let writer = pool(1).connect_with(writing).await.map_err(sqlx_error)?;
         migrations.run(&writer).await.map_err(|error| migrate_error(name, &error))?;
         let readers = pool(READERS).connect_lazy_with(options.clone().busy_timeout(BUSY).read_only(true));
         let probe = pool(1).connect_lazy_with(options.busy_timeout(Duration::ZERO));
@@ -226,6 +233,10 @@ impl FileId {
 /// Creates the file for the owner only; SQLite gives its side files the same mode.
 fn create(path: &Path) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0)
 }
 
 /// A pool that keeps its connections: a new one could meet another file under the same name.

@@ -15,6 +15,8 @@ mod logs;
 mod since;
 #[cfg(test)]
 mod tests;
+mod trim;
+mod trimmed;
 mod usage;
 
 pub use logs::{LoggedEvent, LogsFilter};
@@ -64,7 +66,8 @@ impl Sink for Events {
 async fn take_in(connection: &mut sqlx::SqliteConnection, batch: &Batch, labels: &Labels) -> sqlx::Result<()> {
     let Batch { gateway, events, position } = batch;
     let mut sums = aggregate::Sums::default();
-    for event in insert::insert(connection, *gateway, events, labels).await? {
+    let events = trimmed::without(connection, *gateway, events).await?;
+    for event in insert::insert(connection, *gateway, &events, labels).await? {
         sums.add(event, labels.of(&event.open.key).as_deref());
     }
     sums.store(connection).await?;

@@ -15,6 +15,7 @@ mod keys;
 mod labels;
 mod limits;
 mod revisions;
+mod room;
 mod settings;
 mod teams;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use health::{Health, Problem};
 pub use keys::{KeyChange, KeyRow, Keys};
 pub use limits::RowLimits;
 pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions};
+pub use room::Room;
 pub use settings::Settings;
 pub use teams::{TeamChange, TeamRow, Teams};
 

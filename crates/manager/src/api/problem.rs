@@ -8,6 +8,7 @@ use store::Cause;
 use utoipa::ToSchema;
 
 use crate::apply::ApplyError;
+use crate::housekeeping::HousekeepingError;
 use crate::keys::KeyError;
 use crate::open_routes::NotKept;
 use crate::teams::TeamError;
@@ -158,6 +159,15 @@ impl From<NotKept> for Problem {
     fn from(error: NotKept) -> Self {
         tracing::warn!(%error, "the store refused");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).titled("Store unavailable")
+    }
+}
+
+impl From<HousekeepingError> for Problem {
+    fn from(error: HousekeepingError) -> Self {
+        match error {
+            HousekeepingError::Runs(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            HousekeepingError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -32,6 +32,7 @@ impl Manager {
             health::watch_store(&self.0.store, &self.0.health, &cancel),
             self.drain(&cancel),
             self.publish_booked(&cancel),
+            self.keep_house(&cancel),
         );
         self.0.running.store(false, Ordering::Relaxed);
     }

@@ -30,8 +30,14 @@ macro_rules! section {
     };
 }
 
-const SECTIONS: &[Section] =
-    &[section!(routing), section!(ledger), section!(cache), section!(requests), section!(limits)];
+const SECTIONS: &[Section] = &[
+    section!(routing),
+    section!(ledger),
+    section!(cache),
+    section!(requests),
+    section!(limits),
+    section!(housekeeping),
+];
 
 // === impl ItemKind ===
 

@@ -5,6 +5,8 @@ use ledger::Nanos;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::trim::HOUR;
+
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
@@ -33,7 +35,9 @@ impl Spending {
         Ok(Self { keys, teams, models, all })
     }
 
-    /// Since a moment: whole days out of the sums, the rest of its own day out of the events.
+    /// Since a moment: whole days out of the sums, the rest of its own day out of the events, and out of the sums of
+    /// hours where events were trimmed. Of the hour that it lies in those count whole; periods begin with an hour by
+    /// the time that their events can be trimmed.
     pub(super) async fn since(connection: &mut SqliteConnection, moment: Timestamp) -> sqlx::Result<Self> {
         let (day, part) = (moment.day(), moment.as_micros().rem_euclid(DAY));
         let mut spending = Self::default();
@@ -48,7 +52,11 @@ impl Spending {
             let midnight = moment.as_micros() - part + DAY;
             let events = "SELECT key_id, model, team_id, SUM(cost) AS cost FROM events
                  WHERE closed_at >= $1 AND closed_at < $2 GROUP BY key_id, model, team_id";
-            let rows = sqlx::query(events).bind(moment.as_micros()).bind(midnight).fetch_all(connection).await?;
+            let rows = sqlx::query(events).bind(moment.as_micros()).bind(midnight).fetch_all(&mut *connection).await?;
+            rows.iter().try_for_each(|row| spending.add(row))?;
+            let hours = "SELECT key_id, model, NULLIF(team_id, '') AS team_id, SUM(cost) AS cost FROM spend_by_hour
+                 WHERE hour > $1 AND hour < $2 GROUP BY key_id, model, team_id";
+            let rows = sqlx::query(hours).bind(moment.as_micros() - HOUR).bind(midnight).fetch_all(connection).await?;
             rows.iter().try_for_each(|row| spending.add(row))?;
         }
         Ok(spending)
