@@ -1,11 +1,8 @@
 use ambient::Timestamp;
 use serde_json::Value;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::Result;
-use crate::convert::unsigned;
-use crate::database::Database;
+use crate::database::{Database, Row, Value as Arg, Write, args};
 
 /// Who did what.
 #[derive(Debug)]
@@ -69,42 +66,28 @@ impl<'s> Audit<'s> {
 
     /// The latest `limit` rows, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<AuditRow>> {
-        sqlx::query("SELECT id, at, actor, via, remote, action, subject, detail FROM audit ORDER BY id DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(row).collect())
-            .map_err(|error| self.database.error(&error))
+        let sql = "SELECT id, at, actor, via, remote, action, subject, detail FROM audit ORDER BY id DESC LIMIT $1";
+        self.database.fetch_all(sql, args![limit]).await?.iter().map(row).collect()
     }
 }
 
-pub(crate) async fn insert(connection: &mut sqlx::SqliteConnection, entry: &AuditEntry<'_>) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO audit (at, actor, via, remote, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(entry.at.as_micros())
-    .bind(entry.by.actor)
-    .bind(entry.by.via)
-    .bind(entry.by.remote)
-    .bind(entry.action)
-    .bind(entry.subject)
-    .bind(entry.detail.to_string())
-    .execute(connection)
-    .await
-    .map(drop)
+pub(crate) async fn insert(write: &mut Write<'_>, entry: &AuditEntry<'_>) -> Result<()> {
+    let sql = "INSERT INTO audit (at, actor, via, remote, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (by, detail) = (entry.by, Arg::json(entry.detail.clone()));
+    let args = args![entry.at, by.actor, by.via, by.remote, entry.action, entry.subject, detail];
+    write.execute(sql, args).await.map(drop)
 }
 
-fn row(row: &SqliteRow) -> sqlx::Result<AuditRow> {
-    let detail: String = row.try_get("detail")?;
+fn row(row: &Row) -> Result<AuditRow> {
     Ok(AuditRow {
-        id: unsigned(row.try_get("id")?),
-        at: Timestamp::from_micros(row.try_get("at")?),
-        actor: row.try_get("actor")?,
-        via: row.try_get("via")?,
-        remote: row.try_get("remote")?,
-        action: row.try_get("action")?,
-        subject: row.try_get("subject")?,
-        detail: serde_json::from_str(&detail).unwrap_or(Value::Null),
+        id: row.get("id")?,
+        at: row.get("at")?,
+        actor: row.get("actor")?,
+        via: row.get("via")?,
+        remote: row.get("remote")?,
+        action: row.get("action")?,
+        subject: row.get("subject")?,
+        detail: row.json("detail").unwrap_or(Value::Null),
     })
 }
 
@@ -113,11 +96,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::store;
+    use crate::testing::{Backend, contract};
 
-    #[tokio::test]
-    async fn what_was_noted_can_neither_be_changed_nor_removed() {
-        let (_home, store) = store().await;
+    contract!(what_was_noted_can_neither_be_changed_nor_removed);
+
+    async fn what_was_noted_can_neither_be_changed_nor_removed(backend: Backend) {
+        let store = backend.open().await;
         let by = By { actor: "ann", via: "session", remote: Some("10.0.0.5") };
         let at = Timestamp::from_micros(7);
         let entry = AuditEntry { at, by, action: "open.off", subject: "open_routes", detail: json!({}) };
@@ -125,7 +109,7 @@ mod tests {
 
         for statement in ["UPDATE audit SET actor = 'bob'", "DELETE FROM audit"] {
             let mut write = store.main.write().await.unwrap();
-            let error = sqlx::query(statement).execute(write.connection()).await.unwrap_err();
+            let error = write.execute(statement, &[]).await.unwrap_err();
             assert!(error.to_string().contains("append-only"), "{statement}: {error}");
         }
         let rows = store.audit().list(10).await.unwrap();

@@ -1,10 +1,12 @@
 use std::borrow::Cow;
 
+use sqlx::postgres::PgDatabaseError;
+
 /// Something that the store could not do.
 #[derive(Debug, thiserror::Error)]
 #[error("{database}: {cause}: {detail}")]
 pub struct Error {
-    /// File name of the database.
+    /// What people call the database: the name of a file, or of a schema.
     pub database: &'static str,
     /// What kind of trouble it is.
     pub cause: Cause,
@@ -25,8 +27,19 @@ pub enum Cause {
     #[error("the disk is full; free some space")]
     Full,
     /// The file or its folder cannot be written.
-    #[error("the database cannot be written; check owner, mode and mount of the home")]
+    #[error("the database is read-only; check owner, mode and mount of the home, or whether the server is a standby")]
     ReadOnly,
+    /// The database server cannot be reached, is starting or stopping, or does not answer; passes by itself.
+    #[error("the database server cannot be reached or does not answer; start it, or check the address and the network")]
+    Away,
+    /// The database server does not let us in, or lacks what we need.
+    #[error(
+        "the database server refuses us; check user, password, database and permissions in ENGINEHOUSE_DATABASE_URL"
+    )]
+    Refused,
+    /// Another manager uses the database.
+    #[error("another Enginehouse manager uses this database; stop it, or give this one a database of its own")]
+    Taken,
     /// A unique value is taken, or a revision was committed by someone else meanwhile.
     #[error("conflicts with what is stored")]
     Conflict,
@@ -58,14 +71,41 @@ impl Error {
 // === impl Cause ===
 
 impl Cause {
-    fn of(error: &sqlx::Error) -> Self {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(error) => {
-                error.code().and_then(|code| code.parse().ok()).map_or(Self::Other, Self::of_sqlite)
-            }
+            sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
+                Some(error) => Self::of_postgres(error.code()),
+                None => error.code().and_then(|code| code.parse().ok()).map_or(Self::Other, Self::of_sqlite),
+            },
             sqlx::Error::PoolTimedOut => Self::Locked,
             sqlx::Error::Io(error) => Self::of_io(error),
+            sqlx::Error::Tls(_) => Self::Refused,
+            // A server that broke off in the middle of a word.
+            sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => Self::Away,
             _ => Self::Other,
+        }
+    }
+
+    /// By SQLSTATE, whose first two characters are the class.
+    fn of_postgres(code: &str) -> Self {
+        match code {
+            "25006" => Self::ReadOnly,
+            // Waited too long for a lock, fell out with another transaction.
+            "55P03" | "40001" | "40P01" => Self::Locked,
+            "53100" => Self::Full,
+            // Our triggers refuse with it what contradicts the store.
+            "P0001" => Self::Conflict,
+            // The time of a statement or of a pause was up.
+            "57014" | "25P03" => Self::Away,
+            // Wrong password or user, no such database, no permission.
+            "3D000" | "42501" => Self::Refused,
+            _ => match code.get(..2) {
+                Some("23") => Self::Conflict,
+                Some("28") => Self::Refused,
+                // Connection broken, stopping or starting, too many connections, no memory, system error.
+                Some("08" | "57" | "53" | "58") => Self::Away,
+                _ => Self::Other,
+            },
         }
     }
 
@@ -88,14 +128,43 @@ impl Cause {
             std::io::ErrorKind::NotFound => Self::Gone,
             std::io::ErrorKind::StorageFull => Self::Full,
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            kind if is_of_network(kind) => Self::Away,
             _ => Self::Other,
         }
     }
 }
 
+const fn is_of_network(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::NotConnected
+            | Kind::BrokenPipe
+            | Kind::UnexpectedEof
+            | Kind::TimedOut
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_of_postgresql_map_to_causes() {
+        let away = ["08006", "57P01", "57P03", "53300", "57014"];
+        assert!(away.iter().all(|code| Cause::of_postgres(code) == Cause::Away));
+        assert!(["55P03", "40001", "40P01"].iter().all(|code| Cause::of_postgres(code) == Cause::Locked));
+        assert!(["28P01", "28000", "3D000", "42501"].iter().all(|code| Cause::of_postgres(code) == Cause::Refused));
+        let others = ["25006", "53100", "23505", "P0001", "42703", ""].map(Cause::of_postgres);
+        let expected = [Cause::ReadOnly, Cause::Full, Cause::Conflict, Cause::Conflict, Cause::Other, Cause::Other];
+        assert_eq!(others, expected);
+    }
 
     #[test]
     fn sqlite_codes_map_to_causes() {

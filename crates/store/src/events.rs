@@ -2,10 +2,8 @@ use std::sync::Arc;
 
 use ledger::drain::{Batch, Sink};
 use ledger::{GatewayId, Position};
-use sqlx::Row as _;
 
-use crate::convert::{signed, unsigned};
-use crate::database::Database;
+use crate::database::{Database, Row, Write, args};
 use crate::labels::Labels;
 use crate::{Error, Result};
 
@@ -17,7 +15,10 @@ mod since;
 mod tests;
 mod trim;
 mod trimmed;
+mod unnest;
 mod usage;
+#[cfg(test)]
+mod writers;
 
 pub use logs::{LoggedEvent, LogsFilter};
 pub use since::Spending;
@@ -46,41 +47,43 @@ impl Sink for Events {
     type Error = Error;
 
     async fn position(&self, gateway: GatewayId) -> Result<Option<Position>> {
-        sqlx::query("SELECT segment, offset_ FROM positions WHERE gateway_id = $1")
-            .bind(gateway.0.cast_signed())
-            .fetch_optional(self.database.read()?)
-            .await
-            .and_then(|row| row.map(|row| position(&row)).transpose())
-            .map_err(|error| self.database.error(&error))
+        let sql = "SELECT segment, offset_ FROM positions WHERE gateway_id = $1";
+        let row = self.database.fetch_optional(sql, args![gateway.0.cast_signed()]).await?;
+        row.map(|row| position(&row)).transpose()
     }
 
     /// One transaction that survives a power cut. An event that is there already, by gateway and sequence, is
     /// skipped, also in the sums: a batch can be committed again after a crash.
     async fn commit(&self, batch: &Batch) -> Result<()> {
         let mut write = self.database.write().await?;
-        take_in(write.connection(), batch, &self.labels).await.map_err(|error| write.error(&error))?;
+        take_in(&mut write, batch, &self.labels).await?;
         write.commit().await
     }
 }
 
-async fn take_in(connection: &mut sqlx::SqliteConnection, batch: &Batch, labels: &Labels) -> sqlx::Result<()> {
+async fn take_in(write: &mut Write<'_>, batch: &Batch, labels: &Labels) -> Result<()> {
     let Batch { gateway, events, position } = batch;
+    let events = &trimmed::without(write, *gateway, events).await?;
+    let new = match write {
+        Write::Sqlite(write) => {
+            let new = insert::insert(write.connection(), *gateway, events, labels).await;
+            new.map_err(|error| write.error(&error))?
+        }
+        Write::Postgres(write) => unnest::insert(write, *gateway, events, labels).await?,
+    };
     let mut sums = aggregate::Sums::default();
-    let events = trimmed::without(connection, *gateway, events).await?;
-    for event in insert::insert(connection, *gateway, &events, labels).await? {
+    for event in new {
         sums.add(event, labels.of(&event.open.key).as_deref());
     }
-    sums.store(connection).await?;
-    sqlx::query(
-        "INSERT INTO positions (gateway_id, segment, offset_) VALUES ($1, $2, $3)
-         ON CONFLICT (gateway_id) DO UPDATE SET segment = excluded.segment, offset_ = excluded.offset_",
-    )
-    .bind(gateway.0.cast_signed())
-    .bind(signed(position.segment))
-    .bind(signed(position.offset))
-    .execute(connection)
-    .await
-    .map(drop)
+    sums.store(write).await?;
+    let sql = "INSERT INTO positions (gateway_id, segment, offset_) VALUES ($1, $2, $3)
+        ON CONFLICT (gateway_id) DO UPDATE SET segment = excluded.segment, offset_ = excluded.offset_";
+    write.execute(sql, args![gateway.0.cast_signed(), position.segment, position.offset]).await.map(drop)
+}
+
+/// The store's integers are signed 64-bit; ours are often unsigned. Out of range saturates.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn bounded(number: u64) -> i64 {
@@ -91,6 +94,6 @@ fn bounded_cost(cost: ledger::Nanos) -> i64 {
     cost.0.clamp(-signed(MOST), signed(MOST))
 }
 
-fn position(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<Position> {
-    Ok(Position { segment: unsigned(row.try_get("segment")?), offset: unsigned(row.try_get("offset_")?) })
+fn position(row: &Row) -> Result<Position> {
+    Ok(Position { segment: row.get("segment")?, offset: row.get("offset_")? })
 }

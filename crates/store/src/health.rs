@@ -11,7 +11,7 @@ pub struct Health {
 /// One database that cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// File name of the database.
+    /// What people call the database.
     pub database: &'static str,
     /// What is wrong with it.
     pub cause: Cause,

@@ -3,14 +3,11 @@ use std::collections::BTreeMap;
 use ambient::Timestamp;
 use serde_json::{Map, Value};
 use snapshot::{KeyHash, KeyKind};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{self, AuditEntry};
-use crate::convert::{signed_option, time_option};
-use crate::database::{Database, Write};
+use crate::database::{Database, Row, Value as Arg, Write, args};
 use crate::labels::Labels;
-use crate::{Cause, Error, Result, RowLimits};
+use crate::{Result, RowLimits};
 
 /// The keys.
 #[derive(Debug)]
@@ -78,19 +75,15 @@ impl<'s> Keys<'s> {
 
     /// All keys, deleted ones included, oldest first.
     pub async fn list(&self) -> Result<Vec<KeyRow>> {
-        sqlx::query("SELECT * FROM keys ORDER BY created_at, id")
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(row).collect())
-            .map_err(|error| self.database.error(&error))
+        self.database.fetch_all("SELECT * FROM keys ORDER BY created_at, id", &[]).await?.iter().map(row).collect()
     }
 
     /// Makes all `changes`, or none. An alias or a secret that another key has is a [`Cause::Conflict`].
     pub async fn change(&self, changes: &[KeyChange<'_>], entries: &[AuditEntry<'_>]) -> Result<()> {
         let mut write = self.database.write().await?;
-        change_all(&mut write, self.database.name(), changes).await?;
+        change_all(&mut write, changes).await?;
         for entry in entries {
-            audit::insert(write.connection(), entry).await.map_err(|error| write.error(&error))?;
+            audit::insert(&mut write, entry).await?;
         }
         write.commit().await?;
         for change in changes {
@@ -112,16 +105,15 @@ impl<'a> KeyChange<'a> {
 }
 
 /// Makes all changes, within a transaction.
-pub(crate) async fn change_all(write: &mut Write<'_>, database: &'static str, changes: &[KeyChange<'_>]) -> Result<()> {
+pub(crate) async fn change_all(write: &mut Write<'_>, changes: &[KeyChange<'_>]) -> Result<()> {
     for change in changes {
         let row = change.row();
         let statement = match change {
             KeyChange::Add(_) => INSERT,
             KeyChange::Replace(_) => UPDATE,
         };
-        let done = execute(write.connection(), statement, row).await.map_err(|error| write.error(&error))?;
-        if done == 0 {
-            return Err(Error::new(database, Cause::Conflict, format!("there is no key {}", row.id)));
+        if execute(write, statement, row).await? == 0 {
+            return Err(write.conflict(format!("there is no key {}", row.id)));
         }
     }
     Ok(())
@@ -136,34 +128,34 @@ const UPDATE: &str = "UPDATE keys SET hash = $2, key_name = $3, alias = $4, mode
     deleted_at = $14, kind = $15, aliases = $16, tpm = $17, budget_period = $18, owner = $19, team_id = $20, tags = $21,
     retries = $22 WHERE id = $1";
 
-async fn execute(connection: &mut sqlx::SqliteConnection, statement: &'static str, key: &KeyRow) -> sqlx::Result<u64> {
-    let aliases: Map<_, _> = key.aliases.iter().map(|(alias, name)| (alias.clone(), name.as_str().into())).collect();
-    let done = sqlx::query(statement)
-        .bind(&key.id)
-        .bind(key.hash.to_string())
-        .bind(&key.key_name)
-        .bind(&key.alias)
-        .bind(Value::from(key.models.clone()).to_string())
-        .bind(signed_option(key.limits.rpm))
-        .bind(signed_option(key.limits.max_parallel))
-        .bind(key.limits.max_budget.map(|nanos| nanos.0))
-        .bind(key.expires_at.map(Timestamp::as_micros))
-        .bind(key.blocked)
-        .bind(Value::from(key.metadata.clone()).to_string())
-        .bind(key.created_at.as_micros())
-        .bind(key.updated_at.as_micros())
-        .bind(key.deleted_at.map(Timestamp::as_micros))
-        .bind(kind_word(key.kind))
-        .bind(Value::from(aliases).to_string())
-        .bind(signed_option(key.limits.tpm))
-        .bind(key.limits.budget_period.map(|period| period.to_string()))
-        .bind(&key.owner)
-        .bind(&key.team)
-        .bind(Value::from(key.tags.clone()).to_string())
-        .bind(key.retries.map(i64::from))
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected())
+async fn execute(write: &mut Write<'_>, statement: &'static str, key: &KeyRow) -> Result<u64> {
+    let aliases: Map<_, _> =
+        key.aliases.iter().map(|(alias, name)| (alias.clone(), Value::from(name.as_str()))).collect();
+    let args = args![
+        &key.id,
+        key.hash.to_string(),
+        &key.key_name,
+        &key.alias,
+        Arg::json(key.models.clone()),
+        key.limits.rpm,
+        key.limits.max_parallel,
+        key.limits.max_budget,
+        key.expires_at,
+        key.blocked,
+        Arg::json(key.metadata.clone()),
+        key.created_at,
+        key.updated_at,
+        key.deleted_at,
+        kind_word(key.kind),
+        Arg::json(aliases),
+        key.limits.tpm,
+        key.limits.budget_period.map(|period| period.to_string()),
+        &key.owner,
+        &key.team,
+        Arg::json(key.tags.clone()),
+        key.retries,
+    ];
+    write.execute(statement, args).await
 }
 
 const fn kind_word(kind: KeyKind) -> &'static str {
@@ -173,33 +165,31 @@ const fn kind_word(kind: KeyKind) -> &'static str {
     }
 }
 
-fn row(row: &SqliteRow) -> sqlx::Result<KeyRow> {
-    let decode = |error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(error);
-    let json = |error: serde_json::Error| sqlx::Error::Decode(error.into());
-    let text = |name: &str| row.try_get::<String, _>(name);
+fn row(row: &Row) -> Result<KeyRow> {
+    let text = |name: &str| row.get::<String>(name);
     Ok(KeyRow {
-        id: row.try_get("id")?,
-        hash: text("hash")?.parse::<KeyHash>().map_err(|error| decode(error.into()))?,
+        id: row.get("id")?,
+        hash: text("hash")?.parse::<KeyHash>().map_err(|error| row.unreadable("hash", &error))?,
         kind: match text("kind")?.as_str() {
             "virtual" => KeyKind::Virtual,
             "direct" => KeyKind::Direct,
-            other => return Err(decode(format!("a key of the unknown kind `{other}`").into())),
+            other => return Err(row.unreadable("kind", &format!("there is no kind `{other}`"))),
         },
-        key_name: row.try_get("key_name")?,
-        alias: row.try_get("alias")?,
-        models: serde_json::from_str(&text("models")?).map_err(json)?,
-        aliases: serde_json::from_str(&text("aliases")?).map_err(json)?,
+        key_name: row.get("key_name")?,
+        alias: row.get("alias")?,
+        models: row.json("models")?,
+        aliases: row.json("aliases")?,
         limits: RowLimits::of(row)?,
-        owner: row.try_get("owner")?,
-        team: row.try_get("team_id")?,
-        tags: serde_json::from_str(&text("tags")?).map_err(json)?,
-        retries: row.try_get::<Option<i64>, _>("retries")?.and_then(|retries| u32::try_from(retries).ok()),
-        expires_at: time_option(row.try_get("expires_at")?),
-        blocked: row.try_get("blocked")?,
-        metadata: serde_json::from_str(&text("metadata")?).map_err(json)?,
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        updated_at: Timestamp::from_micros(row.try_get("updated_at")?),
-        deleted_at: time_option(row.try_get("deleted_at")?),
+        owner: row.get("owner")?,
+        team: row.get("team_id")?,
+        tags: row.json("tags")?,
+        retries: row.get("retries")?,
+        expires_at: row.get("expires_at")?,
+        blocked: row.get("blocked")?,
+        metadata: row.json("metadata")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        deleted_at: row.get("deleted_at")?,
     })
 }
 
@@ -209,7 +199,14 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::store;
+    use crate::Cause;
+    use crate::testing::{Backend, contract};
+
+    contract!(
+        a_key_comes_back_as_it_was_put,
+        aliases_and_secrets_are_unique_until_the_key_is_deleted,
+        changes_are_made_together_or_not_at_all
+    );
 
     pub(crate) fn key(id: &str, alias: Option<&str>) -> KeyRow {
         KeyRow {
@@ -240,9 +237,8 @@ pub(crate) mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_key_comes_back_as_it_was_put() {
-        let (_home, store) = store().await;
+    async fn a_key_comes_back_as_it_was_put(backend: Backend) {
+        let store = backend.open().await;
         let mut row = key("k1", Some("alias"));
         store.keys().change(&[KeyChange::Add(&row)], &[]).await.unwrap();
         assert_eq!(store.keys().list().await.unwrap(), [row.clone()]);
@@ -252,9 +248,8 @@ pub(crate) mod tests {
         assert_eq!(store.keys().list().await.unwrap(), [row]);
     }
 
-    #[tokio::test]
-    async fn aliases_and_secrets_are_unique_until_the_key_is_deleted() {
-        let (_home, store) = store().await;
+    async fn aliases_and_secrets_are_unique_until_the_key_is_deleted(backend: Backend) {
+        let store = backend.open().await;
         let first = key("k1", Some("alias"));
         store.keys().change(&[KeyChange::Add(&first)], &[]).await.unwrap();
         let same_alias = key("k2", Some("alias"));
@@ -268,9 +263,8 @@ pub(crate) mod tests {
         store.keys().change(&[KeyChange::Add(&same_alias), KeyChange::Add(&same_hash)], &[]).await.unwrap();
     }
 
-    #[tokio::test]
-    async fn changes_are_made_together_or_not_at_all() {
-        let (_home, store) = store().await;
+    async fn changes_are_made_together_or_not_at_all(backend: Backend) {
+        let store = backend.open().await;
         let (new, unknown) = (key("k1", None), key("k2", None));
         let changes = [KeyChange::Add(&new), KeyChange::Replace(&unknown)];
         assert_eq!(store.keys().change(&changes, &[]).await.unwrap_err().cause, Cause::Conflict);

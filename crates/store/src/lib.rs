@@ -1,12 +1,21 @@
-//! What must last: revisions, keys, settings and audit in `enginehouse.db`; usage events and
-//! their sums in `ledger.db`.
+//! What must last: revisions, keys, settings and audit in the main part; usage events and their sums in the ledger.
+//! The parts are two files of SQLite (`enginehouse.db`, `ledger.db`), or two schemas of a PostgreSQL database.
 //!
-//! Each topic is a small module with a handle that [`Store`] gives out. Statements keep to what SQLite and
-//! PostgreSQL both understand. Every change is one transaction on the single writing connection of its
-//! file; a change whose call did not return `Ok` either happened as a whole or not at all.
+//! Each topic is a small module with a handle that [`Store`] gives out. Every change of the main part is one transaction
+//! on its single writing connection; a change whose call did not return `Ok` either happened as a whole or not at all.
+//!
+//! # To add a table
+//!
+//! - A migration in `migrations/main` or `migrations/ledger` makes it, in both databases: `TEXT`, `BIGINT`, `BOOLEAN`, JSON
+//!   and ids as `TEXT`, times as `BIGINT` of microseconds. Only where the two need different words (triggers, bytes, a
+//!   number that counts by itself) a file of the same name in `postgres/` beside it replaces it for PostgreSQL. What was
+//!   released is never edited.
+//! - A module with a handle writes each statement once: `$1`, `$2` ... for values, `args![..]` for what they stand for,
+//!   `row.get("column")` and `row.json("column")` for what comes back; `Statement` where it depends on what is asked for,
+//!   `Insert` for many rows. Sums come as `CAST(SUM(x) AS BIGINT)`, upserts as `ON CONFLICT ... DO UPDATE`.
+//! - A test in the `contract!` macro runs on both.
 
 mod audit;
-mod convert;
 mod database;
 mod error;
 mod events;
@@ -14,6 +23,7 @@ mod health;
 mod keys;
 mod labels;
 mod limits;
+mod location;
 mod revisions;
 mod room;
 mod settings;
@@ -24,7 +34,7 @@ mod testing;
 use std::path::Path;
 use std::sync::Arc;
 
-use database::Database;
+use database::{Database, Part};
 use labels::Labels;
 
 pub use audit::{Audit, AuditEntry, AuditRow, By};
@@ -33,15 +43,13 @@ pub use events::{Events, LoggedEvent, LogsFilter, Spend, Spending, Sums, UsageBy
 pub use health::{Health, Problem};
 pub use keys::{KeyChange, KeyRow, Keys};
 pub use limits::RowLimits;
+pub use location::{Location, PostgresUrl, UrlError};
 pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions};
 pub use room::Room;
 pub use settings::Settings;
 pub use teams::{TeamChange, TeamRow, Teams};
 
-static MAIN: sqlx::migrate::Migrator = sqlx::migrate!("migrations/main");
-static LEDGER: sqlx::migrate::Migrator = sqlx::migrate!("migrations/ledger");
-
-/// Both databases of one home. Cheap to clone.
+/// Both parts of the store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     main: Arc<Database>,
@@ -54,8 +62,14 @@ pub struct Store {
 impl Store {
     /// Opens `enginehouse.db` and `ledger.db` in the folder `home`, which must exist, creating them if absent.
     pub async fn open(home: &Path) -> Result<Self> {
-        let main = Database::open(home, "enginehouse.db", &MAIN).await?;
-        let ledger = Database::open(home, "ledger.db", &LEDGER).await?;
+        Self::open_at(&Location::Home(home.to_owned())).await
+    }
+
+    /// Opens what `location` names, creating it if absent. A PostgreSQL database belongs to one at a time, until
+    /// [`close`](Self::close); another one is a [`Cause::Taken`].
+    pub async fn open_at(location: &Location) -> Result<Self> {
+        let main = Database::open(location, Part::Main).await?;
+        let ledger = Database::open(location, Part::Ledger).await?;
         let store = Self { main: Arc::new(main), ledger: Arc::new(ledger), labels: Labels::default() };
         for key in store.keys().list().await? {
             store.labels.put(&key);
@@ -93,12 +107,12 @@ impl Store {
         Events::new(self.ledger.clone(), self.labels.clone())
     }
 
-    /// Whether both databases can be written now. Takes a fraction of a second at most.
+    /// Whether both parts can be written now. Takes a fraction of a second where all is well, and a few seconds at most.
     pub async fn health(&self) -> Health {
         Health::of([&self.main, &self.ledger]).await
     }
 
-    /// Waits for what is under way and closes both files.
+    /// Waits for what is under way and closes both parts.
     pub async fn close(&self) {
         self.ledger.close().await;
         self.main.close().await;

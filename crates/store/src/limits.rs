@@ -1,9 +1,8 @@
 use ledger::Nanos;
 use snapshot::Period;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
-use crate::convert::unsigned_option;
+use crate::Result;
+use crate::database::Row;
 
 /// What a key or a team may use; none is no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,15 +23,15 @@ pub struct RowLimits {
 
 impl RowLimits {
     /// Out of the columns of the same names.
-    pub(crate) fn of(row: &SqliteRow) -> sqlx::Result<Self> {
-        let period: Option<String> = row.try_get("budget_period")?;
+    pub(crate) fn of(row: &Row) -> Result<Self> {
+        let period: Option<String> = row.get("budget_period")?;
         let period = period.map(|word| word.parse::<Period>()).transpose();
         Ok(Self {
-            rpm: unsigned_option(row.try_get("rpm")?),
-            tpm: unsigned_option(row.try_get("tpm")?),
-            max_parallel: unsigned_option(row.try_get("max_parallel")?),
-            max_budget: row.try_get::<Option<i64>, _>("max_budget")?.map(Nanos),
-            budget_period: period.map_err(|error| sqlx::Error::Decode(error.into()))?,
+            rpm: row.get("rpm")?,
+            tpm: row.get("tpm")?,
+            max_parallel: row.get("max_parallel")?,
+            max_budget: row.get("max_budget")?,
+            budget_period: period.map_err(|error| row.unreadable("budget_period", &error))?,
         })
     }
 }

@@ -1,12 +1,10 @@
+use std::collections::BTreeSet;
+
 use ambient::Timestamp;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{self, AuditEntry};
-use crate::convert::{signed, unsigned};
-use crate::database::Database;
-use crate::settings;
-use crate::{Cause, Error, Result};
+use crate::database::{Database, Insert, Row, Write, args};
+use crate::{Result, settings};
 
 /// The applied desired states.
 #[derive(Debug)]
@@ -71,103 +69,77 @@ impl<'s> Revisions<'s> {
 
     /// The revision that applies now; none before the first apply.
     pub async fn latest(&self) -> Result<Option<Revision>> {
-        sqlx::query("SELECT * FROM revisions ORDER BY number DESC LIMIT 1")
-            .fetch_optional(self.database.read()?)
-            .await
-            .and_then(|row| row.map(|row| revision(&row)).transpose())
-            .map_err(|error| self.database.error(&error))
+        let row = self.database.fetch_optional("SELECT * FROM revisions ORDER BY number DESC LIMIT 1", &[]).await?;
+        row.map(|row| revision(&row)).transpose()
     }
 
     /// One revision by number.
     pub async fn get(&self, number: u64) -> Result<Option<Revision>> {
-        sqlx::query("SELECT * FROM revisions WHERE number = $1")
-            .bind(signed(number))
-            .fetch_optional(self.database.read()?)
-            .await
-            .and_then(|row| row.map(|row| revision(&row)).transpose())
-            .map_err(|error| self.database.error(&error))
+        let row = self.database.fetch_optional("SELECT * FROM revisions WHERE number = $1", args![number]).await?;
+        row.map(|row| revision(&row)).transpose()
     }
 
     /// The latest `limit` revisions, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<RevisionSummary>> {
-        sqlx::query("SELECT number, applied_at, author, digest FROM revisions ORDER BY number DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(summary).collect())
-            .map_err(|error| self.database.error(&error))
+        let sql = "SELECT number, applied_at, author, digest FROM revisions ORDER BY number DESC LIMIT $1";
+        self.database.fetch_all(sql, args![limit]).await?.iter().map(summary).collect()
     }
 
     /// What outlives revisions about every model that ever was.
     pub async fn models(&self) -> Result<Vec<ModelRow>> {
-        sqlx::query("SELECT name, created_at, price_version FROM models")
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(model).collect())
-            .map_err(|error| self.database.error(&error))
+        let rows = self.database.fetch_all("SELECT name, created_at, price_version FROM models", &[]).await?;
+        rows.iter().map(model).collect()
     }
 
     /// Commits a revision in one transaction. A number that is not the next one is a [`Cause::Conflict`].
     pub async fn commit(&self, new: &NewRevision<'_>) -> Result<()> {
         let mut write = self.database.write().await?;
-        let latest: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM revisions")
-            .fetch_one(write.connection())
-            .await
-            .map_err(|error| write.error(&error))?;
-        if unsigned(latest) + 1 != new.summary.number {
-            let detail = format!("revision {} cannot follow revision {latest}", new.summary.number);
-            return Err(Error::new(self.database.name(), Cause::Conflict, detail));
+        let latest = write.fetch_optional("SELECT COALESCE(MAX(number), 0) AS latest FROM revisions", &[]).await?;
+        let latest: u64 = latest.map_or(Ok(0), |row| row.get("latest"))?;
+        if latest + 1 != new.summary.number {
+            return Err(write.conflict(format!("revision {} cannot follow revision {latest}", new.summary.number)));
         }
-        insert(write.connection(), new).await.map_err(|error| write.error(&error))?;
+        insert(&mut write, new).await?;
         write.commit().await
     }
 }
 
-async fn insert(connection: &mut sqlx::SqliteConnection, new: &NewRevision<'_>) -> sqlx::Result<()> {
+async fn insert(write: &mut Write<'_>, new: &NewRevision<'_>) -> Result<()> {
     let RevisionSummary { number, applied_at, author, digest } = new.summary;
-    sqlx::query("INSERT INTO revisions (number, applied_at, author, digest, document) VALUES ($1, $2, $3, $4, $5)")
-        .bind(signed(*number))
-        .bind(applied_at.as_micros())
-        .bind(author)
-        .bind(digest)
-        .bind(new.document)
-        .execute(&mut *connection)
-        .await?;
-    for name in new.priced {
-        sqlx::query(
-            "INSERT INTO models (name, created_at, price_version) VALUES ($1, $2, $3)
-             ON CONFLICT (name) DO UPDATE SET price_version = excluded.price_version",
-        )
-        .bind(*name)
-        .bind(applied_at.as_micros())
-        .bind(signed(*number))
-        .execute(&mut *connection)
-        .await?;
-    }
+    let sql = "INSERT INTO revisions (number, applied_at, author, digest, document) VALUES ($1, $2, $3, $4, $5)";
+    write.execute(sql, args![*number, *applied_at, author, digest, new.document]).await?;
+    let priced: BTreeSet<&str> = new.priced.iter().copied().collect();
+    let priced: Vec<_> = priced.into_iter().map(|name| [name.into(), (*applied_at).into(), (*number).into()]).collect();
+    write.insert_all(&PRICED, &priced).await?;
     for (name, value) in new.settings {
-        settings::set(connection, name, *value).await?;
+        settings::set(write, name, *value).await?;
     }
-    audit::insert(connection, new.audit).await
+    audit::insert(write, new.audit).await
 }
 
-fn revision(row: &SqliteRow) -> sqlx::Result<Revision> {
-    Ok(Revision { summary: summary(row)?, document: row.try_get("document")? })
+const PRICED: Insert = Insert {
+    head: "INSERT INTO models (name, created_at, price_version)",
+    tail: "ON CONFLICT (name) DO UPDATE SET price_version = excluded.price_version",
+};
+
+fn revision(row: &Row) -> Result<Revision> {
+    Ok(Revision { summary: summary(row)?, document: row.get("document")? })
 }
 
-fn summary(row: &SqliteRow) -> sqlx::Result<RevisionSummary> {
+fn summary(row: &Row) -> Result<RevisionSummary> {
     Ok(RevisionSummary {
-        number: unsigned(row.try_get("number")?),
-        applied_at: Timestamp::from_micros(row.try_get("applied_at")?),
-        author: row.try_get("author")?,
-        digest: row.try_get("digest")?,
+        number: row.get("number")?,
+        applied_at: row.get("applied_at")?,
+        author: row.get("author")?,
+        digest: row.get("digest")?,
     })
 }
 
-fn model(row: &SqliteRow) -> sqlx::Result<ModelRow> {
+fn model(row: &Row) -> Result<ModelRow> {
     Ok(ModelRow {
-        name: row.try_get("name")?,
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        price_version: unsigned(row.try_get("price_version")?),
+        name: row.get("name")?,
+        created_at: row.get("created_at")?,
+        price_version: row.get("price_version")?,
     })
 }
 
@@ -176,8 +148,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::By;
-    use crate::testing::store;
+    use crate::testing::{Backend, contract};
+    use crate::{By, Cause};
+
+    contract!(
+        revisions_count_without_gaps_and_stay,
+        a_revision_cannot_be_edited,
+        a_model_keeps_its_first_day_and_gets_the_version_of_its_price
+    );
 
     async fn commit(store: &crate::Store, number: u64, priced: &[&str]) -> Result<()> {
         let at = Timestamp::from_micros(i64::try_from(number).unwrap() * 1_000_000);
@@ -191,9 +169,8 @@ mod tests {
         store.revisions().commit(&new).await
     }
 
-    #[tokio::test]
-    async fn revisions_count_without_gaps_and_stay() {
-        let (_home, store) = store().await;
+    async fn revisions_count_without_gaps_and_stay(backend: Backend) {
+        let store = backend.open().await;
         assert_eq!(store.revisions().latest().await.unwrap(), None);
         commit(&store, 1, &["a"]).await.unwrap();
         assert_eq!(store.settings().get("last").await.unwrap().as_deref(), Some("x"));
@@ -210,18 +187,16 @@ mod tests {
         assert_eq!(audit, [json!({"n": 2}), json!({"n": 1})], "a refused commit leaves no audit either");
     }
 
-    #[tokio::test]
-    async fn a_revision_cannot_be_edited() {
-        let (_home, store) = store().await;
+    async fn a_revision_cannot_be_edited(backend: Backend) {
+        let store = backend.open().await;
         commit(&store, 1, &[]).await.unwrap();
         let mut write = store.main.write().await.unwrap();
-        let edit = sqlx::query("UPDATE revisions SET document = '{}'").execute(write.connection()).await;
-        assert!(edit.unwrap_err().to_string().contains("never edited"));
+        let edit = write.execute("UPDATE revisions SET document = '{}'", &[]).await.unwrap_err();
+        assert!(edit.to_string().contains("never edited"), "{edit}");
     }
 
-    #[tokio::test]
-    async fn a_model_keeps_its_first_day_and_gets_the_version_of_its_price() {
-        let (_home, store) = store().await;
+    async fn a_model_keeps_its_first_day_and_gets_the_version_of_its_price(backend: Backend) {
+        let store = backend.open().await;
         commit(&store, 1, &["a", "b"]).await.unwrap();
         commit(&store, 2, &["b"]).await.unwrap();
         let mut models = store.revisions().models().await.unwrap();

@@ -1,17 +1,23 @@
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Row as _};
-
-use crate::convert::unsigned;
-use crate::database::Database;
+use crate::database::{Database, Statement, Write};
 use crate::{Result, Store};
 
-/// Pages that are given back in one transaction: others wait for no more than moving these.
-const PAGES: u32 = 512;
+/// Gives pages back in one transaction, so few that others wait for no more than moving these.
+const VACUUM: &str = "PRAGMA incremental_vacuum(512)";
+const SQLITE_SIZE: &str = "SELECT page_count * page_size AS bytes, freelist_count * page_size AS free_bytes
+    FROM pragma_page_count, pragma_page_size, pragma_freelist_count";
+const SQLITE_TABLES: &str =
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_sqlx\\_%' ESCAPE '\\'
+    AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+/// The server uses free room again by itself, and gives it back at the end of a table.
+const POSTGRES_SIZE: &str = "SELECT COALESCE(CAST(SUM(pg_total_relation_size(oid)) AS BIGINT), 0) AS bytes,
+    CAST(0 AS BIGINT) AS free_bytes FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'";
+const POSTGRES_TABLES: &str = "SELECT relname::TEXT AS name FROM pg_class WHERE relkind = 'r'
+    AND relnamespace = current_schema()::regnamespace AND relname NOT LIKE '\\_sqlx\\_%' ORDER BY relname";
 
 /// How large a database is, and what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// File name of the database.
+    /// What people call the database.
     pub database: &'static str,
     /// Bytes that it takes.
     pub bytes: u64,
@@ -26,17 +32,13 @@ pub struct Room {
 impl Store {
     /// How large the databases are. Counts every row.
     pub async fn room(&self) -> Result<Vec<Room>> {
-        let mut rooms = Vec::new();
-        for database in [&*self.main, &*self.ledger] {
-            let mut read = database.read()?.acquire().await.map_err(|error| database.error(&error))?;
-            rooms.push(room(&mut read, database.name()).await.map_err(|error| database.error(&error))?);
-        }
-        Ok(rooms)
+        Ok(vec![room(&self.main).await?, room(&self.ledger).await?])
     }
 
     /// Gives free room at the end of the databases back to the disk, in short steps; how many bytes.
     ///
-    /// Files that were made before this was known keep their size: what is free in them is used again.
+    /// Files that were made before this was known keep their size: what is free in them is used again. PostgreSQL does all
+    /// that by itself.
     pub async fn give_back(&self) -> Result<u64> {
         let mut bytes = 0;
         for database in [&*self.main, &*self.ledger] {
@@ -53,40 +55,42 @@ impl Store {
     }
 }
 
-async fn room(connection: &mut SqliteConnection, database: &'static str) -> sqlx::Result<Room> {
-    let page_bytes = pragma(connection, "page_size").await?;
-    let bytes = pragma(connection, "page_count").await? * page_bytes;
-    let free_bytes = pragma(connection, "freelist_count").await? * page_bytes;
-    let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_sqlx\\_%' ESCAPE '\\'
-         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
-    let mut tables = Vec::new();
-    for row in sqlx::query(names).fetch_all(&mut *connection).await? {
-        let name: String = row.try_get("name")?;
-        let count = format!("SELECT COUNT(*) FROM \"{name}\"");
-        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut *connection).await?;
-        tables.push((name, unsigned(rows)));
+async fn room(database: &Database) -> Result<Room> {
+    let (size, names) = match database {
+        Database::Sqlite(_) => (SQLITE_SIZE, SQLITE_TABLES),
+        Database::Postgres(_) => (POSTGRES_SIZE, POSTGRES_TABLES),
+    };
+    let (mut bytes, mut free_bytes) = (0, 0);
+    for row in database.fetch_all(size, &[]).await? {
+        (bytes, free_bytes) = (row.get("bytes")?, row.get("free_bytes")?);
     }
-    Ok(Room { database, bytes, free_bytes, tables })
-}
-
-async fn pragma(connection: &mut SqliteConnection, name: &str) -> sqlx::Result<u64> {
-    let value: i64 = sqlx::query_scalar(AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(connection).await?;
-    Ok(unsigned(value))
+    let mut tables = Vec::new();
+    for row in database.fetch_all(names, &[]).await? {
+        let name: String = row.get("name")?;
+        let mut count = Statement::new("SELECT COUNT(*) AS found FROM ");
+        count.push_name(&name);
+        for row in database.fetch_by(&count).await? {
+            tables.push((name.clone(), row.get("found")?));
+        }
+    }
+    Ok(Room { database: database.name(), bytes, free_bytes, tables })
 }
 
 /// One step; how many bytes it gave back.
 async fn give_back(database: &Database) -> Result<u64> {
+    if matches!(database, Database::Postgres(_)) {
+        return Ok(0);
+    }
     let mut write = database.write().await?;
-    let step = async {
-        let connection = write.connection();
-        let before = pragma(connection, "page_count").await?;
-        sqlx::query(AssertSqlSafe(format!("PRAGMA incremental_vacuum({PAGES})"))).fetch_all(&mut *connection).await?;
-        let pages = before.saturating_sub(pragma(connection, "page_count").await?);
-        Ok(pages * pragma(connection, "page_size").await?)
-    };
-    let bytes = step.await.map_err(|error| write.error(&error))?;
+    let before = size(&mut write).await?;
+    write.fetch_all(VACUUM, &[]).await?;
+    let bytes = before.saturating_sub(size(&mut write).await?);
     write.commit().await?;
     Ok(bytes)
+}
+
+async fn size(write: &mut Write<'_>) -> Result<u64> {
+    write.fetch_optional(SQLITE_SIZE, &[]).await?.map_or(Ok(0), |row| row.get("bytes"))
 }
 
 #[cfg(test)]
@@ -95,7 +99,19 @@ mod tests {
     use ledger::drain::{Batch, Sink as _};
     use ledger::{GatewayId, Position};
 
-    use crate::testing::{event, store};
+    use crate::testing::{Backend, contract, event, store};
+
+    contract!(rows_are_counted_and_room_is_known);
+
+    async fn rows_are_counted_and_room_is_known(backend: Backend) {
+        let store = backend.open().await;
+        store.settings().set("a", Some("1")).await.unwrap();
+        let [main, ledger]: [_; 2] = store.room().await.unwrap().try_into().unwrap();
+        assert!(main.tables.contains(&("settings".to_owned(), 1)) && main.bytes > 0, "{main:?}");
+        assert!(ledger.tables.contains(&("events".to_owned(), 0)), "{ledger:?}");
+        assert!(main.tables.iter().all(|(name, _)| !name.starts_with('_')), "{main:?}");
+        store.give_back().await.unwrap();
+    }
 
     #[tokio::test]
     async fn what_trimming_frees_goes_back_to_the_disk() {

@@ -1,4 +1,4 @@
-use crate::database::Database;
+use crate::database::{Database, Write, args};
 use crate::{AuditEntry, Result};
 
 /// Single values, by name.
@@ -16,41 +16,32 @@ impl<'s> Settings<'s> {
 
     /// The value under `name`.
     pub async fn get(&self, name: &str) -> Result<Option<String>> {
-        sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
-            .bind(name)
-            .fetch_optional(self.database.read()?)
-            .await
-            .map_err(|error| self.database.error(&error))
+        let row = self.database.fetch_optional("SELECT value FROM settings WHERE name = $1", args![name]).await?;
+        row.map(|row| row.get("value")).transpose()
     }
 
     /// Sets the value under `name`, and says so in the audit.
     pub async fn set_audited(&self, name: &str, value: &str, audit: &AuditEntry<'_>) -> Result<()> {
         let mut write = self.database.write().await?;
-        let set = async {
-            set(write.connection(), name, Some(value)).await?;
-            crate::audit::insert(write.connection(), audit).await
-        };
-        set.await.map_err(|error| write.error(&error))?;
+        set(&mut write, name, Some(value)).await?;
+        crate::audit::insert(&mut write, audit).await?;
         write.commit().await
     }
 
     /// Sets the value under `name`, or removes it.
     pub async fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
         let mut write = self.database.write().await?;
-        set(write.connection(), name, value).await.map_err(|error| write.error(&error))?;
+        set(&mut write, name, value).await?;
         write.commit().await
     }
 }
 
-pub(crate) async fn set(connection: &mut sqlx::SqliteConnection, name: &str, value: Option<&str>) -> sqlx::Result<()> {
-    let query = match value {
-        Some(value) => sqlx::query(
-            "INSERT INTO settings (name, value) VALUES ($1, $2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind(name)
-        .bind(value),
-        None => sqlx::query("DELETE FROM settings WHERE name = $1").bind(name),
-    };
-    query.execute(connection).await.map(drop)
+pub(crate) async fn set(write: &mut Write<'_>, name: &str, value: Option<&str>) -> Result<()> {
+    const PUT: &str = "INSERT INTO settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    match value {
+        Some(value) => write.execute(PUT, args![name, value]).await,
+        None => write.execute("DELETE FROM settings WHERE name = $1", args![name]).await,
+    }
+    .map(drop)
 }

@@ -1,14 +1,11 @@
 use ambient::Timestamp;
 use serde_json::{Map, Value};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{self, AuditEntry};
-use crate::convert::signed_option;
-use crate::database::Database;
+use crate::database::{Database, Row, Value as Arg, Write, args};
 use crate::keys::{self, KeyChange};
 use crate::labels::Labels;
-use crate::{Cause, Error, Result, RowLimits};
+use crate::{Result, RowLimits};
 
 /// The teams.
 #[derive(Debug)]
@@ -58,11 +55,7 @@ impl<'s> Teams<'s> {
 
     /// All teams, oldest first.
     pub async fn list(&self) -> Result<Vec<TeamRow>> {
-        sqlx::query("SELECT * FROM teams ORDER BY created_at, id")
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(row).collect())
-            .map_err(|error| self.database.error(&error))
+        self.database.fetch_all("SELECT * FROM teams ORDER BY created_at, id", &[]).await?.iter().map(row).collect()
     }
 
     /// Makes the change, and those of keys that go with it, or none of them. An id or an alias that another team has is a
@@ -74,14 +67,12 @@ impl<'s> Teams<'s> {
         entries: &[AuditEntry<'_>],
     ) -> Result<()> {
         let mut write = self.database.write().await?;
-        let done = execute(write.connection(), change).await.map_err(|error| write.error(&error))?;
-        if done == 0 {
-            let message = format!("there is no team {}", change.row().id);
-            return Err(Error::new(self.database.name(), Cause::Conflict, message));
+        if execute(&mut write, change).await? == 0 {
+            return Err(write.conflict(format!("there is no team {}", change.row().id)));
         }
-        keys::change_all(&mut write, self.database.name(), of_keys).await?;
+        keys::change_all(&mut write, of_keys).await?;
         for entry in entries {
-            audit::insert(write.connection(), entry).await.map_err(|error| write.error(&error))?;
+            audit::insert(&mut write, entry).await?;
         }
         write.commit().await?;
         for change in of_keys {
@@ -108,46 +99,42 @@ const INSERT: &str = "INSERT INTO teams (id, alias, models, rpm, tpm, max_parall
 const UPDATE: &str = "UPDATE teams SET alias = $2, models = $3, rpm = $4, tpm = $5, max_parallel = $6, max_budget = $7,
     budget_period = $8, blocked = $9, metadata = $10, created_at = $11, updated_at = $12 WHERE id = $1";
 
-async fn execute(connection: &mut sqlx::SqliteConnection, change: &TeamChange<'_>) -> sqlx::Result<u64> {
+async fn execute(write: &mut Write<'_>, change: &TeamChange<'_>) -> Result<u64> {
     let statement = match change {
         TeamChange::Add(_) => INSERT,
         TeamChange::Replace(_) => UPDATE,
         TeamChange::Remove(team) => {
-            let removed = sqlx::query("DELETE FROM teams WHERE id = $1").bind(&team.id).execute(connection).await?;
-            return Ok(removed.rows_affected());
+            return write.execute("DELETE FROM teams WHERE id = $1", args![&team.id]).await;
         }
     };
     let team = change.row();
-    let done = sqlx::query(statement)
-        .bind(&team.id)
-        .bind(&team.alias)
-        .bind(Value::from(team.models.clone()).to_string())
-        .bind(signed_option(team.limits.rpm))
-        .bind(signed_option(team.limits.tpm))
-        .bind(signed_option(team.limits.max_parallel))
-        .bind(team.limits.max_budget.map(|nanos| nanos.0))
-        .bind(team.limits.budget_period.map(|period| period.to_string()))
-        .bind(team.blocked)
-        .bind(Value::from(team.metadata.clone()).to_string())
-        .bind(team.created_at.as_micros())
-        .bind(team.updated_at.as_micros())
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected())
+    let args = args![
+        &team.id,
+        &team.alias,
+        Arg::json(team.models.clone()),
+        team.limits.rpm,
+        team.limits.tpm,
+        team.limits.max_parallel,
+        team.limits.max_budget,
+        team.limits.budget_period.map(|period| period.to_string()),
+        team.blocked,
+        Arg::json(team.metadata.clone()),
+        team.created_at,
+        team.updated_at,
+    ];
+    write.execute(statement, args).await
 }
 
-fn row(row: &SqliteRow) -> sqlx::Result<TeamRow> {
-    let decode = |error: serde_json::Error| sqlx::Error::Decode(error.into());
-    let (models, metadata): (String, String) = (row.try_get("models")?, row.try_get("metadata")?);
+fn row(row: &Row) -> Result<TeamRow> {
     Ok(TeamRow {
-        id: row.try_get("id")?,
-        alias: row.try_get("alias")?,
-        models: serde_json::from_str(&models).map_err(decode)?,
+        id: row.get("id")?,
+        alias: row.get("alias")?,
+        models: row.json("models")?,
         limits: RowLimits::of(row)?,
-        blocked: row.try_get("blocked")?,
-        metadata: serde_json::from_str(&metadata).map_err(decode)?,
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        updated_at: Timestamp::from_micros(row.try_get("updated_at")?),
+        blocked: row.get("blocked")?,
+        metadata: row.json("metadata")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }
 
@@ -156,11 +143,13 @@ mod tests {
     use ledger::Nanos;
 
     use super::*;
-    use crate::testing::store;
+    use crate::Cause;
+    use crate::testing::{Backend, contract};
 
-    #[tokio::test]
-    async fn a_team_comes_back_as_it_was_put_until_it_is_removed() {
-        let (_home, store) = store().await;
+    contract!(a_team_comes_back_as_it_was_put_until_it_is_removed);
+
+    async fn a_team_comes_back_as_it_was_put_until_it_is_removed(backend: Backend) {
+        let store = backend.open().await;
         let limits = RowLimits {
             rpm: Some(1),
             tpm: Some(2),
@@ -210,10 +199,10 @@ mod tests {
         };
         let key = "INSERT INTO keys VALUES ('k', 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 'sk-...',
             'old', '[\"m\"]', 5, NULL, 7, NULL, FALSE, '{}', 1, 2, NULL)";
-        old("enginehouse.db", &crate::MAIN, 2, key).await;
+        old("enginehouse.db", crate::database::Part::Main.sqlite_migrations(), 2, key).await;
         let spend = "INSERT INTO usage_by_day VALUES ('2026-11-20', 'k', 'm', 1, 0, 2, 0, 3, 40);
             INSERT INTO spend_by_key VALUES ('k', 1, 5, 40)";
-        old("ledger.db", &crate::LEDGER, 1, spend).await;
+        old("ledger.db", crate::database::Part::Ledger.sqlite_migrations(), 1, spend).await;
         let store = crate::Store::open(home.path()).await.unwrap();
         let key = store.keys().list().await.unwrap().remove(0);
         assert_eq!(

@@ -117,9 +117,13 @@ impl From<store::Error> for Problem {
             // Somebody was faster: asking again shows what stands now.
             Cause::Conflict => Self::new(StatusCode::CONFLICT, detail),
             // It may pass.
-            Cause::Locked | Cause::Gone | Cause::Full | Cause::ReadOnly => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).titled("Store unavailable")
-            }
+            Cause::Locked
+            | Cause::Gone
+            | Cause::Full
+            | Cause::ReadOnly
+            | Cause::Away
+            | Cause::Refused
+            | Cause::Taken => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).titled("Store unavailable"),
             Cause::Other => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
         }
     }

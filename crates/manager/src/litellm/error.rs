@@ -111,9 +111,13 @@ impl From<store::Error> for LiteError {
         let message = format!("{}: {}", error.database, error.cause);
         match error.cause {
             Cause::Conflict => Self::bad_request(None, message),
-            Cause::Locked | Cause::Gone | Cause::Full | Cause::ReadOnly => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable_error", None, message)
-            }
+            Cause::Locked
+            | Cause::Gone
+            | Cause::Full
+            | Cause::ReadOnly
+            | Cause::Away
+            | Cause::Refused
+            | Cause::Taken => Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable_error", None, message),
             Cause::Other => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", None, message),
         }
     }

@@ -4,9 +4,9 @@ use ambient::Timestamp;
 use ledger::{Event, Outcome};
 
 use super::{bounded, bounded_cost};
+use crate::Result;
+use crate::database::{Insert, Value, Write};
 use crate::labels::Label;
-
-mod others;
 
 /// What a batch adds to the sums.
 #[derive(Debug, Default)]
@@ -21,6 +21,37 @@ pub(super) struct Sums<'e> {
 }
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+const KEYS: Insert = Insert {
+    head: "INSERT INTO spend_by_key AS old (key_id, requests, tokens, cost)",
+    tail: "ON CONFLICT (key_id) DO UPDATE SET requests = old.requests + excluded.requests,
+        tokens = old.tokens + excluded.tokens, cost = old.cost + excluded.cost",
+};
+
+const DAYS: Insert = Insert {
+    head: "INSERT INTO usage_by_day AS old (day, key_id, model, requests, failed, prompt_tokens, cached_tokens,
+        completion_tokens, cost)",
+    tail: "ON CONFLICT (day, key_id, model) DO UPDATE SET requests = old.requests + excluded.requests,
+        failed = old.failed + excluded.failed, prompt_tokens = old.prompt_tokens + excluded.prompt_tokens,
+        cached_tokens = old.cached_tokens + excluded.cached_tokens,
+        completion_tokens = old.completion_tokens + excluded.completion_tokens, cost = old.cost + excluded.cost",
+};
+
+const MODELS: Insert = Insert {
+    head: "INSERT INTO spend_by_model AS old (model, cost)",
+    tail: "ON CONFLICT (model) DO UPDATE SET cost = old.cost + excluded.cost",
+};
+
+const TEAMS: Insert = Insert {
+    head: "INSERT INTO spend_by_team AS old (team_id, requests, tokens, cost)",
+    tail: "ON CONFLICT (team_id) DO UPDATE SET requests = old.requests + excluded.requests,
+        tokens = old.tokens + excluded.tokens, cost = old.cost + excluded.cost",
+};
+
+const TEAM_DAYS: Insert = Insert {
+    head: "INSERT INTO team_spend_by_day AS old (day, team_id, cost)",
+    tail: "ON CONFLICT (day, team_id) DO UPDATE SET cost = old.cost + excluded.cost",
+};
 
 #[derive(Debug, Default)]
 struct Sum {
@@ -47,21 +78,20 @@ impl<'e> Sums<'e> {
         }
     }
 
-    pub(super) async fn store(&self, connection: &mut sqlx::SqliteConnection) -> sqlx::Result<()> {
-        for (key, sum) in &self.keys {
-            store_key(connection, key, sum).await?;
-        }
-        for ((day, key, model), sum) in &self.days {
-            store_day(connection, &shown(*day), key, model, sum).await?;
-        }
-        others::store_models(connection, &self.models).await?;
-        for (team, sum) in &self.teams {
-            others::store_team(connection, team, sum).await?;
-        }
-        for ((day, team), cost) in &self.team_days {
-            others::store_team_day(connection, &shown(*day), team, *cost).await?;
-        }
-        Ok(())
+    /// Always in the same order, so that transactions of several writers wait for each other in one direction only.
+    pub(super) async fn store(&self, write: &mut Write<'_>) -> Result<()> {
+        write.insert_all(&KEYS, &named(&self.keys)).await?;
+        let days = self.days.iter().map(|((day, key, model), sum)| {
+            let [requests, failed, prompt, cached, completion, cost] = sum.values();
+            [shown(*day).into(), (*key).into(), (*model).into(), requests, failed, prompt, cached, completion, cost]
+        });
+        write.insert_all(&DAYS, &days.collect::<Vec<_>>()).await?;
+        let models = self.models.iter().map(|(model, cost)| [(*model).into(), (*cost).into()]);
+        write.insert_all(&MODELS, &models.collect::<Vec<_>>()).await?;
+        write.insert_all(&TEAMS, &named(&self.teams)).await?;
+        let team_days =
+            self.team_days.iter().map(|((day, team), cost)| [shown(*day).into(), team.into(), (*cost).into()]);
+        write.insert_all(&TEAM_DAYS, &team_days.collect::<Vec<_>>()).await
     }
 }
 
@@ -77,6 +107,18 @@ impl Sum {
         self.completion += bounded(usage.completion_tokens);
         self.cost += bounded_cost(event.cost);
     }
+
+    fn values<'a>(&self) -> [Value<'a>; 6] {
+        [self.requests, self.failed, self.prompt, self.cached, self.completion, self.cost].map(Value::from)
+    }
+}
+
+/// Name, requests, tokens and cost of each.
+fn named<K: AsRef<str>>(sums: &BTreeMap<K, Sum>) -> Vec<[Value<'_>; 4]> {
+    let row = |(name, sum): (&'_ K, &Sum)| {
+        [name.as_ref().to_owned().into(), sum.requests.into(), (sum.prompt + sum.completion).into(), sum.cost.into()]
+    };
+    sums.iter().map(row).collect()
 }
 
 /// A request whose answer did not reach the client whole through no doing of the client.
@@ -86,48 +128,4 @@ fn is_failure(event: &Event) -> bool {
 
 fn shown(day: i64) -> String {
     Timestamp::from_micros(day.saturating_mul(MICROS_PER_DAY)).day()
-}
-
-async fn store_key(connection: &mut sqlx::SqliteConnection, key: &str, sum: &Sum) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO spend_by_key AS old (key_id, requests, tokens, cost) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (key_id) DO UPDATE SET requests = old.requests + excluded.requests,
-         tokens = old.tokens + excluded.tokens, cost = old.cost + excluded.cost",
-    )
-    .bind(key)
-    .bind(sum.requests)
-    .bind(sum.prompt + sum.completion)
-    .bind(sum.cost)
-    .execute(connection)
-    .await
-    .map(drop)
-}
-
-async fn store_day(
-    connection: &mut sqlx::SqliteConnection,
-    day: &str,
-    key: &str,
-    model: &str,
-    sum: &Sum,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO usage_by_day AS old (day, key_id, model, requests, failed, prompt_tokens, cached_tokens,
-         completion_tokens, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (day, key_id, model) DO UPDATE SET requests = old.requests + excluded.requests,
-         failed = old.failed + excluded.failed, prompt_tokens = old.prompt_tokens + excluded.prompt_tokens,
-         cached_tokens = old.cached_tokens + excluded.cached_tokens,
-         completion_tokens = old.completion_tokens + excluded.completion_tokens, cost = old.cost + excluded.cost",
-    )
-    .bind(day)
-    .bind(key)
-    .bind(model)
-    .bind(sum.requests)
-    .bind(sum.failed)
-    .bind(sum.prompt)
-    .bind(sum.cached)
-    .bind(sum.completion)
-    .bind(sum.cost)
-    .execute(connection)
-    .await
-    .map(drop)
 }

@@ -5,15 +5,14 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
-use super::{bounded, bounded_cost};
-use crate::convert::signed;
+use super::{bounded, bounded_cost, signed};
 use crate::labels::Labels;
 
 /// Events that go in with one statement. A statement costs more than a row: the drain's share of the processor
 /// is several times smaller than with a statement per event.
 const ROWS: usize = 64;
 
-const COLUMNS: [&str; 25] = [
+pub(super) const COLUMNS: [&str; 25] = [
     "gateway_id",
     "sequence",
     "request_id",
@@ -41,7 +40,7 @@ const COLUMNS: [&str; 25] = [
     "tags",
 ];
 
-/// Inserts those of `events` that are not there yet, and gives them back.
+/// For SQLite: inserts those of `events` that are not there yet, and gives them back.
 pub(super) async fn insert<'e>(
     connection: &mut SqliteConnection,
     gateway: GatewayId,

@@ -1,11 +1,9 @@
 use ambient::Timestamp;
 use ledger::{Attempt, Nanos, Usage};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::Events;
 use crate::Result;
-use crate::convert::{signed, unsigned, unsigned_option};
+use crate::database::{Row, Statement};
 
 /// Which events are asked for; what is none does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,65 +66,51 @@ pub struct LoggedEvent {
 impl Events {
     /// A page of events, the one closed last first.
     pub async fn logs(&self, filter: &LogsFilter) -> Result<Vec<LoggedEvent>> {
-        let mut query = select(filter);
-        query
-            .build()
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(event).collect())
-            .map_err(|error| self.database.error(&error))
+        self.database.fetch_by(&select(filter)).await?.iter().map(event).collect()
     }
 }
 
-/// Only what is asked for stands in the statement: what might be none would keep the indexes from being used.
-fn select(filter: &LogsFilter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("SELECT * FROM events WHERE TRUE");
-    if let Some(key) = &filter.key {
-        query.push(" AND key_id = ").push_bind(key.clone());
-    }
-    if let Some(request_id) = &filter.request_id {
-        query.push(" AND request_id = ").push_bind(request_id.clone());
-    }
-    if let Some(from) = filter.from {
-        query.push(" AND closed_at >= ").push_bind(from.as_micros());
-    }
-    if let Some(before) = filter.before {
-        query.push(" AND closed_at < ").push_bind(before.as_micros());
-    }
-    query.push(" ORDER BY closed_at DESC, sequence DESC LIMIT ").push_bind(i64::from(filter.limit));
-    query.push(" OFFSET ").push_bind(signed(filter.offset));
-    query
+fn select(filter: &LogsFilter) -> Statement<'_> {
+    let mut statement = Statement::new("SELECT * FROM events WHERE TRUE");
+    statement
+        .bind_some(" AND key_id = ", filter.key.as_deref())
+        .bind_some(" AND request_id = ", filter.request_id.as_deref())
+        .bind_some(" AND closed_at >= ", filter.from)
+        .bind_some(" AND closed_at < ", filter.before)
+        .push(" ORDER BY closed_at DESC, sequence DESC")
+        // A small limit that SQLite sees in advance makes it sort all events rather than read the newest by the index.
+        .bind(" LIMIT 0 + ", filter.limit)
+        .bind(" OFFSET ", filter.offset);
+    statement
 }
 
-fn event(row: &SqliteRow) -> sqlx::Result<LoggedEvent> {
-    let number = |name: &str| row.try_get::<i64, _>(name).map(unsigned);
-    let time = |name: &str| row.try_get(name).map(Timestamp::from_micros);
-    let (attempts, tags): (String, Option<String>) = (row.try_get("attempts")?, row.try_get("tags")?);
+fn event(row: &Row) -> Result<LoggedEvent> {
+    let tags: Option<String> = row.get("tags")?;
     Ok(LoggedEvent {
-        request_id: row.try_get("request_id")?,
-        key: row.try_get("key_id")?,
-        model: row.try_get("model")?,
-        surface: row.try_get("surface")?,
-        stream: row.try_get("stream")?,
-        opened_at: time("opened_at")?,
-        closed_at: time("closed_at")?,
-        outcome: row.try_get("outcome")?,
-        status: u16::try_from(number("status")?).unwrap_or(0),
+        request_id: row.get("request_id")?,
+        key: row.get("key_id")?,
+        model: row.get("model")?,
+        surface: row.get("surface")?,
+        stream: row.get("stream")?,
+        opened_at: row.get("opened_at")?,
+        closed_at: row.get("closed_at")?,
+        outcome: row.get("outcome")?,
+        status: row.get("status")?,
         usage: Usage {
-            prompt_tokens: number("prompt_tokens")?,
-            cached_tokens: number("cached_tokens")?,
-            completion_tokens: number("completion_tokens")?,
-            images: number("images")?,
-            audio_millis: number("audio_millis")?,
-            characters: number("characters")?,
-            searches: number("searches")?,
+            prompt_tokens: row.get("prompt_tokens")?,
+            cached_tokens: row.get("cached_tokens")?,
+            completion_tokens: row.get("completion_tokens")?,
+            images: row.get("images")?,
+            audio_millis: row.get("audio_millis")?,
+            characters: row.get("characters")?,
+            searches: row.get("searches")?,
         },
-        usage_source: row.try_get("usage_source")?,
-        price_version: number("price_version")?,
-        cost: Nanos(row.try_get("cost")?),
-        first_byte_micros: unsigned_option(row.try_get("first_byte_micros")?),
-        attempts: serde_json::from_str(&attempts).unwrap_or_default(),
-        team: row.try_get("team_id")?,
+        usage_source: row.get("usage_source")?,
+        price_version: row.get("price_version")?,
+        cost: row.get("cost")?,
+        first_byte_micros: row.get("first_byte_micros")?,
+        attempts: row.json("attempts").unwrap_or_default(),
+        team: row.get("team_id")?,
         tags: tags.and_then(|tags| serde_json::from_str(&tags).ok()).unwrap_or_default(),
     })
 }
@@ -141,9 +125,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(home.path()).await.unwrap();
         let events = store.events();
-        let text = format!("EXPLAIN QUERY PLAN {}", select(filter).sql().as_str());
-        let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(events.database.read().unwrap()).await.unwrap();
-        rows.iter().map(|row| row.try_get::<String, _>("detail").unwrap()).collect::<Vec<_>>().join("; ")
+        let mut plan = Statement::new("EXPLAIN QUERY PLAN ");
+        plan.append(select(filter));
+        let rows = events.database.fetch_by(&plan).await.unwrap();
+        rows.iter().map(|row| row.get::<String>("detail").unwrap()).collect::<Vec<_>>().join("; ")
     }
 
     #[tokio::test]
@@ -153,6 +138,7 @@ mod tests {
         let key = LogsFilter { key: Some("k".into()), limit: 1, ..LogsFilter::default() };
         assert!(plan(&key).await.contains("INDEX events_key"));
         let latest = LogsFilter { limit: 1, ..LogsFilter::default() };
-        assert!(plan(&latest).await.contains("INDEX events_closed_at"));
+        let latest = plan(&latest).await;
+        assert!(latest.contains("INDEX events_closed_at"), "{latest}");
     }
 }

@@ -2,8 +2,9 @@ use std::collections::HashMap;
 
 use ambient::Timestamp;
 use ledger::Nanos;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::Result;
+use crate::database::{Read, Row, args};
 
 use super::trim::HOUR;
 
@@ -27,45 +28,45 @@ pub struct Spending {
 
 impl Spending {
     /// Since ever, out of the sums.
-    pub(super) async fn ever(connection: &mut SqliteConnection) -> sqlx::Result<Self> {
-        let keys = named(connection, "SELECT key_id AS name, cost FROM spend_by_key").await?;
+    pub(super) async fn ever(read: &mut Read<'_>) -> Result<Self> {
+        let keys = named(read, "SELECT key_id AS name, cost FROM spend_by_key").await?;
         let all = keys.values().copied().sum();
-        let teams = named(connection, "SELECT team_id AS name, cost FROM spend_by_team").await?;
-        let models = named(connection, "SELECT model AS name, cost FROM spend_by_model").await?;
+        let teams = named(read, "SELECT team_id AS name, cost FROM spend_by_team").await?;
+        let models = named(read, "SELECT model AS name, cost FROM spend_by_model").await?;
         Ok(Self { keys, teams, models, all })
     }
 
     /// Since a moment: whole days out of the sums, the rest of its own day out of the events, and out of the sums of
     /// hours where events were trimmed. Of the hour that it lies in those count whole; periods begin with an hour by
     /// the time that their events can be trimmed.
-    pub(super) async fn since(connection: &mut SqliteConnection, moment: Timestamp) -> sqlx::Result<Self> {
+    pub(super) async fn since(read: &mut Read<'_>, moment: Timestamp) -> Result<Self> {
         let (day, part) = (moment.day(), moment.as_micros().rem_euclid(DAY));
         let mut spending = Self::default();
         // With a part of its own day, only the days after that are whole.
-        let days = "SELECT key_id, model, NULL AS team_id, SUM(cost) AS cost FROM usage_by_day
+        let days = "SELECT key_id, model, NULL AS team_id, CAST(SUM(cost) AS BIGINT) AS cost FROM usage_by_day
              WHERE CASE WHEN $2 THEN day > $1 ELSE day >= $1 END GROUP BY key_id, model
-             UNION ALL SELECT NULL, NULL, team_id, SUM(cost) FROM team_spend_by_day
+             UNION ALL SELECT NULL, NULL, team_id, CAST(SUM(cost) AS BIGINT) FROM team_spend_by_day
              WHERE CASE WHEN $2 THEN day > $1 ELSE day >= $1 END GROUP BY team_id";
-        let rows = sqlx::query(days).bind(day).bind(part > 0).fetch_all(&mut *connection).await?;
+        let rows = read.fetch_all(days, args![day, part > 0]).await?;
         rows.iter().try_for_each(|row| spending.add(row))?;
         if part > 0 {
             let midnight = moment.as_micros() - part + DAY;
-            let events = "SELECT key_id, model, team_id, SUM(cost) AS cost FROM events
+            let events = "SELECT key_id, model, team_id, CAST(SUM(cost) AS BIGINT) AS cost FROM events
                  WHERE closed_at >= $1 AND closed_at < $2 GROUP BY key_id, model, team_id";
-            let rows = sqlx::query(events).bind(moment.as_micros()).bind(midnight).fetch_all(&mut *connection).await?;
+            let rows = read.fetch_all(events, args![moment, midnight]).await?;
             rows.iter().try_for_each(|row| spending.add(row))?;
-            let hours = "SELECT key_id, model, NULLIF(team_id, '') AS team_id, SUM(cost) AS cost FROM spend_by_hour
-                 WHERE hour > $1 AND hour < $2 GROUP BY key_id, model, team_id";
-            let rows = sqlx::query(hours).bind(moment.as_micros() - HOUR).bind(midnight).fetch_all(connection).await?;
+            let hours = "SELECT key_id, model, NULLIF(team_id, '') AS team_id, CAST(SUM(cost) AS BIGINT) AS cost
+                 FROM spend_by_hour WHERE hour > $1 AND hour < $2 GROUP BY key_id, model, team_id";
+            let rows = read.fetch_all(hours, args![moment.as_micros() - HOUR, midnight]).await?;
             rows.iter().try_for_each(|row| spending.add(row))?;
         }
         Ok(spending)
     }
 
-    fn add(&mut self, row: &SqliteRow) -> sqlx::Result<()> {
-        let cost = Nanos(row.try_get("cost")?);
-        let (key, model): (Option<String>, Option<String>) = (row.try_get("key_id")?, row.try_get("model")?);
-        if let Some(team) = row.try_get::<Option<String>, _>("team_id")? {
+    fn add(&mut self, row: &Row) -> Result<()> {
+        let cost: Nanos = row.get("cost")?;
+        let (key, model): (Option<String>, Option<String>) = (row.get("key_id")?, row.get("model")?);
+        if let Some(team) = row.get::<Option<String>>("team_id")? {
             *self.teams.entry(team).or_default() += cost;
         }
         if let Some(key) = key {
@@ -79,7 +80,7 @@ impl Spending {
     }
 }
 
-async fn named(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<HashMap<String, Nanos>> {
-    let rows = sqlx::query(sql).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get("name")?, Nanos(row.try_get("cost")?)))).collect()
+async fn named(read: &mut Read<'_>, sql: &'static str) -> Result<HashMap<String, Nanos>> {
+    let rows = read.fetch_all(sql, &[]).await?;
+    rows.iter().map(|row| Ok((row.get("name")?, row.get("cost")?))).collect()
 }

@@ -1,12 +1,24 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use ambient::Timestamp;
 use ledger::{Event, GatewayId, Nanos, Outcome, Position};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::Store;
-use crate::testing::{event, store};
+use crate::testing::{Backend, contract, event};
+
+contract!(
+    a_batch_that_is_committed_twice_counts_once,
+    a_batch_of_any_length_goes_in_once_however_much_of_it_is_known,
+    usage_is_grouped_and_filtered,
+    logs_come_newest_first_in_pages,
+    absurd_numbers_neither_fail_nor_run_over,
+    what_was_spent_since_a_moment_is_exact_whatever_the_moment,
+    events_carry_the_team_and_the_tags_of_their_key
+);
 
 const GATEWAY: GatewayId = GatewayId(u64::MAX - 1);
 const ALL: UsageBy = UsageBy { key: true, model: true, day: true };
@@ -19,9 +31,8 @@ async fn commit(books: &Events, gateway: GatewayId, events: &[Event], position: 
     books.commit(&Batch { gateway, events: events.to_vec(), position }).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_batch_that_is_committed_twice_counts_once() {
-    let (_home, store) = store().await;
+async fn a_batch_that_is_committed_twice_counts_once(backend: Backend) {
+    let store = backend.open().await;
     let books = store.events();
     let batch = [event(1, "k", "m", 10, 5), event(2, "k", "m", 11, 7)];
     assert_eq!(books.position(GATEWAY).await.unwrap(), None);
@@ -37,9 +48,8 @@ async fn a_batch_that_is_committed_twice_counts_once() {
     assert_eq!(books.spend_of("nobody").await.unwrap(), Spend::default());
 }
 
-#[tokio::test]
-async fn a_batch_of_any_length_goes_in_once_however_much_of_it_is_known() {
-    let (_home, store) = store().await;
+async fn a_batch_of_any_length_goes_in_once_however_much_of_it_is_known(backend: Backend) {
+    let store = backend.open().await;
     let books = store.events();
     let events: Vec<_> = (1..=200).map(|sequence| event(sequence, "k", "m", 1, 1)).collect();
     commit(&books, GATEWAY, &events[..1], at(1)).await;
@@ -54,9 +64,8 @@ async fn a_batch_of_any_length_goes_in_once_however_much_of_it_is_known() {
     assert_eq!(books.logs(&LogsFilter { limit: 1_000, ..LogsFilter::default() }).await.unwrap().len(), 200);
 }
 
-#[tokio::test]
-async fn usage_is_grouped_and_filtered() {
-    let (_home, store) = store().await;
+async fn usage_is_grouped_and_filtered(backend: Backend) {
+    let store = backend.open().await;
     let books = store.events();
     let day = 86_400;
     let mut failed = event(4, "k2", "m1", day, 0);
@@ -89,9 +98,8 @@ async fn usage_is_grouped_and_filtered() {
     assert_eq!(books.usage(ALL, &none).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn logs_come_newest_first_in_pages() {
-    let (_home, store) = store().await;
+async fn logs_come_newest_first_in_pages(backend: Backend) {
+    let store = backend.open().await;
     let books = store.events();
     let batch: Vec<_> = (1..=5).map(|n| event(n, if n == 3 { "other" } else { "k" }, "m", 100, 1)).collect();
     commit(&books, GATEWAY, &batch, at(1)).await;
@@ -105,9 +113,8 @@ async fn logs_come_newest_first_in_pages() {
     assert_eq!(books.logs(&early).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn absurd_numbers_neither_fail_nor_run_over() {
-    let (_home, store) = store().await;
+async fn absurd_numbers_neither_fail_nor_run_over(backend: Backend) {
+    let store = backend.open().await;
     let books = store.events();
     let absurd: Vec<_> = (1..=3)
         .map(|n| {
@@ -133,31 +140,47 @@ fn any_event() -> impl Strategy<Value = Event> {
         .prop_map(|(n, key, model, at, cost)| event(n, &format!("k{key}"), &format!("m{model}"), at, cost))
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    /// Whatever is committed in whatever batches, again and again: the sums are those of the distinct events.
-    #[test]
-    fn sums_equal_the_events(batches in prop::collection::vec(prop::collection::vec(any_event(), 0..6), 0..6)) {
-        let mut expected: BTreeMap<u64, Event> = BTreeMap::new();
+/// Whatever is committed in whatever batches, again and again: the sums are those of the distinct events.
+fn sums_equal_the_events(backend: Backend) {
+    let backend = RefCell::new(backend);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = ProptestConfig { cases: 24, source_file: Some(file!()), ..ProptestConfig::default() };
+    let batches = prop::collection::vec(prop::collection::vec(any_event(), 0..6), 0..6);
+    let outcome = TestRunner::new(config).run(&batches, |batches| {
+        let mut distinct: BTreeMap<u64, Event> = BTreeMap::new();
         for event in batches.iter().flatten() {
-            expected.entry(event.open.sequence).or_insert_with(|| event.clone());
+            distinct.entry(event.open.sequence).or_insert_with(|| event.clone());
         }
         let mut by_key: BTreeMap<String, i64> = BTreeMap::new();
-        for event in expected.values() {
+        for event in distinct.values() {
             *by_key.entry(event.open.key.to_string()).or_default() += event.cost.0;
         }
         let total = by_key.values().sum::<i64>();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        backend.borrow_mut().clear();
+        let location = backend.borrow().location();
         let found = runtime.block_on(async {
-            let (_home, store) = store().await;
+            let store = Store::open_at(&location).await.unwrap();
             for (n, batch) in batches.iter().enumerate() {
                 commit(&store.events(), GATEWAY, batch, at(n as u64)).await;
             }
-            sums_of(&store).await
+            let sums = sums_of(&store).await;
+            store.close().await;
+            sums
         });
         prop_assert_eq!(found, (by_key, total));
-    }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn sums_equal_the_events_in_sqlite() {
+    sums_equal_the_events(Backend::sqlite());
+}
+
+#[test]
+fn sums_equal_the_events_in_postgres() {
+    sums_equal_the_events(Backend::postgres());
 }
 
 /// What each model, team and key spent, by the slow way: every event anew.
@@ -171,9 +194,8 @@ fn spent_since(events: &[Event], since: i64) -> (BTreeMap<String, i64>, BTreeMap
     (keys, models, all)
 }
 
-#[tokio::test]
-async fn what_was_spent_since_a_moment_is_exact_whatever_the_moment() {
-    let (_home, store) = store().await;
+async fn what_was_spent_since_a_moment_is_exact_whatever_the_moment(backend: Backend) {
+    let store = backend.open().await;
     let books = store.events();
     let events: Vec<_> = (1..=60)
         .map(|n| {
@@ -196,16 +218,15 @@ async fn what_was_spent_since_a_moment_is_exact_whatever_the_moment() {
     assert_eq!((plain(&sums.spent.keys), plain(&sums.spent.models), sums.spent.all.0), (keys, models, all));
 }
 
-#[tokio::test]
-async fn events_carry_the_team_and_the_tags_of_their_key() {
-    let (home, store) = store().await;
+async fn events_carry_the_team_and_the_tags_of_their_key(backend: Backend) {
+    let store = backend.open().await;
     let mut key = crate::keys::tests::key("k", None);
     (key.team, key.tags) = (Some("t1".into()), vec!["ci".into(), "nightly".into()]);
     store.keys().change(&[crate::KeyChange::Add(&key)], &[]).await.unwrap();
     commit(&store.events(), GATEWAY, &[event(1, "k", "m", 1, 3), event(2, "other", "m", 1, 5)], at(1)).await;
     // Also after a restart.
     store.close().await;
-    let store = Store::open(home.path()).await.unwrap();
+    let store = backend.open().await;
     commit(&store.events(), GATEWAY, &[event(3, "k", "m", 90_000, 4)], at(2)).await;
     let logs = store.events().logs(&LogsFilter { limit: 9, ..LogsFilter::default() }).await.unwrap();
     let labels: Vec<_> = logs.iter().map(|event| (event.team.as_deref(), event.tags.len())).collect();

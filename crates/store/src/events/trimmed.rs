@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 
 use ledger::{Event, GatewayId};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
 
-use crate::convert::signed;
+use super::signed;
+use crate::Result;
+use crate::database::{Row, Write, args};
 
 /// Sequences of one gateway without a gap, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,56 +41,53 @@ impl Run {
 }
 
 /// Writes down that a run is gone, as part of its neighbours where it touches them.
-pub(super) async fn note(connection: &mut SqliteConnection, run: Run) -> sqlx::Result<()> {
-    let Run { gateway, first, last } = run;
+pub(super) async fn note(write: &mut Write<'_>, run: Run) -> Result<()> {
     // Those that touch it lie between the end of what lies before it and the start of what lies behind.
-    let touching = "FROM trimmed WHERE gateway_id = $1 AND last_sequence >= $2 AND first_sequence <= $3";
-    let ends = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last {touching}"
-    )))
-    .bind(gateway)
-    .bind(first.saturating_sub(1))
-    .bind(last.saturating_add(1))
-    .fetch_one(&mut *connection)
-    .await?;
-    let (before, behind): (Option<i64>, Option<i64>) = (ends.try_get("first")?, ends.try_get("last")?);
-    sqlx::query(sqlx::AssertSqlSafe(format!("DELETE {touching}")))
-        .bind(gateway)
-        .bind(first.saturating_sub(1))
-        .bind(last.saturating_add(1))
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("INSERT INTO trimmed (gateway_id, first_sequence, last_sequence) VALUES ($1, $2, $3)")
-        .bind(gateway)
-        .bind(before.map_or(first, |before| before.min(first)))
-        .bind(behind.map_or(last, |behind| behind.max(last)))
-        .execute(connection)
-        .await
-        .map(drop)
+    const ENDS: &str = "SELECT MIN(first_sequence) AS first, MAX(last_sequence) AS last
+        FROM trimmed WHERE gateway_id = $1 AND last_sequence >= $2 AND first_sequence <= $3";
+    const DELETE: &str = "DELETE FROM trimmed WHERE gateway_id = $1 AND last_sequence >= $2 AND first_sequence <= $3";
+    const INSERT: &str = "INSERT INTO trimmed (gateway_id, first_sequence, last_sequence) VALUES ($1, $2, $3)";
+    let Run { gateway, first, last } = run;
+    let touching = args![gateway, first.saturating_sub(1), last.saturating_add(1)];
+    let ends = write.fetch_optional(ENDS, touching).await?;
+    let (before, behind): (Option<i64>, Option<i64>) = match ends {
+        Some(ends) => (ends.get("first")?, ends.get("last")?),
+        None => (None, None),
+    };
+    write.execute(DELETE, touching).await?;
+    let first = before.map_or(first, |before| before.min(first));
+    let last = behind.map_or(last, |behind| behind.max(last));
+    write.execute(INSERT, args![gateway, first, last]).await.map(drop)
 }
 
-/// Those of `events` that were not trimmed.
+/// Waits until nobody takes events in, and lets nobody begin to before this transaction has ended: an event that is
+/// trimmed meanwhile would not be known to them. SQLite has one writer at a time anyhow.
+pub(super) async fn shut(write: &mut Write<'_>) -> Result<()> {
+    match write {
+        Write::Sqlite(_) => Ok(()),
+        Write::Postgres(_) => write.execute("LOCK TABLE trimmed IN EXCLUSIVE MODE", &[]).await.map(drop),
+    }
+}
+
+/// Those of `events` that were not trimmed, and will not be before this transaction has ended.
 pub(super) async fn without<'e>(
-    connection: &mut SqliteConnection,
+    write: &mut Write<'_>,
     gateway: GatewayId,
     events: &'e [Event],
-) -> sqlx::Result<Cow<'e, [Event]>> {
+) -> Result<Cow<'e, [Event]>> {
+    if matches!(write, Write::Postgres(_)) {
+        write.execute("LOCK TABLE trimmed IN ROW SHARE MODE", &[]).await?;
+    }
     let sequences = || events.iter().map(|event| signed(event.open.sequence));
     let (Some(first), Some(last)) = (sequences().min(), sequences().max()) else { return Ok(Cow::Borrowed(events)) };
     let gateway = gateway.0.cast_signed();
-    let rows = sqlx::query(
-        "SELECT first_sequence, last_sequence FROM trimmed
-         WHERE gateway_id = $1 AND last_sequence >= $2 AND first_sequence <= $3",
-    )
-    .bind(gateway)
-    .bind(first)
-    .bind(last)
-    .fetch_all(connection)
-    .await?;
-    let run = |row: &sqlx::sqlite::SqliteRow| -> sqlx::Result<Run> {
-        Ok(Run { gateway, first: row.try_get("first_sequence")?, last: row.try_get("last_sequence")? })
+    let sql = "SELECT first_sequence, last_sequence FROM trimmed
+         WHERE gateway_id = $1 AND last_sequence >= $2 AND first_sequence <= $3";
+    let rows = write.fetch_all(sql, args![gateway, first, last]).await?;
+    let run = |row: &Row| -> Result<Run> {
+        Ok(Run { gateway, first: row.get("first_sequence")?, last: row.get("last_sequence")? })
     };
-    let runs: Vec<Run> = rows.iter().map(run).collect::<sqlx::Result<_>>()?;
+    let runs: Vec<Run> = rows.iter().map(run).collect::<Result<_>>()?;
     if runs.is_empty() {
         return Ok(Cow::Borrowed(events));
     }

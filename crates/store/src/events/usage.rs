@@ -2,12 +2,10 @@ use std::collections::BTreeMap;
 
 use ambient::Timestamp;
 use ledger::{GatewayId, Nanos, Position};
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::{Events, Spending};
 use crate::Result;
-use crate::convert::unsigned;
+use crate::database::{Read, Row, args};
 
 /// What rows of usage are told apart by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,98 +81,72 @@ pub struct Sums {
 impl Events {
     /// Usage in groups, ordered by day, key and model.
     pub async fn usage(&self, by: UsageBy, filter: &UsageFilter) -> Result<Vec<UsageRow>> {
-        sqlx::query(
-            "SELECT CASE WHEN $1 THEN day END AS day, CASE WHEN $2 THEN key_id END AS key_id,
-             CASE WHEN $3 THEN model END AS model, SUM(requests) AS requests, SUM(failed) AS failed,
-             SUM(prompt_tokens) AS prompt_tokens, SUM(cached_tokens) AS cached_tokens,
-             SUM(completion_tokens) AS completion_tokens, SUM(cost) AS cost
+        let sql = "SELECT CASE WHEN $1 THEN day END AS day, CASE WHEN $2 THEN key_id END AS key_id,
+             CASE WHEN $3 THEN model END AS model, CAST(SUM(requests) AS BIGINT) AS requests,
+             CAST(SUM(failed) AS BIGINT) AS failed, CAST(SUM(prompt_tokens) AS BIGINT) AS prompt_tokens,
+             CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens,
+             CAST(SUM(completion_tokens) AS BIGINT) AS completion_tokens, CAST(SUM(cost) AS BIGINT) AS cost
              FROM usage_by_day
              WHERE ($4 IS NULL OR day >= $4) AND ($5 IS NULL OR day <= $5)
              AND ($6 IS NULL OR key_id = $6) AND ($7 IS NULL OR model = $7)
-             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-        )
-        .bind(by.day)
-        .bind(by.key)
-        .bind(by.model)
-        .bind(&filter.from)
-        .bind(&filter.to)
-        .bind(&filter.key)
-        .bind(&filter.model)
-        .fetch_all(self.database.read()?)
-        .await
-        .and_then(|rows| rows.iter().map(usage_row).collect())
-        .map_err(|error| self.database.error(&error))
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+        let args = args![by.day, by.key, by.model, &filter.from, &filter.to, &filter.key, &filter.model];
+        self.database.fetch_all(sql, args).await?.iter().map(usage_row).collect()
     }
 
     /// What was spent since ever and since each of `moments`, and up to where that includes the books of every gateway:
     /// all as it was at one moment, also while they are drained.
     pub async fn booked(&self, moments: &[Timestamp]) -> Result<Sums> {
-        let mut read = self.database.read()?.begin().await.map_err(|error| self.database.error(&error))?;
-        sums(&mut read, moments).await.map_err(|error| self.database.error(&error))
+        sums(&mut self.database.read().await?, moments).await
     }
 
     /// What every key used since ever, by id.
     pub async fn spend(&self) -> Result<BTreeMap<String, Spend>> {
-        sqlx::query("SELECT key_id, requests, tokens, cost FROM spend_by_key")
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(spend_row).collect())
-            .map_err(|error| self.database.error(&error))
+        let rows = self.database.fetch_all("SELECT key_id, requests, tokens, cost FROM spend_by_key", &[]).await?;
+        rows.iter().map(spend_row).collect()
     }
 
     /// What every team used since ever, by id.
     pub async fn spend_of_teams(&self) -> Result<BTreeMap<String, Spend>> {
-        sqlx::query("SELECT team_id AS key_id, requests, tokens, cost FROM spend_by_team")
-            .fetch_all(self.database.read()?)
-            .await
-            .and_then(|rows| rows.iter().map(spend_row).collect())
-            .map_err(|error| self.database.error(&error))
+        let sql = "SELECT team_id AS key_id, requests, tokens, cost FROM spend_by_team";
+        self.database.fetch_all(sql, &[]).await?.iter().map(spend_row).collect()
     }
 
     /// What the key `id` used since ever.
     pub async fn spend_of(&self, id: &str) -> Result<Spend> {
-        sqlx::query("SELECT key_id, requests, tokens, cost FROM spend_by_key WHERE key_id = $1")
-            .bind(id)
-            .fetch_optional(self.database.read()?)
-            .await
-            .and_then(|row| row.map_or_else(|| Ok(Spend::default()), |row| spend_row(&row).map(|(_, spend)| spend)))
-            .map_err(|error| self.database.error(&error))
+        let sql = "SELECT key_id, requests, tokens, cost FROM spend_by_key WHERE key_id = $1";
+        let row = self.database.fetch_optional(sql, args![id]).await?;
+        row.map_or_else(|| Ok(Spend::default()), |row| spend_row(&row).map(|(_, spend)| spend))
     }
 }
 
-fn usage_row(row: &SqliteRow) -> sqlx::Result<UsageRow> {
-    let number = |name: &str| row.try_get::<i64, _>(name).map(unsigned);
+fn usage_row(row: &Row) -> Result<UsageRow> {
     Ok(UsageRow {
-        key: row.try_get("key_id")?,
-        model: row.try_get("model")?,
-        day: row.try_get("day")?,
-        requests: number("requests")?,
-        failed: number("failed")?,
-        prompt_tokens: number("prompt_tokens")?,
-        cached_tokens: number("cached_tokens")?,
-        completion_tokens: number("completion_tokens")?,
-        cost: Nanos(row.try_get("cost")?),
+        key: row.get("key_id")?,
+        model: row.get("model")?,
+        day: row.get("day")?,
+        requests: row.get("requests")?,
+        failed: row.get("failed")?,
+        prompt_tokens: row.get("prompt_tokens")?,
+        cached_tokens: row.get("cached_tokens")?,
+        completion_tokens: row.get("completion_tokens")?,
+        cost: row.get("cost")?,
     })
 }
 
-async fn sums(connection: &mut SqliteConnection, moments: &[Timestamp]) -> sqlx::Result<Sums> {
-    let spent = Spending::ever(connection).await?;
+async fn sums(read: &mut Read<'_>, moments: &[Timestamp]) -> Result<Sums> {
+    let spent = Spending::ever(read).await?;
     let mut since = Vec::with_capacity(moments.len());
     for moment in moments {
-        since.push(Spending::since(connection, *moment).await?);
+        since.push(Spending::since(read, *moment).await?);
     }
-    let rows = sqlx::query("SELECT gateway_id, segment, offset_ FROM positions").fetch_all(connection).await?;
-    let positions = rows
-        .iter()
-        .map(|row| Ok((GatewayId(row.try_get::<i64, _>("gateway_id")?.cast_unsigned()), super::position(row)?)));
-    Ok(Sums { spent, since, positions: positions.collect::<sqlx::Result<_>>()? })
+    let rows = read.fetch_all("SELECT gateway_id, segment, offset_ FROM positions", &[]).await?;
+    let positions =
+        rows.iter().map(|row| Ok((GatewayId(row.get::<i64>("gateway_id")?.cast_unsigned()), super::position(row)?)));
+    Ok(Sums { spent, since, positions: positions.collect::<Result<_>>()? })
 }
 
-fn spend_row(row: &SqliteRow) -> sqlx::Result<(String, Spend)> {
-    let spend = Spend {
-        requests: unsigned(row.try_get("requests")?),
-        tokens: unsigned(row.try_get("tokens")?),
-        cost: Nanos(row.try_get("cost")?),
-    };
-    Ok((row.try_get("key_id")?, spend))
+fn spend_row(row: &Row) -> Result<(String, Spend)> {
+    let spend = Spend { requests: row.get("requests")?, tokens: row.get("tokens")?, cost: row.get("cost")? };
+    Ok((row.get("key_id")?, spend))
 }
