@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{apply, completions, demo, doctor, housekeeping, key, model, open, serve, team, usage};
+use crate::commands::{
+    account, apply, audit, completions, demo, doctor, housekeeping, key, model, open, serve, team, token, usage,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,8 +37,8 @@ pub(crate) struct Globals {
     /// ~/.local/share/enginehouse]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
-    /// Work on a server elsewhere, by the address of its admin port; the master key is taken from
-    /// `ENGINEHOUSE_TOKEN` or the file named by `ENGINEHOUSE_TOKEN_FILE`
+    /// Work on a server elsewhere, by the address of its admin port; an API token or the master key is taken
+    /// from `ENGINEHOUSE_TOKEN` or the file named by `ENGINEHOUSE_TOKEN_FILE`
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or per part as `info,gateway=debug`
@@ -77,6 +79,12 @@ pub(crate) enum Command {
     Team(Box<team::TeamArgs>),
     /// Models that can be used without a key, and the kill switch for all of them
     Open(open::OpenArgs),
+    /// Accounts: who may log in at the admin port
+    Account(account::AccountArgs),
+    /// API tokens: what programs present at the admin port
+    Token(token::TokenArgs),
+    /// Who did what, and when
+    Audit(audit::AuditArgs),
     /// What was used and what it cost
     Usage(usage::UsageArgs),
     /// What is cleaned up, and how large the databases are

@@ -65,6 +65,8 @@ enum Transport {
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
+    /// Where the next page of a list is, if there is one.
+    next: Option<String>,
     body: Bytes,
 }
 
@@ -132,6 +134,21 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// Gets the list at `path`, whole: page by page.
+    pub(crate) async fn list(&self, path: &str) -> anyhow::Result<Value> {
+        let (mut items, mut path) = (Vec::new(), path.to_owned());
+        loop {
+            let answer = self.answer(Method::GET, &path, None).await?;
+            let next = answer.next.clone();
+            let Value::Array(page) = answer.into_value()? else { anyhow::bail!("the server's answer is no list") };
+            items.extend(page);
+            match next {
+                Some(next) => path = next,
+                None => return Ok(Value::Array(items)),
+            }
+        }
+    }
+
     /// Sends `body` to `path`.
     pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Value> {
         self.call(Method::POST, path, Some(serde_json::to_vec(body)?.into())).await
@@ -153,17 +170,20 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Value> {
+        self.answer(method, path, body).await?.into_value()
+    }
+
+    async fn answer(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, "application/json");
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(http_body_util::Full::new(body.unwrap_or_default()))?;
-        let answer = match &self.transport {
-            Transport::Local(local) => local.send(request).await?,
-            Transport::Remote(remote) => remote.send(request).await?,
-            Transport::Offline(offline) => offline.send(request).await?,
-        };
-        answer.into_value()
+        match &self.transport {
+            Transport::Local(local) => local.send(request).await,
+            Transport::Remote(remote) => remote.send(request).await,
+            Transport::Offline(offline) => offline.send(request).await,
+        }
     }
 }
 
@@ -180,6 +200,13 @@ impl Answer {
         let parsed = serde_json::from_slice(&self.body);
         parsed.map_err(|e| anyhow::anyhow!("the answer is not JSON ({e}): is this the admin port of Enginehouse?"))
     }
+}
+
+/// Path and query of the next page, from the header `link`.
+fn next_page(headers: &http::HeaderMap) -> Option<String> {
+    let link = headers.get(header::LINK)?.to_str().ok()?;
+    let (target, parameters) = link.strip_prefix('<')?.split_once('>')?;
+    parameters.contains("rel=\"next\"").then(|| target.to_owned())
 }
 
 /// Reads the parts of an answer that a command shows.

@@ -6,7 +6,9 @@ use crate::cli::{Cli, Command, Globals};
 use crate::client::{Absent, Client};
 use crate::logging;
 
+pub(crate) mod account;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -20,6 +22,7 @@ mod outcome;
 mod schema;
 pub(crate) mod serve;
 pub(crate) mod team;
+pub(crate) mod token;
 pub(crate) mod usage;
 
 /// Where clients connect unless told otherwise.
@@ -49,6 +52,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
             let absent = if args.is_create() { Absent::Make } else { Absent::Refuse };
             with_client(globals, absent, async |client| team::run(client, *args).await)
         }
+        Command::Account(args) => {
+            let request = args.prepare()?;
+            let absent = if request.makes() { Absent::Make } else { Absent::Refuse };
+            with_client(globals, absent, async |client| account::run(client, request).await)
+        }
+        Command::Token(args) => with_client(globals, Absent::Refuse, async |client| token::run(client, args).await),
+        Command::Audit(args) => with_client(globals, Absent::Refuse, async |client| audit::run(client, args).await),
         Command::Usage(args) => with_client(globals, Absent::Refuse, async |client| usage::run(client, args).await),
         Command::Housekeeping(args) => {
             with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)

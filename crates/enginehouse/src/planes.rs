@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use ambient::Rng;
+use manager::Made;
 use snapshot::{Link, LinkConfig, Publisher, Secret, SecretKey};
 use tokio::net::TcpListener;
 
@@ -22,10 +23,9 @@ pub(crate) struct Start {
     pub(crate) home: Home,
     pub(crate) client: TcpListener,
     pub(crate) admin: TcpListener,
-    /// From the environment; none leaves it to the manager.
-    pub(crate) master_key: Option<Secret>,
-    /// Shows or keeps a master key that was made just now. Called before anything else can fail: it is the only time.
-    pub(crate) hand_over_master_key: HandOver,
+    pub(crate) given: Given,
+    /// Shows or keeps secrets that were made just now. Called before anything else can fail: it is the only time.
+    pub(crate) hand_over: HandOver,
     /// How large the books are.
     pub(crate) books: ledger::Options,
 }
@@ -37,8 +37,8 @@ pub(crate) struct ManagerStart {
     pub(crate) admin: TcpListener,
     /// Where clients connect to the gateway, as people are told.
     pub(crate) client: SocketAddr,
-    pub(crate) master_key: Option<Secret>,
-    pub(crate) hand_over_master_key: HandOver,
+    pub(crate) given: Given,
+    pub(crate) hand_over: HandOver,
 }
 
 /// What a gateway without a manager of its own is started with.
@@ -51,8 +51,15 @@ pub(crate) struct GatewayStart {
     pub(crate) books: ledger::Options,
 }
 
-/// Does something with a master key that was made.
-pub(crate) type HandOver = fn(&Home, &Secret) -> anyhow::Result<()>;
+/// Secrets from the environment; none leaves them to the manager.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) master_key: Option<Secret>,
+    pub(crate) admin_password: Option<Secret>,
+}
+
+/// Does something with secrets that were made.
+pub(crate) type HandOver = fn(&Home, &Made) -> anyhow::Result<()>;
 
 /// What runs in this process.
 #[derive(Debug)]
@@ -61,8 +68,8 @@ pub(crate) struct Planes {
     pub(crate) client: SocketAddr,
     /// Where administrators connect, if the manager runs here.
     pub(crate) admin: Option<SocketAddr>,
-    /// The master key, if it was made just now.
-    pub(crate) made_master_key: Option<Secret>,
+    /// Secrets that were made just now.
+    pub(crate) made: Made,
     control: Option<ControlPlane>,
     data: Option<DataPlane>,
 }
@@ -76,11 +83,9 @@ impl Planes {
         let home = manager::Home::create(start.home.path())?;
         let publisher = new_publisher();
         let subscriber = publisher.subscribe("the gateway".to_owned());
-        let control = ControlStart { home: &home, client, master_key: start.master_key, publisher };
+        let control = ControlStart { home: &home, client, admin, given: start.given, publisher };
         let opened = control::open(&control, &lifecycle.soft).await?;
-        if let Some(key) = &opened.made_master_key {
-            (start.hand_over_master_key)(&start.home, key)?;
-        }
+        (start.hand_over)(&start.home, &opened.made)?;
         let (books, recovered) = open_books(&home, start.books)?;
         // It would grow old: nobody keeps a newer one while both planes run together. Not before the books are ours: a
         // gateway that runs apart has them, and what it keeps is not ours to take.
@@ -89,13 +94,7 @@ impl Planes {
         let data = DataStart { home: &home, books, recovered, behind, keep: None };
         let data = DataPlane::start(data, subscriber, start.client, lifecycle);
         let control = ControlPlane::start(opened.manager, &home, start.admin, lifecycle)?;
-        Ok(Self {
-            client,
-            admin: Some(admin),
-            made_master_key: opened.made_master_key,
-            control: Some(control),
-            data: Some(data),
-        })
+        Ok(Self { client, admin: Some(admin), made: opened.made, control: Some(control), data: Some(data) })
     }
 
     /// Runs the manager, to which gateways connect, until `lifecycle` says otherwise.
@@ -103,21 +102,13 @@ impl Planes {
         let (client, admin) = (start.client, start.admin.local_addr()?);
         let home = manager::Home::create(start.home.path())?;
         let publisher = new_publisher();
-        let control = ControlStart { home: &home, client, master_key: start.master_key, publisher: publisher.clone() };
+        let control = ControlStart { home: &home, client, admin, given: start.given, publisher: publisher.clone() };
         let opened = control::open(&control, &lifecycle.soft).await?;
-        if let Some(key) = &opened.made_master_key {
-            (start.hand_over_master_key)(&start.home, key)?;
-        }
+        (start.hand_over)(&start.home, &opened.made)?;
         let control = ControlPlane::start(opened.manager, &home, start.admin, lifecycle)?;
         control.serve_gateways(&home, publisher, lifecycle)?;
         tracing::info!(socket = %home.gateway_socket().display(), "gateways can connect");
-        Ok(Self {
-            client,
-            admin: Some(admin),
-            made_master_key: opened.made_master_key,
-            control: Some(control),
-            data: None,
-        })
+        Ok(Self { client, admin: Some(admin), made: opened.made, control: Some(control), data: None })
     }
 
     /// Runs a gateway, which follows a manager in another process whenever there is one, until `lifecycle` says
@@ -132,7 +123,7 @@ impl Planes {
         let (link, subscriber) = Link::new(LinkConfig { socket: home.gateway_socket(), name, kept });
         let data = DataStart { home: &home, books, recovered, behind: link.troubles(), keep: Some(file) };
         let data = DataPlane::start(data, subscriber, start.client, lifecycle).linked(link);
-        Ok(Self { client, admin: None, made_master_key: None, control: None, data: Some(data) })
+        Ok(Self { client, admin: None, made: Made::default(), control: None, data: Some(data) })
     }
 
     /// Ends what runs here. Where that is the manager, `stop_engines` says whether engines end too; else they run on and

@@ -19,6 +19,12 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if moment > now { Ok(moment) } else { Err(format!("`{text}` lies in the past")) }
 }
 
+/// A moment in the past of `now`: a length of time ago (`7d`, `12h`), a day in UTC or RFC 3339.
+pub(crate) fn past(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let moment = absolute(text).or_else(|| relative(&format!("-{text}"), now));
+    moment.ok_or_else(|| format!("`{text}` is no moment: write it as 7d, 12h, 2026-11-20 or 2026-11-20T12:00:00Z"))
+}
+
 /// A day, as `2026-11-20`.
 pub(crate) fn day(text: &str) -> Result<String, String> {
     let parsed: Result<jiff::civil::Date, _> = text.parse();
@@ -66,6 +72,14 @@ mod tests {
         assert!(show("2020-01-01").unwrap_err().contains("past"));
         assert!(show("-3d").unwrap_err().contains("past"));
         assert!(show("never").unwrap_err().contains("never"));
+    }
+
+    #[test]
+    fn moments_that_were() {
+        let show = |text| past(text, NOW).map(|t| t.to_string());
+        assert_eq!(show("7d").as_deref(), Ok("2026-11-13T15:26:02Z"));
+        assert_eq!(show("2026-01-31").as_deref(), Ok("2026-01-31T00:00:00Z"));
+        assert!(show("soon").is_err());
     }
 
     #[test]

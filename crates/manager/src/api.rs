@@ -1,6 +1,7 @@
 //! The admin API: `/api/v1` in JSON, errors as `application/problem+json`, described by `/api/openapi.json`, which is
 //! made from the routes themselves.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use axum::extract::DefaultBodyLimit;
@@ -12,8 +13,11 @@ use utoipa_axum::routes;
 
 use crate::{Actor, Manager, litellm, metrics};
 
+mod accounts;
 mod apply;
+mod audit;
 mod auth;
+mod cookie;
 mod document;
 mod extract;
 mod host;
@@ -21,16 +25,21 @@ mod housekeeping;
 mod jobs;
 mod keys;
 mod limits;
+mod master_key;
 mod models;
 mod open;
 mod openapi;
+mod origin;
+mod page;
 mod problem;
 mod revisions;
 mod schema;
+mod session;
 mod status;
 mod teams;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod usage;
 
 use problem::Problem;
@@ -38,31 +47,43 @@ use problem::Problem;
 /// Bytes that a request body may have.
 const MAX_BODY: usize = 16 << 20;
 
+/// Where the description lies.
+const DESCRIPTION: &str = "/api/openapi.json";
+/// What a page presents besides its session.
+const CSRF_HEADER: &str = "x-csrf-token";
+
 /// The API for who can open the control socket, with LiteLLM's paths, which the gateway forwards there.
 pub(crate) fn control_router(manager: &Manager) -> Router {
     let actor = Extension(Actor::owner());
     finish(api().merge(litellm::router()).layer(actor), manager)
 }
 
-/// The API for holders of the master key, served on `own` address.
+/// The API for everybody who can log in, or holds a token or the master key, served on `own` address.
 pub(crate) fn admin_router(manager: &Manager, own: SocketAddr) -> Router {
     let metrics = Router::new().route("/metrics", get(metrics::metrics));
+    let guard = auth::Guard::new(manager.clone(), openapi::reading(&described().1));
     let router = finish(api().merge(metrics), manager);
-    let authenticated = router.layer(middleware::from_fn_with_state(manager.clone(), auth::require_master_key));
-    authenticated.layer(middleware::from_fn_with_state(own, host::require_own_host))
+    let guarded = router.layer(middleware::from_fn_with_state(guard, auth::guard));
+    guarded.layer(middleware::from_fn_with_state(own, host::require_own_host))
 }
 
 fn api() -> Router<Manager> {
     let (routes, description) = described();
-    routes.route("/api/openapi.json", get(async || Json(description)))
+    routes.route(DESCRIPTION, get(async || Json(description)))
 }
 
 fn finish(router: Router<Manager>, manager: &Manager) -> Router {
     router
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(middleware::from_fn(page::link))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(manager.clone())
+}
+
+/// The resources that a scope can name.
+fn resources() -> BTreeSet<String> {
+    openapi::resources(&described().1)
 }
 
 /// The routes, and their description.
@@ -88,6 +109,17 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(teams::unblock))
         .routes(routes!(usage::usage))
         .routes(routes!(housekeeping::get))
-        .routes(routes!(housekeeping::run));
-    OpenApiRouter::with_openapi(openapi::Description::openapi()).nest("/api/v1", v1).split_for_parts()
+        .routes(routes!(housekeeping::run))
+        .routes(routes!(session::get, session::log_in, session::log_out))
+        .routes(routes!(session::set_password))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::get, accounts::update, accounts::delete))
+        .routes(routes!(accounts::reset_password))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::get, tokens::revoke))
+        .routes(routes!(master_key::rotate))
+        .routes(routes!(audit::list));
+    let whole = OpenApiRouter::with_openapi(openapi::Description::openapi()).nest("/api/v1", v1);
+    let (routes, description) = whole.split_for_parts();
+    (routes, openapi::complete(description))
 }

@@ -19,9 +19,14 @@ pub struct ManagerConfig {
     pub env: Environment,
     /// The master key, if it is given from outside; replaces the one that was kept.
     pub master_key: Option<Secret>,
-    /// Whether a master key is made where none was ever given or made. Off for one-shot commands on a home
-    /// where nothing runs, so that the first `serve` makes and shows it.
-    pub make_master_key: bool,
+    /// The password of the first account, if it is given from outside; replaces the one that it has whenever another
+    /// one is given than the last time.
+    pub admin_password: Option<Secret>,
+    /// Whether a master key and a first account are made where none was ever given or made. Off for one-shot commands on
+    /// a home where nothing runs, so that the first `serve` makes and shows them.
+    pub make_secrets: bool,
+    /// Whether the admin port will be open to other machines: some account must have a password then.
+    pub admin_is_exposed: bool,
     /// The way to the gateways, in this process or others; none in a one-shot command.
     pub publisher: Option<Publisher>,
     /// Address of the client port as people reach it, as `http://127.0.0.1:4000`: shown with models.

@@ -1,6 +1,6 @@
-use std::fs::DirBuilder;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ mod lock;
 pub use lock::{Holder, HomeLock};
 
 use lock::LockError;
+use snapshot::Secret;
 
 use crate::reconciler::Record;
 
@@ -94,6 +95,26 @@ impl Home {
     /// Where engines run, and what they leave lying: a folder without anything of ours.
     pub fn work(&self) -> PathBuf {
         self.0.join("work")
+    }
+
+    /// Where a master key lies that was made and could not be shown.
+    pub fn master_key(&self) -> PathBuf {
+        self.0.join("master.key")
+    }
+
+    /// Writes a master key into its file, if there is one; where that is.
+    pub(crate) fn replace_master_key(&self, key: &Secret) -> io::Result<Option<PathBuf>> {
+        let path = self.master_key();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let temporary = path.with_extension("new");
+        let _ = std::fs::remove_file(&temporary);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(key.expose().as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &path)?;
+        Ok(Some(path))
     }
 
     /// What an earlier manager recorded of engines.

@@ -5,6 +5,8 @@
 //! gateway serves from is compiled anew (`compiler`) and handed over whole. `api` and `litellm` are the two
 //! faces of all that over HTTP.
 
+mod access;
+mod accounts;
 mod actor;
 mod api;
 mod apply;
@@ -23,22 +25,28 @@ mod manager;
 mod master_key;
 mod metrics;
 mod open_routes;
+mod passwords;
 mod publish;
 mod reconciler;
 mod secrets;
+mod sessions;
 mod spent;
 mod status;
 mod teams;
 #[cfg(test)]
 mod testing;
+mod throttle;
+mod tokens;
 
+pub use accounts::AdminPasswordError;
 pub use apply::ImportError;
 pub use config::{Environment, ManagerConfig};
 pub use current::UnreadableRevision;
 pub use health::StoreHealth;
 pub use home::{Holder, Home, HomeError, HomeLock};
-pub use manager::{Manager, OpenError, Opened};
+pub use manager::{Made, Manager, OpenError, Opened};
 pub use master_key::MasterKeyError;
+pub use passwords::{Busy, UnfitPassword};
 pub use secrets::UnfitKey;
 
 use actor::Actor;

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::{self, AccountTable, First, Logins};
 use crate::apply::Verification;
 use crate::current::{Current, UnreadableRevision};
 use crate::home::{Holder, HomeLock};
@@ -18,10 +19,13 @@ use crate::housekeeping::Housekeeping;
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
+use crate::passwords::Passwords;
 use crate::publish::Outlet;
 use crate::reconciler::{Fleet, Record};
+use crate::sessions::SessionTable;
 use crate::teams::TeamTable;
-use crate::{HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
+use crate::tokens::TokenTable;
+use crate::{AdminPasswordError, HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
 
 mod run;
 mod serve;
@@ -35,8 +39,17 @@ pub struct Manager(Arc<Inner>);
 pub struct Opened {
     /// The manager.
     pub manager: Manager,
-    /// The master key, if it was made just now: the only time that it can be shown.
-    pub made_master_key: Option<Secret>,
+    /// What was made just now: the only time that it can be shown.
+    pub made: Made,
+}
+
+/// Secrets that were made at the first start.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// The master key.
+    pub master_key: Option<Secret>,
+    /// The password of the account `admin`.
+    pub admin_password: Option<Secret>,
 }
 
 /// A manager cannot be opened.
@@ -51,6 +64,9 @@ pub enum OpenError {
     /// There is no usable master key.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
+    /// There is no usable password of an administrator.
+    #[error(transparent)]
+    AdminPassword(#[from] AdminPasswordError),
     /// What applies cannot be read.
     #[error(transparent)]
     Revision(#[from] UnreadableRevision),
@@ -65,6 +81,11 @@ pub(crate) struct Inner {
     store: Store,
     started_at: Timestamp,
     current: RwLock<Arc<Current>>,
+    pub(crate) passwords: Passwords,
+    pub(crate) accounts: AccountTable,
+    pub(crate) logins: Logins,
+    pub(crate) sessions: SessionTable,
+    pub(crate) tokens: TokenTable,
     pub(crate) keys: KeyTable,
     pub(crate) teams: TeamTable,
     pub(crate) open_routes: OpenRoutes,
@@ -97,11 +118,18 @@ impl Manager {
         let holder = if config.publisher.is_some() { Holder::Serve } else { Holder::Command };
         let lock = config.home.lock(holder)?;
         let store = Store::open(config.home.path()).await?;
-        let master =
-            master_key::settle(&store, &config.rng, config.master_key.as_ref(), config.make_master_key).await?;
+        let passwords = Passwords::new(config.rng.clone());
+        // First: where it refuses, nothing has been made that could not be shown.
+        let (accounts, admin_password) = accounts::settle(&store, &passwords, &first_account(&config)).await?;
+        let master = master_key::settle(&store, &config.rng, config.master_key.as_ref(), config.make_secrets).await?;
         let inner = Inner {
             started_at: config.clock.now(),
             current: RwLock::new(Arc::new(read_current(&store).await?)),
+            passwords,
+            accounts: AccountTable::new(accounts),
+            logins: Logins::new(),
+            sessions: SessionTable::new(store.sessions().list().await?),
+            tokens: TokenTable::new(store.tokens().list().await?),
             keys: KeyTable::new(store.keys().list().await?),
             teams: TeamTable::new(store.teams().list().await?),
             open_routes: OpenRoutes::read(&store).await?,
@@ -128,7 +156,7 @@ impl Manager {
         } else {
             manager.drain_leftovers().await;
         }
-        Ok(Opened { manager, made_master_key: master.made })
+        Ok(Opened { manager, made: Made { master_key: master.made, admin_password } })
     }
 
     /// Whether the store can be written; changes as it does, while [`run`](Self::run) runs.
@@ -190,6 +218,15 @@ impl Manager {
             // The task is never cancelled, so it panicked: here, as if it had been awaited directly.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+}
+
+fn first_account(config: &ManagerConfig) -> First<'_> {
+    First {
+        given: config.admin_password.as_ref(),
+        make: config.make_secrets,
+        required: config.admin_is_exposed,
+        now: config.clock.now(),
     }
 }
 

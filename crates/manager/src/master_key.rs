@@ -1,8 +1,13 @@
-use ambient::Rng;
-use snapshot::{KeyHash, Secret};
-use store::Store;
+use std::path::PathBuf;
 
+use ambient::Rng;
+use serde_json::json;
+use snapshot::{KeyHash, Secret};
+use store::{AuditEntry, Store};
+
+use crate::publish::GatewayBehind;
 use crate::secrets::{self, UnfitKey};
+use crate::{Actor, Manager};
 
 /// Where the hash stands among the settings.
 const SETTING: &str = "master_key_sha256";
@@ -25,6 +30,63 @@ pub enum MasterKeyError {
 pub(crate) struct MasterKey {
     pub(crate) hash: Option<KeyHash>,
     pub(crate) made: Option<Secret>,
+}
+
+/// A master key that was put in place of the one before.
+#[derive(Debug)]
+pub(crate) struct RotatedMasterKey {
+    /// The only time that it is known.
+    pub(crate) secret: Secret,
+    /// The file that holds it, if the one before lay there.
+    pub(crate) file: Option<PathBuf>,
+    /// Whether the gateways have taken it over.
+    pub(crate) behind: Result<(), GatewayBehind>,
+    /// Why the file could not be written, if it could not.
+    pub(crate) unwritten: Option<std::io::Error>,
+}
+
+/// The master key cannot be replaced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RotateError {
+    #[error(
+        "the master key is set by ENGINEHOUSE_MASTER_KEY (or ENGINEHOUSE_MASTER_KEY_FILE) of the service: change it \
+         there and restart, or unset it there to have it kept here"
+    )]
+    FromEnvironment,
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// Puts a new master key in place of the one that was, which stops working at once at every gateway.
+    pub(crate) async fn rotate_master_key(&self, actor: &Actor) -> Result<RotatedMasterKey, RotateError> {
+        if self.config().master_key.is_some() {
+            return Err(RotateError::FromEnvironment);
+        }
+        let secret = secrets::generate(&self.config().rng);
+        let hash = KeyHash::of(secret.expose());
+        let shown = secrets::shown(&secret);
+        let _changing = self.inner().keys.changing().await;
+        let audit = AuditEntry {
+            at: self.config().clock.now(),
+            by: actor.by(),
+            action: "master-key.rotate",
+            subject: "master",
+            detail: json!({ "key_name": shown }),
+        };
+        self.store().settings().set_audited(SETTING, &hash.to_string(), &audit).await?;
+        self.inner().outlet.set_master_key(hash);
+        let behind = self.publish_and_wait().await;
+        let written = self.config().home.replace_master_key(&secret);
+        let (file, unwritten) = match written {
+            Ok(file) => (file, None),
+            Err(error) => (None, Some(error)),
+        };
+        tracing::info!(actor = actor.name(), rewritten = file.is_some(), "the master key was replaced");
+        Ok(RotatedMasterKey { secret, file, behind, unwritten })
+    }
 }
 
 /// Takes the `given` key; else the one that was kept; else, if `make`, makes one. Only the hash is kept.

@@ -21,7 +21,7 @@ const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 pub(crate) struct Outlet {
     publisher: Option<Publisher>,
     /// Hash of the master key.
-    master_key: Option<KeyHash>,
+    master_key: Mutex<Option<KeyHash>>,
     /// What the books hold; none until the store could be read. Nothing is published before: a budget must never seem
     /// less used than it is.
     spent: watch::Sender<Option<Arc<Spent>>>,
@@ -44,7 +44,12 @@ pub(crate) enum GatewayBehind {
 
 impl Outlet {
     pub(crate) fn new(publisher: Option<Publisher>, master_key: Option<KeyHash>) -> Self {
-        Self { publisher, master_key, spent: watch::Sender::new(None), order: Mutex::new(Vec::new()) }
+        Self {
+            publisher,
+            master_key: Mutex::new(master_key),
+            spent: watch::Sender::new(None),
+            order: Mutex::new(Vec::new()),
+        }
     }
 
     /// Whether anybody takes snapshots.
@@ -58,8 +63,13 @@ impl Outlet {
     }
 
     /// Hash of the master key.
-    pub(crate) const fn master_key(&self) -> Option<KeyHash> {
-        self.master_key
+    pub(crate) fn master_key(&self) -> Option<KeyHash> {
+        *self.master_key.lock()
+    }
+
+    /// Puts another master key in place of the one that was; gateways have it once it is published.
+    pub(crate) fn set_master_key(&self, master_key: KeyHash) {
+        *self.master_key.lock() = Some(master_key);
     }
 
     /// Whether what goes out includes a gateway's books up to the segment of this position.
@@ -98,7 +108,7 @@ impl Manager {
             now: self.config().clock.now(),
             spent: &spent,
             open_routes: self.inner().open_routes.are_open(),
-            master_key: outlet.master_key,
+            master_key: outlet.master_key(),
             env: &self.config().env,
         };
         let Compiled { snapshot, warnings } = compiler::compile(&inputs);

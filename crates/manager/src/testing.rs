@@ -7,7 +7,7 @@ use std::time::Duration;
 use ambient::{Clock, Rng};
 use axum::Router;
 use axum::body::Body;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use ledger::{Books, Options};
 use parking_lot::Mutex;
@@ -45,21 +45,27 @@ pub(crate) struct Builder {
     home: Arc<tempfile::TempDir>,
     clock: Clock,
     variables: BTreeMap<String, String>,
+    /// As the environment gives it.
+    admin_password: Option<&'static str>,
+    master_key: Option<&'static str>,
     /// Whether the gateway takes over snapshots at once, or never.
     prompt_gateway: bool,
 }
 
 /// Somebody who sends requests.
+#[derive(Clone)]
 pub(crate) struct Client {
     router: Router,
-    token: Option<&'static str>,
+    token: Option<String>,
     host: &'static str,
+    headers: HeaderMap,
 }
 
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) content_type: String,
     pub(crate) body: Value,
     pub(crate) text: String,
@@ -79,6 +85,12 @@ impl Builder {
         self
     }
 
+    /// With a password for the account `admin`.
+    pub(crate) fn admin_password(mut self, password: &'static str) -> Self {
+        self.admin_password = Some(password);
+        self
+    }
+
     /// With a gateway that takes over nothing.
     pub(crate) fn stuck_gateway(mut self) -> Self {
         self.prompt_gateway = false;
@@ -87,6 +99,12 @@ impl Builder {
 
     pub(crate) fn path(&self) -> &std::path::Path {
         self.home.path()
+    }
+
+    /// The same where the environment sets no master key: it is made.
+    pub(crate) async fn open_as_made(mut self) -> TestApp {
+        self.master_key = None;
+        self.open_with(None).await
     }
 
     /// Opens the manager without a gateway, as a one-shot command does.
@@ -102,8 +120,10 @@ impl Builder {
             clock: self.clock,
             rng: Rng::system(),
             env: Environment::new(move |name| variables.get(name).cloned()),
-            master_key: Some(Secret::new(MASTER_KEY)),
-            make_master_key: false,
+            master_key: self.master_key.map(Secret::new),
+            admin_password: self.admin_password.map(Secret::new),
+            make_secrets: self.master_key.is_none(),
+            admin_is_exposed: false,
             publisher,
             client_url: Some("http://127.0.0.1:4000".to_owned()),
         };
@@ -135,6 +155,8 @@ impl TestApp {
             home: Arc::new(tempfile::tempdir().unwrap()),
             clock: Clock::system(),
             variables: BTreeMap::new(),
+            admin_password: None,
+            master_key: Some(MASTER_KEY),
             prompt_gateway: true,
         }
     }
@@ -150,18 +172,25 @@ impl TestApp {
 
     /// Who can open the control socket.
     pub(crate) fn owner(&self) -> Client {
-        Client { router: self.manager.router(), token: None, host: "enginehouse" }
+        Client { router: self.manager.router(), token: None, host: "enginehouse", headers: HeaderMap::new() }
     }
 
     /// A holder of the master key at the admin port.
     pub(crate) fn master(&self) -> Client {
-        Client { token: Some(MASTER_KEY), ..self.anonymous() }
+        self.anonymous().with_token(MASTER_KEY)
     }
 
     /// Anybody at the admin port.
     pub(crate) fn anonymous(&self) -> Client {
         let own = "127.0.0.1:7860".parse().unwrap();
-        Client { router: self.manager.admin_router(own), token: None, host: "127.0.0.1:7860" }
+        let router = self.manager.admin_router(own);
+        Client { router, token: None, host: "127.0.0.1:7860", headers: HeaderMap::new() }
+    }
+
+    /// Who has just logged in with a browser, on a page of ours.
+    pub(crate) async fn logged_in(&self, account: &str, password: &str) -> Client {
+        let login = json!({ "account": account, "password": password });
+        self.anonymous().post("/api/v1/session", &login).await.into_browser(self.anonymous())
     }
 
     /// What the gateway serves from.
@@ -268,8 +297,20 @@ impl Gateway {
 
 impl Client {
     /// Presents another token.
-    pub(crate) fn with_token(self, token: &'static str) -> Self {
-        Self { token: Some(token), ..self }
+    pub(crate) fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
+    /// Sends a header; it takes the place of another one of that name.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.parse().unwrap());
+        self
+    }
+
+    /// Sends a header no more.
+    pub(crate) fn without_header(mut self, name: &'static str) -> Self {
+        self.headers.remove(name);
+        self
     }
 
     /// Names another host.
@@ -297,9 +338,12 @@ impl Client {
         self.send(Method::DELETE, path, None).await
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.host);
-        if let Some(token) = self.token {
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if body.is_some() {
@@ -308,16 +352,30 @@ impl Client {
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = response.status();
-        let content_type = response.headers().get(header::CONTENT_TYPE).map_or("", |v| v.to_str().unwrap()).to_owned();
+        let headers = response.headers().clone();
+        let content_type = headers.get(header::CONTENT_TYPE).map_or("", |v| v.to_str().unwrap()).to_owned();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status, content_type, body: serde_json::from_str(&text).unwrap_or_default(), text }
+        Answer { status, headers, content_type, body: serde_json::from_str(&text).unwrap_or_default(), text }
     }
 }
 
 // === impl Answer ===
 
 impl Answer {
+    /// What a header says; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// A browser that keeps what this login has set, and a page of ours in it.
+    pub(crate) fn into_browser(self, client: Client) -> Client {
+        let cookie = self.header("set-cookie").split(';').next().unwrap().to_owned();
+        let token = self.ok()["csrf_token"].as_str().unwrap().to_owned();
+        let client = client.with_header("cookie", &cookie).with_header("x-csrf-token", &token);
+        client.with_header("sec-fetch-site", "same-origin")
+    }
+
     /// The body of a success.
     pub(crate) fn ok(self) -> Value {
         assert!(self.status.is_success(), "{} {}", self.status, self.text);

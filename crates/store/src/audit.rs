@@ -2,7 +2,7 @@ use ambient::Timestamp;
 use serde_json::Value;
 
 use crate::Result;
-use crate::database::{Database, Row, Value as Arg, Write, args};
+use crate::database::{Database, Row, Statement, Value as Arg, Write, args};
 
 /// Who did what.
 #[derive(Debug)]
@@ -57,6 +57,23 @@ pub struct AuditRow {
     pub detail: Value,
 }
 
+/// Which rows of the audit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only what this one did.
+    pub actor: Option<String>,
+    /// Only this action, or with a dot at its end all that begin so: `key.`
+    pub action: Option<String>,
+    /// Only what was done to this thing.
+    pub subject: Option<String>,
+    /// Only from then on.
+    pub from: Option<Timestamp>,
+    /// Only until then, included.
+    pub to: Option<Timestamp>,
+    /// Only rows before this one.
+    pub before: Option<u64>,
+}
+
 // === impl Audit ===
 
 impl<'s> Audit<'s> {
@@ -66,8 +83,26 @@ impl<'s> Audit<'s> {
 
     /// The latest `limit` rows, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<AuditRow>> {
-        let sql = "SELECT id, at, actor, via, remote, action, subject, detail FROM audit ORDER BY id DESC LIMIT $1";
-        self.database.fetch_all(sql, args![limit]).await?.iter().map(row).collect()
+        self.find(&AuditFilter::default(), limit).await
+    }
+
+    /// The latest `limit` rows that match, newest first.
+    pub async fn find(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<AuditRow>> {
+        let action = filter.action.as_deref();
+        let (begins, is) =
+            if action.is_some_and(|action| action.ends_with('.')) { (action, None) } else { (None, action) };
+        let mut find =
+            Statement::new("SELECT id, at, actor, via, remote, action, subject, detail FROM audit WHERE TRUE");
+        find.bind_some(" AND id < ", filter.before)
+            .bind_some(" AND at >= ", filter.from)
+            .bind_some(" AND at <= ", filter.to)
+            .bind_some(" AND actor = ", filter.actor.as_deref())
+            .bind_some(" AND subject = ", filter.subject.as_deref())
+            .bind_some(" AND action = ", is)
+            .bind_some(" AND substr(action, 1, ", begins.map(|begins| begins.chars().count() as u64))
+            .bind_some(") = ", begins)
+            .bind(" ORDER BY id DESC LIMIT ", limit);
+        self.database.fetch_by(&find).await?.iter().map(row).collect()
     }
 }
 

@@ -15,6 +15,7 @@
 //!   `Insert` for many rows. Sums come as `CAST(SUM(x) AS BIGINT)`, upserts as `ON CONFLICT ... DO UPDATE`.
 //! - A test in the `contract!` macro runs on both.
 
+mod accounts;
 mod audit;
 mod database;
 mod error;
@@ -26,10 +27,12 @@ mod limits;
 mod location;
 mod revisions;
 mod room;
+mod sessions;
 mod settings;
 mod teams;
 #[cfg(test)]
 mod testing;
+mod tokens;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +40,8 @@ use std::sync::Arc;
 use database::{Database, Part};
 use labels::Labels;
 
-pub use audit::{Audit, AuditEntry, AuditRow, By};
+pub use accounts::{AccountChange, AccountRow, Accounts};
+pub use audit::{Audit, AuditEntry, AuditFilter, AuditRow, By};
 pub use error::{Cause, Error, Result};
 pub use events::{Events, LoggedEvent, LogsFilter, Spend, Spending, Sums, UsageBy, UsageFilter, UsageRow};
 pub use health::{Health, Problem};
@@ -46,8 +50,10 @@ pub use limits::RowLimits;
 pub use location::{Location, PostgresUrl, UrlError};
 pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions};
 pub use room::Room;
+pub use sessions::{SessionRow, Sessions};
 pub use settings::Settings;
 pub use teams::{TeamChange, TeamRow, Teams};
+pub use tokens::{TokenChange, TokenRow, Tokens};
 
 /// Both parts of the store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -95,6 +101,21 @@ impl Store {
     /// Single values.
     pub fn settings(&self) -> Settings<'_> {
         Settings::new(&self.main)
+    }
+
+    /// The accounts of the admin port.
+    pub fn accounts(&self) -> Accounts<'_> {
+        Accounts::new(&self.main)
+    }
+
+    /// Who is logged in at the admin port.
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions::new(&self.main)
+    }
+
+    /// What programs present at the admin port.
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens::new(&self.main)
     }
 
     /// Who did what.

@@ -70,7 +70,7 @@ impl fmt::Display for ApiFault {
             }
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            f.write_str("\n  set ENGINEHOUSE_TOKEN (or ENGINEHOUSE_TOKEN_FILE) to the master key")?;
+            f.write_str("\n  set ENGINEHOUSE_TOKEN (or ENGINEHOUSE_TOKEN_FILE) to an API token or the master key")?;
         }
         Ok(())
     }

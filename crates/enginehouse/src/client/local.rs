@@ -55,10 +55,10 @@ impl Local {
         let connection = tokio::spawn(connection);
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("enginehouse"));
         let response = sender.send_request(request).await?;
-        let status = response.status();
+        let (status, next) = (response.status(), super::next_page(response.headers()));
         let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
         connection.abort();
-        Ok(Answer { status, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+        Ok(Answer { status, next, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
     }
 
     fn unreachable(&self, error: &io::Error) -> Unreachable {

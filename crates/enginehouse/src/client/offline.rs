@@ -56,9 +56,9 @@ impl Offline {
 
     pub(super) async fn send(&self, request: ApiRequest) -> anyhow::Result<Answer> {
         let response = self.manager.router().oneshot(request.map(axum::body::Body::new)).await?;
-        let status = response.status();
+        let (status, next) = (response.status(), super::next_page(response.headers()));
         let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        Ok(Answer { status, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+        Ok(Answer { status, next, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
     }
 
     pub(super) async fn close(self) {
@@ -81,7 +81,9 @@ fn config(home: &Home) -> anyhow::Result<ManagerConfig> {
         rng: Rng::system(),
         env: Environment::new(|name| std::env::var(name).ok()),
         master_key: None,
-        make_master_key: false,
+        admin_password: None,
+        make_secrets: false,
+        admin_is_exposed: false,
         publisher: None,
         client_url: None,
     })

@@ -11,7 +11,7 @@ use super::{Answer, ApiRequest, MAX_ANSWER_BYTES, Unreachable};
 use crate::exit::UsageError;
 use crate::secret_env;
 
-/// A server elsewhere, by the address of its admin port and the master key.
+/// A server elsewhere, by the address of its admin port and a token or the master key.
 #[derive(Debug)]
 pub(super) struct Remote {
     base: String,
@@ -39,9 +39,9 @@ impl Remote {
             request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
         }
         let response = self.http.request(request).await.map_err(|e| self.unreachable(&e))?;
-        let status = response.status();
+        let (status, next) = (response.status(), super::next_page(response.headers()));
         let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        Ok(Answer { status, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+        Ok(Answer { status, next, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
     }
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Unreachable {
@@ -74,7 +74,8 @@ fn base_of(text: &str) -> Result<String, UsageError> {
 
 fn bearer(token: &str) -> Result<HeaderValue, UsageError> {
     let value = HeaderValue::try_from(format!("Bearer {token}"));
-    let mut value = value.map_err(|_| UsageError("ENGINEHOUSE_TOKEN holds characters that no key has".to_owned()))?;
+    let mut value = value
+        .map_err(|_| UsageError("ENGINEHOUSE_TOKEN holds characters that neither tokens nor keys have".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
 }

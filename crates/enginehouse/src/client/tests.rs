@@ -14,8 +14,8 @@ fn a_query_holds_only_what_is_set() {
 
 #[test]
 fn an_answer_that_is_not_json_says_so() {
-    let page = Answer { status: StatusCode::OK, body: Bytes::from_static(b"<html>") };
+    let page = Answer { status: StatusCode::OK, next: None, body: Bytes::from_static(b"<html>") };
     assert!(page.into_value().unwrap_err().to_string().contains("admin port"));
-    let nothing = Answer { status: StatusCode::NO_CONTENT, body: Bytes::new() };
+    let nothing = Answer { status: StatusCode::NO_CONTENT, next: None, body: Bytes::new() };
     assert_eq!(nothing.into_value().unwrap(), Value::Null);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
+use snapshot::Secret;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -12,7 +13,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::home::Home;
 use crate::lifecycle::{Lifecycle, Stop};
-use crate::planes::{Planes, Start};
+use crate::planes::{Given, Planes, Start};
 use crate::{logging, output};
 
 mod one_request;
@@ -68,9 +69,9 @@ async fn demo(folder: &Path, args: DemoArgs) -> anyhow::Result<()> {
         home: home.clone(),
         client: bind_or_any(args.listen, super::CLIENT_LISTEN, "client", "--listen").await?,
         admin: bind_or_any(args.admin_listen, super::ADMIN_LISTEN, "admin", "--admin-listen").await?,
-        master_key: None,
-        // It is shown with the rest.
-        hand_over_master_key: |_, _| Ok(()),
+        given: Given::default(),
+        // They are shown with the rest.
+        hand_over: |_, _| Ok(()),
         books: ledger::Options::default(),
     };
     let planes = Planes::both(start, &lifecycle).await?;
@@ -131,13 +132,15 @@ fn introduction(home: &Home, planes: &Planes, key: &str) -> String {
     let admin = planes.admin.map(|admin| admin.to_string()).unwrap_or_default();
     let program = this_program();
     let [(chat, ..), (embed, ..)] = MODELS;
-    let master = planes.made_master_key.as_ref().map_or("-", |key| key.expose());
+    let shown = |secret: &Option<Secret>| secret.as_ref().map_or("-", |secret| secret.expose()).to_owned();
+    let (master, password) = (shown(&planes.made.master_key), shown(&planes.made.admin_password));
     format!(
         "
   clients      http://{client}/v1    models {chat}, {embed}
   key          {key}
   admin API    http://{admin}/api/v1
   master key   {master}
+  account      admin, password {password}
   commands     {program} --home {home} usage
 
 Try it:

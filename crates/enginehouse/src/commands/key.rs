@@ -13,6 +13,13 @@ mod show;
 
 use change::{CreateArgs, UpdateArgs};
 
+const ROTATE_EXAMPLES: &str = "\
+Examples:
+  KEY=$(enginehouse key rotate notebook --quiet)
+  MASTER=$(enginehouse key rotate --master --quiet)
+
+A master key that the environment of the service sets is changed there.";
+
 /// Verbs of `key`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  enginehouse key create --alias notebook --models tiny --budget 5.00")]
@@ -42,8 +49,8 @@ enum Verb {
     /// Delete a key; what it spent stays in the books
     #[command(after_help = "Example:\n  enginehouse key delete notebook")]
     Delete(OneArgs),
-    /// Replace a key's secret; the old one stops working, the limits and the spend stay
-    #[command(after_help = "Example:\n  KEY=$(enginehouse key rotate notebook --quiet)")]
+    /// Replace a key's secret, or the master key; the old one stops working, the limits and the spend stay
+    #[command(after_help = ROTATE_EXAMPLES)]
     Rotate(RotateArgs),
 }
 
@@ -67,8 +74,15 @@ struct OneArgs {
 
 #[derive(Debug, Args)]
 struct RotateArgs {
-    #[command(flatten)]
-    one: OneArgs,
+    /// Id, alias or hash of the key; never the key itself
+    #[arg(value_name = "KEY", value_parser = not_a_secret, required_unless_present = "master")]
+    key: Option<String>,
+    /// The master key
+    #[arg(long, conflicts_with = "key")]
+    master: bool,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
     /// Print the key and nothing else
     #[arg(short, long)]
     quiet: bool,
@@ -96,10 +110,13 @@ pub(crate) async fn run(client: &Client, args: KeyArgs) -> anyhow::Result<()> {
             let answer = about(&one.key, client.delete(&path(&one.key))).await?;
             done(&answer, &one.key, "deleted", one.json)
         }
-        Verb::Rotate(rotate) => {
-            let key = &rotate.one.key;
-            let answer = about(key, client.post(&format!("{}/rotate", path(key)), &json!({}))).await?;
-            show::secret(&answer, rotate.one.json, rotate.quiet, "rotated")
+        Verb::Rotate(RotateArgs { key: Some(key), master: _, json, quiet }) => {
+            let answer = about(&key, client.post(&format!("{}/rotate", path(&key)), &json!({}))).await?;
+            show::secret(&answer, json, quiet, "rotated")
+        }
+        Verb::Rotate(RotateArgs { key: None, master: _, json, quiet }) => {
+            let answer = client.post("/api/v1/master-key/rotate", &json!({})).await.context("the master key")?;
+            show::master(&answer, json, quiet)
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use manager::Made;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use snapshot::{Secret, SecretKey};
 use tokio::net::TcpListener;
@@ -12,7 +13,7 @@ use crate::cli::Globals;
 use crate::exit::AlreadyReported;
 use crate::home::Home;
 use crate::lifecycle::{Drained, Lifecycle, Stop};
-use crate::planes::{GatewayStart, ManagerStart, Planes, Start};
+use crate::planes::{GatewayStart, Given, ManagerStart, Planes, Start};
 use crate::{logging, output, secret_env, span};
 
 const EXAMPLES: &str = "\
@@ -35,7 +36,7 @@ pub(crate) struct ServeArgs {
     /// Where clients connect
     #[arg(long, value_name = "ADDR", default_value = super::CLIENT_LISTEN)]
     listen: SocketAddr,
-    /// Where administrators connect
+    /// Where administrators connect; beyond this machine only once an account has a password, and in plain HTTP
     #[arg(long, value_name = "ADDR", default_value = super::ADMIN_LISTEN)]
     admin_listen: SocketAddr,
     /// Which planes run in this process
@@ -62,7 +63,7 @@ enum Role {
 
 /// What the environment holds for us.
 struct FromEnvironment {
-    master_key: Option<Secret>,
+    given: Given,
     secret_key: Option<SecretKey>,
 }
 
@@ -71,7 +72,10 @@ pub(crate) fn run(globals: &Globals, args: ServeArgs) -> anyhow::Result<()> {
     logging::start(globals, "info")?;
     let secret_key = secret_env::read("ENGINEHOUSE_SECRET_KEY")?;
     let environment = FromEnvironment {
-        master_key: secret_env::read("ENGINEHOUSE_MASTER_KEY")?,
+        given: Given {
+            master_key: secret_env::read("ENGINEHOUSE_MASTER_KEY")?,
+            admin_password: secret_env::read("ENGINEHOUSE_ADMIN_PASSWORD")?,
+        },
         secret_key: secret_key.as_ref().map(SecretKey::new).transpose().context("ENGINEHOUSE_SECRET_KEY")?,
     };
     let home = Home::resolve(globals)?;
@@ -85,6 +89,9 @@ pub(crate) fn run(globals: &Globals, args: ServeArgs) -> anyhow::Result<()> {
 async fn serve(home: &Home, args: ServeArgs, environment: FromEnvironment) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::install()?;
     let planes = start(home, &args, environment, &lifecycle).await?;
+    if planes.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
+        tracing::warn!("the admin port is open to other machines in plain HTTP: put a proxy with TLS before it");
+    }
     let admin = planes.admin.map(tracing::field::display);
     tracing::info!(home = %home.path().display(), role = ?args.role, client = %planes.client, admin, "serving");
     let stop = lifecycle.stopped().await;
@@ -97,19 +104,19 @@ async fn start(
     environment: FromEnvironment,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Planes> {
-    let FromEnvironment { master_key, secret_key } = environment;
+    let FromEnvironment { given, secret_key } = environment;
     let client = || bind(args.listen, "client", "--listen");
     let admin = || bind(args.admin_listen, "admin", "--admin-listen");
     let books = ledger::Options { segment_bytes: args.books_segment_bytes, ..ledger::Options::default() };
-    let (home, hand_over_master_key) = (home.clone(), hand_over as _);
+    let (home, hand_over) = (home.clone(), hand_over as _);
     match args.role {
         Role::All => {
             let (client, admin) = (client().await?, admin().await?);
-            Planes::both(Start { home, client, admin, master_key, hand_over_master_key, books }, lifecycle).await
+            Planes::both(Start { home, client, admin, given, hand_over, books }, lifecycle).await
         }
         Role::Manager => {
             let (client, admin) = (args.listen, admin().await?);
-            Planes::manager(ManagerStart { home, admin, client, master_key, hand_over_master_key }, lifecycle).await
+            Planes::manager(ManagerStart { home, admin, client, given, hand_over }, lifecycle).await
         }
         Role::Gateway => Planes::gateway(GatewayStart { home, client: client().await?, secret_key, books }, lifecycle),
     }
@@ -135,16 +142,26 @@ pub(super) async fn bind(address: SocketAddr, what: &str, flag: &str) -> anyhow:
     bound.with_context(|| format!("cannot listen on {address}, the {what} port: free it or choose another with {flag}"))
 }
 
-/// Shows a master key that was just made: on a terminal, or else in a file for the owner only. Never in the log.
-fn hand_over(home: &Home, key: &Secret) -> anyhow::Result<()> {
+/// Shows secrets that were just made: on a terminal, or else in files for the owner only. Never in the log.
+fn hand_over(home: &Home, made: &Made) -> anyhow::Result<()> {
+    if let Some(key) = &made.master_key {
+        show(home, "Master key", "master.key", "ENGINEHOUSE_MASTER_KEY", key)?;
+    }
+    if let Some(password) = &made.admin_password {
+        show(home, "Password of the account admin", "admin.password", "ENGINEHOUSE_ADMIN_PASSWORD", password)?;
+    }
+    Ok(())
+}
+
+fn show(home: &Home, what: &str, file: &str, variable: &str, secret: &Secret) -> anyhow::Result<()> {
     if io::stderr().is_terminal() {
-        output::note(&format!("\nMaster key, shown this once:\n\n  {}\n", key.expose()));
+        output::note(&format!("\n{what}, shown this once:\n\n  {}\n", secret.expose()));
         return Ok(());
     }
-    let path = home.write_secret("master.key", key.expose());
+    let path = home.write_secret(file, secret.expose());
     let path =
-        path.context("the master key that was made cannot be kept; set ENGINEHOUSE_MASTER_KEY to one of your own")?;
-    tracing::info!(path = %path.display(), "a master key was made; read it there, then delete the file");
+        path.with_context(|| format!("{what} was made and cannot be kept; set {variable} to one of your own"))?;
+    tracing::info!(path = %path.display(), "{what} was made; read it there, then delete the file");
     Ok(())
 }
 

@@ -120,7 +120,7 @@ pub(crate) async fn run(client: &Client, args: TeamArgs) -> anyhow::Result<()> {
             let answer = about(&one.team, client.patch(&path(&one.team), &body)).await?;
             show::changed(&answer, one.json)
         }
-        Verb::List(list) => show::list(&client.get("/api/v1/teams").await?, list.json),
+        Verb::List(list) => show::list(&client.list("/api/v1/teams?limit=1000").await?, list.json),
         Verb::Show(one) => show::one(&about(&one.team, client.get(&path(&one.team))).await?, one.json),
         Verb::Block(one) => act(client, &one, "block", "blocked").await,
         Verb::Unblock(one) => act(client, &one, "unblock", "unblocked").await,

@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use ambient::{Clock, Rng};
 use manager::{Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened};
-use snapshot::{Publisher, Secret, link};
+use snapshot::{Publisher, link};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::Given;
 use crate::lifecycle::Lifecycle;
 
 /// How long a start waits for a command that works on the home.
@@ -22,7 +23,9 @@ pub(super) struct ControlStart<'a> {
     pub(super) home: &'a manager::Home,
     /// Where clients connect.
     pub(super) client: SocketAddr,
-    pub(super) master_key: Option<Secret>,
+    /// Where administrators connect.
+    pub(super) admin: SocketAddr,
+    pub(super) given: Given,
     pub(super) publisher: Publisher,
 }
 
@@ -109,8 +112,10 @@ fn manager_config(start: &ControlStart<'_>) -> ManagerConfig {
         clock: Clock::system(),
         rng: Rng::system(),
         env: Environment::new(|name| std::env::var(name).ok()),
-        master_key: start.master_key.clone(),
-        make_master_key: true,
+        master_key: start.given.master_key.clone(),
+        admin_password: start.given.admin_password.clone(),
+        make_secrets: true,
+        admin_is_exposed: !start.admin.ip().is_loopback(),
         publisher: Some(start.publisher.clone()),
         client_url: Some(format!("http://{}", start.client)),
     }

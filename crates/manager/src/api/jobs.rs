@@ -1,9 +1,10 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Problem;
+use super::extract::Named;
 use crate::Manager;
 use crate::jobs::{Job, JobState};
 use crate::status::{ModelStatus, ModelSummary};
@@ -30,7 +31,7 @@ pub(super) struct JobView {
     (status = 200, body = JobView),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn job(State(manager): State<Manager>, Path(id): Path<String>) -> Result<Json<JobView>, Problem> {
+pub(super) async fn job(State(manager): State<Manager>, Named(id): Named) -> Result<Json<JobView>, Problem> {
     let job = manager.inner().jobs.get(&id).ok_or_else(|| Problem::not_found("there is no such job (any more)"))?;
     let Job { id, state, revision, models, message, outcome } = job;
     let models = outcome.unwrap_or_else(|| manager.models_named(&models));

@@ -17,4 +17,6 @@ pub(super) use list::{__path_list, list};
 pub(super) use rotate::{__path_rotate, rotate};
 pub(super) use update::{__path_update, update};
 
+pub(super) use view::Expiry;
+
 use view::{IssuedKeyView, KeyView};

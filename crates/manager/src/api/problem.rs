@@ -7,11 +7,16 @@ use serde::Serialize;
 use store::Cause;
 use utoipa::ToSchema;
 
+use crate::access::Denied;
+use crate::accounts::{AccountError, LoginError, OwnPasswordError};
 use crate::apply::ApplyError;
 use crate::housekeeping::HousekeepingError;
 use crate::keys::KeyError;
+use crate::master_key::RotateError;
 use crate::open_routes::NotKept;
+use crate::passwords::Busy;
 use crate::teams::TeamError;
+use crate::tokens::TokenError;
 
 /// Why a request was not fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -27,6 +32,9 @@ pub(crate) struct Problem {
     detail: String,
     /// Every single fault in what was sent.
     errors: Vec<ProblemFault>,
+    /// Seconds after which it is worth another try; a header.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 /// One fault in what was sent.
@@ -43,7 +51,8 @@ pub(crate) struct ProblemFault {
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        Self { kind: "about:blank", title, status: status.as_u16(), detail: detail.into(), errors: Vec::new() }
+        let (status, detail) = (status.as_u16(), detail.into());
+        Self { kind: "about:blank", title, status, detail, errors: Vec::new(), retry_after: None }
     }
 
     fn titled(mut self, title: &str) -> Self {
@@ -51,7 +60,7 @@ impl Problem {
         self
     }
 
-    fn with_fault(mut self, path: &str, message: impl Into<String>) -> Self {
+    pub(super) fn with_fault(mut self, path: &str, message: impl Into<String>) -> Self {
         self.errors.push(ProblemFault { path: path.to_owned(), message: message.into() });
         self
     }
@@ -64,6 +73,21 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, detail)
     }
 
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// It is too much at the moment.
+    pub(super) fn later(status: StatusCode, detail: impl Into<String>, after: std::time::Duration) -> Self {
+        // Rounded up, and never at once.
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds.max(1)), ..Self::new(status, detail) }
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -74,6 +98,14 @@ impl Problem {
 
     pub(super) fn misdirected(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::MISDIRECTED_REQUEST, detail)
+    }
+
+    /// Names the field that it is about, also in the detail.
+    pub(super) fn about(mut self, path: &str, message: impl Into<String>) -> Self {
+        if !path.is_empty() && !self.detail.contains(path) {
+            self.detail = format!("{path}: {}", self.detail);
+        }
+        self.with_fault(path, message)
     }
 
     /// One field of what was sent is unfit.
@@ -98,9 +130,13 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let problem = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, problem);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -195,6 +231,75 @@ impl From<TeamError> for Problem {
             TeamError::IdTaken(_) | TeamError::AliasTaken(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             TeamError::Field(unfit) => Self::unfit(unfit.field, unfit.message),
             TeamError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        Self::forbidden(denied.to_string())
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        Self::later(StatusCode::SERVICE_UNAVAILABLE, busy.to_string(), std::time::Duration::from_secs(1))
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Wrong => Self::unauthorized(error.to_string()),
+            LoginError::TooMany(wait) => Self::later(StatusCode::TOO_MANY_REQUESTS, error.to_string(), wait),
+            LoginError::Busy(busy) => busy.into(),
+            LoginError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<OwnPasswordError> for Problem {
+    fn from(error: OwnPasswordError) -> Self {
+        match error {
+            // No 401: the session is good, and stays.
+            OwnPasswordError::Wrong => Self::unfit("current", error.to_string()),
+            OwnPasswordError::Account(AccountError::Password(unfit)) => Self::unfit("new", unfit.to_string()),
+            OwnPasswordError::Login(error) => error.into(),
+            OwnPasswordError::Account(error) => error.into(),
+            OwnPasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::NotFound => Self::not_found(error.to_string()),
+            AccountError::NameTaken(_) | AccountError::LastAdmin(_) => Self::conflict(error.to_string()),
+            AccountError::Password(unfit) => Self::unfit("password", unfit.to_string()),
+            AccountError::Field(unfit) => Self::unfit(unfit.field, unfit.message),
+            AccountError::Busy(busy) => busy.into(),
+            AccountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::NotFound => Self::not_found(error.to_string()),
+            TokenError::NameTaken(_) | TokenError::TooMany => Self::conflict(error.to_string()),
+            TokenError::Field(unfit) => Self::unfit(unfit.field, unfit.message),
+            TokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RotateError> for Problem {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::FromEnvironment => Self::conflict(error.to_string()),
+            RotateError::Store(error) => error.into(),
         }
     }
 }

@@ -1,14 +1,14 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::RevisionSummary;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
-use super::extract::Params;
+use super::extract::{Named, Params};
 use crate::Manager;
 
 /// Revisions that are listed unless asked otherwise.
@@ -66,10 +66,7 @@ pub(super) async fn list(
     (status = 200, body = WholeRevision),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn get(
-    State(manager): State<Manager>,
-    Path(number): Path<String>,
-) -> Result<Json<WholeRevision>, Problem> {
+pub(super) async fn get(State(manager): State<Manager>, Named(number): Named) -> Result<Json<WholeRevision>, Problem> {
     let absent = || Problem::not_found(format!("there is no revision {number}"));
     let parsed = number.parse().map_err(|_| absent())?;
     let revision = manager.store().revisions().get(parsed).await?.ok_or_else(absent)?;

@@ -2,6 +2,8 @@ use serde_json::json;
 
 use crate::testing::TestApp;
 
+mod access;
+
 const DOCUMENT: &str = "
 version: 1
 models:

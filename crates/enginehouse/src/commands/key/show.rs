@@ -55,7 +55,7 @@ struct Fresh {
 
 /// Prints all keys.
 pub(super) async fn list(client: &Client, as_json: bool) -> anyhow::Result<()> {
-    let answer = client.get("/api/v1/keys").await?;
+    let answer = client.list("/api/v1/keys?limit=1000").await?;
     if as_json {
         return Ok(output::json(&answer)?);
     }
@@ -97,6 +97,25 @@ pub(super) fn secret(answer: &Value, as_json: bool, quiet: bool, past: &str) -> 
     if !quiet {
         let alias = fresh.alias.map(|alias| format!(" ({alias})")).unwrap_or_default();
         output::note(&format!("Key {}{} is {past}. It is shown this once:", fresh.id, output::plain(&alias)));
+    }
+    Ok(output::data(&fresh.key)?)
+}
+
+/// Prints a fresh master key in the same way.
+pub(super) fn master(answer: &Value, as_json: bool, quiet: bool) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Master {
+        key: String,
+        file: Option<String>,
+    }
+    warn(answer)?;
+    if as_json {
+        return Ok(output::json(answer)?);
+    }
+    let fresh: Master = client::view(answer)?;
+    if !quiet {
+        let also = fresh.file.map(|file| format!(" {} holds it too.", output::plain(&file))).unwrap_or_default();
+        output::note(&format!("The master key is rotated, and the old one is dead.{also} It is shown this once:"));
     }
     Ok(output::data(&fresh.key)?)
 }

@@ -1,8 +1,9 @@
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 
 use super::KeyView;
 use crate::api::Problem;
+use crate::api::extract::Named;
 use crate::keys::KeyEdit;
 use crate::{Actor, Manager};
 
@@ -17,7 +18,7 @@ use crate::{Actor, Manager};
 pub(in crate::api) async fn block(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(key): Path<String>,
+    Named(key): Named,
 ) -> Result<Json<KeyView>, Problem> {
     set(manager, key, "key.block", actor, true).await
 }
@@ -31,7 +32,7 @@ pub(in crate::api) async fn block(
 pub(in crate::api) async fn unblock(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(key): Path<String>,
+    Named(key): Named,
 ) -> Result<Json<KeyView>, Problem> {
     set(manager, key, "key.unblock", actor, false).await
 }

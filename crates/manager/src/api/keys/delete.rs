@@ -1,8 +1,9 @@
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 
 use super::KeyView;
 use crate::api::Problem;
+use crate::api::extract::Named;
 use crate::{Actor, Manager};
 
 /// Delete a key
@@ -16,7 +17,7 @@ use crate::{Actor, Manager};
 pub(in crate::api) async fn delete(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(key): Path<String>,
+    Named(key): Named,
 ) -> Result<Json<KeyView>, Problem> {
     let changed = manager.finish({
         let manager = manager.clone();

@@ -1,9 +1,10 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::KeyView;
 use crate::Manager;
 use crate::api::Problem;
+use crate::api::extract::Named;
 
 /// A key
 #[utoipa::path(get, path = "/keys/{key}", operation_id = "get_key",
@@ -11,10 +12,7 @@ use crate::api::Problem;
     (status = 200, body = KeyView),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(in crate::api) async fn get(
-    State(manager): State<Manager>,
-    Path(key): Path<String>,
-) -> Result<Json<KeyView>, Problem> {
+pub(in crate::api) async fn get(State(manager): State<Manager>, Named(key): Named) -> Result<Json<KeyView>, Problem> {
     let row = manager.inner().keys.find(&key)?;
     Ok(Json(KeyView::read(&manager, row).await?))
 }

@@ -1,8 +1,9 @@
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 
 use super::IssuedKeyView;
 use crate::api::Problem;
+use crate::api::extract::Named;
 use crate::keys::KeyEdit;
 use crate::{Actor, Manager};
 
@@ -18,7 +19,7 @@ use crate::{Actor, Manager};
 pub(in crate::api) async fn rotate(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(key): Path<String>,
+    Named(key): Named,
 ) -> Result<Json<IssuedKeyView>, Problem> {
     let issued = manager.finish({
         let manager = manager.clone();

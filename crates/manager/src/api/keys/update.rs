@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use ambient::Timestamp;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::KeyView;
 use super::view::Expiry;
 use crate::api::Problem;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, Named};
 use crate::api::limits::LimitsPatch;
 use crate::keys::{Edit, KeyEdit};
 use crate::{Actor, Manager};
@@ -74,7 +74,7 @@ pub(in crate::api) struct KeyPatch {
 pub(in crate::api) async fn update(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(key): Path<String>,
+    Named(key): Named,
     Body(patch): Body<KeyPatch>,
 ) -> Result<Json<KeyView>, Problem> {
     let edit = patch.into_edit(manager.config().clock.now())?;

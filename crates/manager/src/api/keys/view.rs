@@ -79,9 +79,9 @@ pub(in crate::api) struct IssuedKeyView {
 
 /// When a key stops working, in either of two ways.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Expiry<'a> {
-    pub(super) expires_at: Option<&'a str>,
-    pub(super) duration: Option<&'a str>,
+pub(in crate::api) struct Expiry<'a> {
+    pub(in crate::api) expires_at: Option<&'a str>,
+    pub(in crate::api) duration: Option<&'a str>,
 }
 
 // === impl KeyView ===
@@ -167,7 +167,7 @@ impl IssuedKeyView {
 
 impl Expiry<'_> {
     /// The moment, if any was given.
-    pub(super) fn moment(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    pub(in crate::api) fn moment(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
         match (self.expires_at, self.duration) {
             (Some(_), Some(_)) => Err(Problem::unfit("duration", "cannot be given together with expires_at")),
             (None, None) => Ok(None),

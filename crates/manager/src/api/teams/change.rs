@@ -1,4 +1,4 @@
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::TeamView;
 use crate::api::Problem;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, Named};
 use crate::api::limits::{LimitsPatch, NewLimits};
 use crate::keys::Edit;
 use crate::teams::{TeamEdit, TeamFields};
@@ -87,7 +87,7 @@ pub(in crate::api) async fn create(
 pub(in crate::api) async fn update(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(team): Path<String>,
+    Named(team): Named,
     Body(patch): Body<TeamPatch>,
 ) -> Result<Json<TeamView>, Problem> {
     let TeamPatch { alias, models, limits, blocked, metadata } = patch;
@@ -106,7 +106,7 @@ pub(in crate::api) async fn update(
 pub(in crate::api) async fn block(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(team): Path<String>,
+    Named(team): Named,
 ) -> Result<Json<TeamView>, Problem> {
     set(manager, team, "team.block", actor, TeamEdit::blocked(true)).await
 }
@@ -120,7 +120,7 @@ pub(in crate::api) async fn block(
 pub(in crate::api) async fn unblock(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(team): Path<String>,
+    Named(team): Named,
 ) -> Result<Json<TeamView>, Problem> {
     set(manager, team, "team.unblock", actor, TeamEdit::blocked(false)).await
 }
@@ -136,7 +136,7 @@ pub(in crate::api) async fn unblock(
 pub(in crate::api) async fn delete(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(team): Path<String>,
+    Named(team): Named,
 ) -> Result<Json<TeamView>, Problem> {
     let changed = manager.finish({
         let manager = manager.clone();

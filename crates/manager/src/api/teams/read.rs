@@ -1,28 +1,60 @@
+#![expect(unused_qualifications, reason = "written by the macro that describes the route")]
+
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use serde::Deserialize;
+use store::TeamRow;
+use utoipa::IntoParams;
 
 use super::TeamView;
 use crate::Manager;
 use crate::api::Problem;
+use crate::api::extract::{Named, Params};
+use crate::api::page::{Listed, Page};
 use crate::compiler::limits_of_team;
 use crate::teams::TeamError;
 
+/// Which teams.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ListParams {
+    /// How many at most: 1 to 1,000; 100 unless given.
+    limit: Option<u32>,
+    /// Where to go on, as the `link` of the page before says.
+    cursor: Option<String>,
+    /// Only the one with this alias.
+    alias: Option<String>,
+    /// Only those that are blocked, or are not.
+    blocked: Option<bool>,
+}
+
 /// The teams, oldest first
-#[utoipa::path(get, path = "/teams", operation_id = "list_teams", responses(
-    (status = 200, body = Vec<TeamView>),
+#[utoipa::path(get, path = "/teams", operation_id = "list_teams", params(ListParams), responses(
+    (status = 200, body = Vec<TeamView>, headers(("link" = Option<String>, description = "the next page, with `rel=\"next\"`"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(in crate::api) async fn list(State(manager): State<Manager>) -> Result<Json<Vec<TeamView>>, Problem> {
+pub(in crate::api) async fn list(
+    State(manager): State<Manager>,
+    Params(params): Params<ListParams>,
+) -> Result<Listed<TeamView>, Problem> {
+    let page = Page::<(i64, String)>::read(params.limit, params.cursor.as_deref())?;
     let spend = manager.store().events().spend_of_teams().await?;
-    let rows = manager.inner().teams.rows();
-    let budgets = manager.budgets(rows.iter().filter_map(|row| limits_of_team(row).budget_period)).await?;
-    let views = rows.iter().map(|row| {
-        let run = budgets.run(limits_of_team(row).budget_period, |spending| {
+    let all = manager.inner().teams.rows();
+    let is_asked = |row: &&TeamRow| {
+        (params.alias.is_none() || params.alias == row.alias)
+            && params.blocked.is_none_or(|blocked| row.blocked == blocked)
+    };
+    let rows = all.iter().filter(is_asked).cloned();
+    let rows = page.cut(rows, |row| (row.created_at.as_micros(), row.id.clone()));
+    let budgets = manager.budgets(all.iter().filter_map(|row| limits_of_team(row).budget_period)).await?;
+    Ok(rows.map(|row| {
+        let run = budgets.run(limits_of_team(&row).budget_period, |spending| {
             spending.teams.get(&row.id).copied().unwrap_or_default()
         });
-        TeamView::new(&manager, row.clone(), spend.get(&row.id).copied().unwrap_or_default(), run)
-    });
-    Ok(Json(views.collect()))
+        let spent = spend.get(&row.id).copied().unwrap_or_default();
+        TeamView::new(&manager, row, spent, run)
+    }))
 }
 
 /// A team
@@ -31,10 +63,7 @@ pub(in crate::api) async fn list(State(manager): State<Manager>) -> Result<Json<
     (status = 200, body = TeamView),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(in crate::api) async fn get(
-    State(manager): State<Manager>,
-    Path(team): Path<String>,
-) -> Result<Json<TeamView>, Problem> {
+pub(in crate::api) async fn get(State(manager): State<Manager>, Named(team): Named) -> Result<Json<TeamView>, Problem> {
     let row = manager.inner().teams.find(&team).ok_or(TeamError::NotFound)?;
     Ok(Json(TeamView::read(&manager, row).await?))
 }
