@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    account, apply, audit, completions, demo, doctor, housekeeping, key, model, open, serve, team, token, usage,
+    account, apply, audit, completions, config, demo, doctor, housekeeping, key, model, open, serve, team, token, usage,
 };
 
 const EXAMPLES: &str = "\
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// Make the service match a document
     Apply(apply::ApplyArgs),
+    /// The desired state as a release: stage, plan, apply, look back
+    Config(Box<config::ConfigArgs>),
     /// Print the JSON Schema of the document that `apply` takes
     #[command(after_help = "Example:\n  enginehouse schema > enginehouse.schema.json")]
     Schema,

@@ -51,6 +51,17 @@ pub(crate) enum Absent {
     Await,
 }
 
+/// What somebody has seen of a thing that they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// This state of it.
+    Etag(String),
+    /// That it is not there.
+    Nothing,
+    /// Whatever there is, it is to be replaced.
+    Anything,
+}
+
 #[derive(Debug)]
 enum Transport {
     /// A server that runs on this home.
@@ -138,7 +149,7 @@ impl Client {
     pub(crate) async fn list(&self, path: &str) -> anyhow::Result<Value> {
         let (mut items, mut path) = (Vec::new(), path.to_owned());
         loop {
-            let answer = self.answer(Method::GET, &path, None).await?;
+            let answer = self.answer(Method::GET, &path, None, None).await?;
             let next = answer.next.clone();
             let Value::Array(page) = answer.into_value()? else { anyhow::bail!("the server's answer is no list") };
             items.extend(page);
@@ -169,12 +180,44 @@ impl Client {
         self.call(Method::DELETE, path, None).await
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Value> {
-        self.answer(method, path, body).await?.into_value()
+    /// Puts `body` in place of what was seen at `path`.
+    pub(crate) async fn put_seen(&self, path: &str, body: &impl Serialize, seen: &Seen) -> anyhow::Result<Value> {
+        self.call_seen(Method::PUT, path, Some(serde_json::to_vec(body)?.into()), Some(seen)).await
     }
 
-    async fn answer(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Answer> {
+    /// Deletes what was seen at `path`.
+    pub(crate) async fn delete_seen(&self, path: &str, seen: &Seen) -> anyhow::Result<Value> {
+        self.call_seen(Method::DELETE, path, None, Some(seen)).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Value> {
+        self.answer(method, path, body, None).await?.into_value()
+    }
+
+    async fn call_seen(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        seen: Option<&Seen>,
+    ) -> anyhow::Result<Value> {
+        self.answer(method, path, body, seen).await?.into_value()
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        seen: Option<&Seen>,
+    ) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, "application/json");
+        request = match seen {
+            None => request,
+            Some(Seen::Etag(etag)) => request.header(header::IF_MATCH, etag),
+            Some(Seen::Anything) => request.header(header::IF_MATCH, "*"),
+            Some(Seen::Nothing) => request.header(header::IF_NONE_MATCH, "*"),
+        };
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }

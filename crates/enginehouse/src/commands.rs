@@ -10,6 +10,7 @@ pub(crate) mod account;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod engine_sim;
@@ -59,6 +60,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Token(args) => with_client(globals, Absent::Refuse, async |client| token::run(client, args).await),
         Command::Audit(args) => with_client(globals, Absent::Refuse, async |client| audit::run(client, args).await),
+        Command::Config(args) => {
+            let absent = args.absent();
+            with_client(globals, absent, async |client| config::run(client, *args).await)
+        }
         Command::Usage(args) => with_client(globals, Absent::Refuse, async |client| usage::run(client, args).await),
         Command::Housekeeping(args) => {
             with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)

@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod commands;
 mod exit;
+mod fault_points;
 mod home;
 mod lifecycle;
 mod logging;

@@ -10,6 +10,7 @@ use ledger::{Books, Condition, Recovered};
 use snapshot::{SealedFile, Snapshot, Subscriber};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::authenticate::{Caller, authenticate, enter};
@@ -105,6 +106,7 @@ impl Gateway {
         let mut backlog = self.backlog.lock().await;
         while let Some(snapshot) = self.next_snapshot(&mut subscriber).await {
             let complete = backlog.complete(&snapshot).await;
+            let began = Instant::now();
             let next = Serving::next(&self.serving.load(), &complete, &self.metrics, self.clock.now());
             self.books.set_on_full(match snapshot.settings.on_full {
                 snapshot::OnFull::Refuse => ledger::OnFull::Refuse,
@@ -112,6 +114,8 @@ impl Gateway {
             });
             // Requests that run keep the serving that they began with; no stream breaks.
             self.serving.store(Arc::new(next));
+            let (epoch, micros) = (snapshot.epoch, began.elapsed().as_micros());
+            tracing::debug!(epoch, models = complete.models.len(), keys = complete.keys.len(), micros, "taken over");
             self.metrics.epoch.set(i64::try_from(snapshot.epoch).unwrap_or(i64::MAX));
             // Kept before it is acknowledged: what was promised holds also after a crash. And before segments of the books
             // are used again, which the sums in it take the place of.

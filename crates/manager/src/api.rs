@@ -17,11 +17,15 @@ mod accounts;
 mod apply;
 mod audit;
 mod auth;
+mod change;
 mod cookie;
 mod document;
+mod drift;
+mod edit_lock;
 mod extract;
 mod host;
 mod housekeeping;
+mod items;
 mod jobs;
 mod keys;
 mod limits;
@@ -31,10 +35,13 @@ mod open;
 mod openapi;
 mod origin;
 mod page;
+mod plan;
+mod precondition;
 mod problem;
 mod revisions;
 mod schema;
 mod session;
+mod staged;
 mod status;
 mod teams;
 #[cfg(test)]
@@ -95,6 +102,19 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(document::document))
         .routes(routes!(revisions::list))
         .routes(routes!(revisions::get))
+        .routes(routes!(revisions::diff))
+        .routes(routes!(revisions::rollback))
+        .routes(routes!(revisions::stage))
+        .routes(routes!(items::list))
+        .routes(routes!(items::get))
+        .routes(routes!(staged::list))
+        .routes(routes!(staged::put, staged::delete))
+        .routes(routes!(staged::apply))
+        .routes(routes!(staged::discard))
+        .routes(routes!(plan::plan))
+        .routes(routes!(drift::drift))
+        .routes(routes!(drift::resync))
+        .routes(routes!(edit_lock::get, edit_lock::set))
         .routes(routes!(schema::schema))
         .routes(routes!(models::models))
         .routes(routes!(open::get, open::set))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ambient::{Clock, Rng};
 use snapshot::{Publisher, Secret};
 
-use crate::Home;
+use crate::{FaultPoints, Home};
 
 /// What a manager is made from.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct ManagerConfig {
     pub publisher: Option<Publisher>,
     /// Address of the client port as people reach it, as `http://127.0.0.1:4000`: shown with models.
     pub client_url: Option<String>,
+    /// Where a test lets the process die.
+    pub fault_points: FaultPoints,
 }
 
 /// Looks up environment variables; a parameter, so that tests bring their own.

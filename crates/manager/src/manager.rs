@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, AccountTable, First, Logins};
-use crate::apply::Verification;
+use crate::apply::{ApplyTurn, Verification};
 use crate::current::{Current, UnreadableRevision};
+use crate::edit_lock::EditLock;
 use crate::home::{Holder, HomeLock};
 use crate::housekeeping::Housekeeping;
 use crate::jobs::Jobs;
@@ -93,6 +94,8 @@ pub(crate) struct Inner {
     pub(crate) outlet: Outlet,
     pub(crate) fleet: Fleet,
     pub(crate) verification: Verification,
+    pub(crate) apply_turn: ApplyTurn,
+    edit_lock: EditLock,
     pub(crate) jobs: Jobs,
     /// Asks for a pass of the reconciler.
     pub(crate) nudge: Notify,
@@ -137,6 +140,8 @@ impl Manager {
             outlet: Outlet::new(config.publisher.take(), master.hash),
             fleet: Fleet::default(),
             verification: Verification::default(),
+            apply_turn: ApplyTurn::default(),
+            edit_lock: EditLock::read(&store).await?,
             jobs: Jobs::default(),
             nudge: Notify::new(),
             recorded: Mutex::new(Some(config.home.records()?)),
@@ -179,6 +184,10 @@ impl Manager {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn edit_lock(&self) -> &EditLock {
+        &self.0.edit_lock
     }
 
     pub(crate) fn started_at(&self) -> Timestamp {

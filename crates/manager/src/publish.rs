@@ -62,6 +62,11 @@ impl Outlet {
         self.publisher.as_ref().map(Publisher::connected).unwrap_or_default()
     }
 
+    /// The epoch that every gateway should serve from; none before the first, or without gateways.
+    pub(crate) fn newest_epoch(&self) -> Option<u64> {
+        self.publisher.as_ref().map(Publisher::newest_epoch).filter(|epoch| *epoch > 0)
+    }
+
     /// Hash of the master key.
     pub(crate) fn master_key(&self) -> Option<KeyHash> {
         *self.master_key.lock()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ambient::{Clock, Rng};
 use axum::Router;
 use axum::body::Body;
+use http::header::IntoHeaderName;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use ledger::{Books, Options};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::home::Holder;
-use crate::{Environment, Home, Manager, ManagerConfig, Opened};
+use crate::{Environment, FaultPoints, Home, Manager, ManagerConfig, Opened};
 
 pub(crate) mod engine;
 
@@ -126,6 +127,7 @@ impl Builder {
             admin_is_exposed: false,
             publisher,
             client_url: Some("http://127.0.0.1:4000".to_owned()),
+            fault_points: FaultPoints::default(),
         };
         let Opened { manager, .. } = Manager::open(config).await.unwrap();
         TestApp { manager, gateway, running: None, home: self.home }
@@ -302,7 +304,7 @@ impl Client {
     }
 
     /// Sends a header; it takes the place of another one of that name.
-    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with_header(mut self, name: impl IntoHeaderName, value: &str) -> Self {
         self.headers.insert(name, value.parse().unwrap());
         self
     }

@@ -152,6 +152,12 @@ impl Publisher {
         if behind.is_empty() { Ok(()) } else { Err(Behind::Gateways(behind)) }
     }
 
+    /// The epoch that was published last; 0 before the first.
+    pub fn newest_epoch(&self) -> u64 {
+        let newest = self.0.newest.borrow();
+        if newest.snapshot.is_some() { newest.epoch } else { 0 }
+    }
+
     /// The gateways that are connected, in the order in which they came.
     pub fn connected(&self) -> Vec<Connected> {
         let gateways = self.0.gateways.lock();

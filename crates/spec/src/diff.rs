@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Document, Item, ItemId, ItemKind, items};
+use crate::{Document, Item, ItemId, ItemKind, items, mask};
 
 mod fields;
 
@@ -59,9 +59,34 @@ impl Change {
         ItemId::new(self.kind, &self.name)
     }
 
+    /// As it can be shown: `***` in place of secrets.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        for field in &mut self.fields {
+            for value in [&mut field.old, &mut field.new].into_iter().flatten() {
+                mask::field(self.kind, &field.path, value);
+            }
+        }
+        self
+    }
+
     /// Where it differs, as `price.input`.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(|field| field.path.as_str())
+    }
+}
+
+/// What happens to one item from `old` to `new`; none if it stays as it is.
+pub fn compare(id: &ItemId, old: Option<&Value>, new: Option<&Value>) -> Option<Change> {
+    let change = |change, fields| Some(Change { kind: id.kind, name: id.name.clone(), change, fields });
+    match (old, new) {
+        (None, None) => None,
+        (None, Some(_)) => change(ChangeKind::New, Vec::new()),
+        (Some(_), None) => change(ChangeKind::Deleted, Vec::new()),
+        (Some(old), Some(new)) => {
+            let fields = fields::differing(old, new);
+            if fields.is_empty() { None } else { change(ChangeKind::Changed, fields) }
+        }
     }
 }
 

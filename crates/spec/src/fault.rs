@@ -41,6 +41,13 @@ impl Faults {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
+    /// The same with other paths.
+    #[must_use]
+    pub fn map_paths(self, path: impl Fn(&str) -> String) -> Self {
+        let renamed = |fault: Fault| Fault { path: path(&fault.path), message: fault.message };
+        Self(self.0.into_iter().map(renamed).collect())
+    }
+
     /// All of them, in the order of the document.
     pub fn as_slice(&self) -> &[Fault] {
         &self.0
@@ -49,6 +56,12 @@ impl Faults {
     /// All of them, in the order of the document.
     pub fn into_vec(self) -> Vec<Fault> {
         self.0
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
     }
 }
 

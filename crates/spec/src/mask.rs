@@ -1,14 +1,22 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{environment_variable, is_secret_name};
+use crate::{ItemKind, environment_variable, is_secret_name};
 
 /// What stands in place of a secret.
 pub const MASK: &str = "***";
 
 /// The data of an item as it can be shown: `***` in place of secrets.
-pub fn masked(kind: crate::ItemKind, mut data: Value) -> Value {
+pub fn masked(kind: ItemKind, mut data: Value) -> Value {
     kind.kind().mask(&mut data);
     data
+}
+
+/// Masks a value that stands at `path` of an item.
+pub(crate) fn field(kind: ItemKind, path: &str, value: &mut Value) {
+    let name = path.rsplit('.').next().unwrap_or(path).to_owned();
+    let mut alone = Value::Object(Map::from_iter([(name.clone(), value.take())]));
+    kind.kind().mask(&mut alone);
+    *value = alone[name].take();
 }
 
 /// Masks every text under a name that secrets have, however deep; references to the environment stay.
@@ -34,7 +42,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::ItemKind;
+    use crate::{ItemId, compare};
 
     #[test]
     fn secrets_are_masked_and_references_are_not() {
@@ -42,5 +50,14 @@ mod tests {
         let shown = masked(ItemKind::MODEL, json!({"deployments": [{"engine": {"env": env}}]}));
         let env = &shown["deployments"][0]["engine"]["env"];
         assert_eq!(*env, json!({"HF_TOKEN": "***", "API_KEY": "os.environ/API_KEY", "MODE": "fast"}));
+    }
+
+    #[test]
+    fn a_difference_of_a_secret_is_seen_and_not_read() {
+        let item = |token: &str| json!({"env": {"HF_TOKEN": token, "A": "b"}, "tokens": 5});
+        let id = ItemId::new(ItemKind::MODEL, "m");
+        let change = compare(&id, Some(&item("one")), Some(&item("two"))).unwrap().masked();
+        assert_eq!(change.fields.len(), 1);
+        assert_eq!((&change.fields[0].old, &change.fields[0].new), (&Some(json!(MASK)), &Some(json!(MASK))));
     }
 }

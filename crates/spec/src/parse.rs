@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::{Document, limits};
@@ -6,6 +7,9 @@ mod json;
 mod snippet;
 mod strict;
 mod yaml;
+
+/// The fields of a document, whatever stands in them.
+type Fields = BTreeMap<String, serde_json::Value>;
 
 pub(crate) use strict::Strict;
 
@@ -78,6 +82,16 @@ pub fn parse(text: &str, format: Format) -> Result<Document, ParseError> {
         Format::Yaml => yaml::parse(text),
         Format::Json => json::parse(text),
     }
+}
+
+/// Names of the fields that stand in a document.
+pub(crate) fn top_level(text: &str, format: Format) -> Result<Vec<String>, ParseError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let fields = match format {
+        Format::Yaml => yaml::fields(text)?,
+        Format::Json => json::fields(text)?,
+    };
+    Ok(fields.into_keys().collect())
 }
 
 #[cfg(test)]

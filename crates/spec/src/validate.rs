@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::{Document, Faults, fault::Scope, limits as bounds, reference};
+use crate::{Document, Fault, Faults, ItemId, fault::Scope, limits as bounds, reference};
 
 mod cache;
 mod command;
@@ -21,9 +21,27 @@ mod url;
 ///
 /// Pure: whether a variable is set, a file is there or a GPU exists is checked where the document is used.
 pub fn validate(document: &Document) -> Result<(), Faults> {
-    let Document { version, models, routing, ledger: _, cache, requests, limits, housekeeping } = document;
     let mut faults = Vec::new();
-    let mut root = Scope::root(&mut faults);
+    check(document, &mut faults);
+    reference::check(&mut Scope::root(&mut faults), document);
+    Faults::from_list(faults)
+}
+
+/// Checks one item of a document by itself: what it names in other items may still be missing. The paths of the faults
+/// start at the item.
+pub fn validate_item(document: &Document, id: &ItemId) -> Result<(), Faults> {
+    let mut faults = Vec::new();
+    check(document, &mut faults);
+    let of_item = faults.into_iter().filter_map(|fault| match document.locate(&fault.path) {
+        Some((found, below)) if found == *id => Some(Fault { path: below.to_owned(), message: fault.message }),
+        _ => None,
+    });
+    Faults::from_list(of_item.collect())
+}
+
+fn check(document: &Document, faults: &mut Vec<Fault>) {
+    let Document { version, models, routing, ledger: _, cache, requests, limits, housekeeping } = document;
+    let mut root = Scope::root(faults);
     if *version != bounds::VERSION {
         root.field("version").fault(format!("version is {version}; this build reads version {}", bounds::VERSION));
     }
@@ -44,8 +62,6 @@ pub fn validate(document: &Document) -> Result<(), Faults> {
     requests::check(&mut root.field("requests"), requests);
     limits::check(&mut root.field("limits"), limits);
     housekeeping::check(&mut root.field("housekeeping"), housekeeping);
-    reference::check(&mut root, document);
-    Faults::from_list(faults)
 }
 
 #[cfg(test)]

@@ -81,6 +81,19 @@ impl<'s> Audit<'s> {
         Self { database }
     }
 
+    /// Notes what changes nothing in the store.
+    pub async fn add(&self, entry: &AuditEntry<'_>) -> Result<()> {
+        let mut write = self.database.write().await?;
+        insert(&mut write, entry).await?;
+        write.commit().await
+    }
+
+    /// The last that was done to a thing.
+    pub async fn latest_of(&self, subject: &str) -> Result<Option<AuditRow>> {
+        let sql = "SELECT * FROM audit WHERE subject = $1 ORDER BY id DESC LIMIT 1";
+        self.database.fetch_optional(sql, args![subject]).await?.map(|found| row(&found)).transpose()
+    }
+
     /// The latest `limit` rows, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<AuditRow>> {
         self.find(&AuditFilter::default(), limit).await

@@ -1,4 +1,4 @@
-//! What must last: revisions, keys, settings and audit in the main part; usage events and their sums in the ledger.
+//! What must last: revisions, staged edits, keys, settings and audit in the main part; usage events and their sums in the ledger.
 //! The parts are two files of SQLite (`enginehouse.db`, `ledger.db`), or two schemas of a PostgreSQL database.
 //!
 //! Each topic is a small module with a handle that [`Store`] gives out. Every change of the main part is one transaction
@@ -29,6 +29,7 @@ mod revisions;
 mod room;
 mod sessions;
 mod settings;
+mod staged;
 mod teams;
 #[cfg(test)]
 mod testing;
@@ -52,6 +53,7 @@ pub use revisions::{ModelRow, NewRevision, Revision, RevisionSummary, Revisions}
 pub use room::Room;
 pub use sessions::{SessionRow, Sessions};
 pub use settings::Settings;
+pub use staged::{Staged, StagedEdit, StagedKey, StagedRow};
 pub use teams::{TeamChange, TeamRow, Teams};
 pub use tokens::{TokenChange, TokenRow, Tokens};
 
@@ -86,6 +88,11 @@ impl Store {
     /// The applied desired states.
     pub fn revisions(&self) -> Revisions<'_> {
         Revisions::new(&self.main)
+    }
+
+    /// The edits that are not applied yet.
+    pub fn staged(&self) -> Staged<'_> {
+        Staged::new(&self.main)
     }
 
     /// The virtual keys.

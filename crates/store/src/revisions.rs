@@ -4,6 +4,7 @@ use ambient::Timestamp;
 
 use crate::audit::{self, AuditEntry};
 use crate::database::{Database, Insert, Row, Write, args};
+use crate::staged::{self, StagedKey};
 use crate::{Result, settings};
 
 /// The applied desired states.
@@ -32,6 +33,8 @@ pub struct RevisionSummary {
     pub author: String,
     /// Lower-case hex SHA-256 of the document.
     pub digest: String,
+    /// Why, in the author's words; empty where nothing was said.
+    pub message: String,
 }
 
 /// A revision to be committed.
@@ -45,6 +48,8 @@ pub struct NewRevision<'a> {
     pub priced: &'a [&'a str],
     /// Settings that change in the same transaction, by name; none removes one.
     pub settings: &'a [(&'a str, Option<&'a str>)],
+    /// Staged edits that went into it, and are no longer staged once it is committed.
+    pub consumed: &'a [StagedKey<'a>],
     /// What was done, for the audit.
     pub audit: &'a AuditEntry<'a>,
 }
@@ -81,7 +86,7 @@ impl<'s> Revisions<'s> {
 
     /// The latest `limit` revisions, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<RevisionSummary>> {
-        let sql = "SELECT number, applied_at, author, digest FROM revisions ORDER BY number DESC LIMIT $1";
+        let sql = "SELECT number, applied_at, author, digest, message FROM revisions ORDER BY number DESC LIMIT $1";
         self.database.fetch_all(sql, args![limit]).await?.iter().map(summary).collect()
     }
 
@@ -91,23 +96,35 @@ impl<'s> Revisions<'s> {
         rows.iter().map(model).collect()
     }
 
-    /// Commits a revision in one transaction. A number that is not the next one is a [`Cause::Conflict`].
+    /// Commits a revision in one transaction. A number that is not the next one, and a staged edit that is another one by
+    /// now, is a [`Cause::Conflict`].
     pub async fn commit(&self, new: &NewRevision<'_>) -> Result<()> {
         let mut write = self.database.write().await?;
-        let latest = write.fetch_optional("SELECT COALESCE(MAX(number), 0) AS latest FROM revisions", &[]).await?;
-        let latest: u64 = latest.map_or(Ok(0), |row| row.get("latest"))?;
+        let latest = latest_number(&mut write).await?;
         if latest + 1 != new.summary.number {
             return Err(write.conflict(format!("revision {} cannot follow revision {latest}", new.summary.number)));
+        }
+        for key in new.consumed {
+            if !staged::remove(&mut write, *key).await? {
+                return Err(write.conflict(format!("{} {} was edited meanwhile", key.kind, key.name)));
+            }
         }
         insert(&mut write, new).await?;
         write.commit().await
     }
 }
 
+/// Number of the revision that applies; 0 before the first.
+pub(crate) async fn latest_number(write: &mut Write<'_>) -> Result<u64> {
+    let latest = write.fetch_optional("SELECT COALESCE(MAX(number), 0) AS latest FROM revisions", &[]).await?;
+    latest.map_or(Ok(0), |row| row.get("latest"))
+}
+
 async fn insert(write: &mut Write<'_>, new: &NewRevision<'_>) -> Result<()> {
-    let RevisionSummary { number, applied_at, author, digest } = new.summary;
-    let sql = "INSERT INTO revisions (number, applied_at, author, digest, document) VALUES ($1, $2, $3, $4, $5)";
-    write.execute(sql, args![*number, *applied_at, author, digest, new.document]).await?;
+    let RevisionSummary { number, applied_at, author, digest, message } = new.summary;
+    let sql = "INSERT INTO revisions (number, applied_at, author, digest, document, message)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    write.execute(sql, args![*number, *applied_at, author, digest, new.document, message]).await?;
     let priced: BTreeSet<&str> = new.priced.iter().copied().collect();
     let priced: Vec<_> = priced.into_iter().map(|name| [name.into(), (*applied_at).into(), (*number).into()]).collect();
     write.insert_all(&PRICED, &priced).await?;
@@ -132,6 +149,7 @@ fn summary(row: &Row) -> Result<RevisionSummary> {
         applied_at: row.get("applied_at")?,
         author: row.get("author")?,
         digest: row.get("digest")?,
+        message: row.get("message")?,
     })
 }
 
@@ -153,19 +171,30 @@ mod tests {
 
     contract!(
         revisions_count_without_gaps_and_stay,
+        what_goes_into_a_revision_is_no_longer_staged,
         a_revision_cannot_be_edited,
         a_model_keeps_its_first_day_and_gets_the_version_of_its_price
     );
 
     async fn commit(store: &crate::Store, number: u64, priced: &[&str]) -> Result<()> {
+        commit_with(store, number, priced, &[]).await
+    }
+
+    async fn commit_with(store: &crate::Store, number: u64, priced: &[&str], consumed: &[StagedKey<'_>]) -> Result<()> {
         let at = Timestamp::from_micros(i64::try_from(number).unwrap() * 1_000_000);
-        let summary =
-            RevisionSummary { number, applied_at: at, author: "owner".into(), digest: format!("digest-{number}") };
+        let summary = RevisionSummary {
+            number,
+            applied_at: at,
+            author: "owner".into(),
+            digest: format!("digest-{number}"),
+            message: "why".into(),
+        };
         let by = By { actor: "owner", via: "socket", remote: None };
         let audit = AuditEntry { at, by, action: "apply", subject: "r", detail: json!({"n": number}) };
         let document = format!("{{\"version\":{number}}}");
         let settings = [("last", Some("x")), ("absent", None)];
-        let new = NewRevision { summary: &summary, document: &document, priced, settings: &settings, audit: &audit };
+        let settings = &settings;
+        let new = NewRevision { summary: &summary, document: &document, priced, settings, consumed, audit: &audit };
         store.revisions().commit(&new).await
     }
 
@@ -185,6 +214,37 @@ mod tests {
         assert_eq!(numbers, [2, 1]);
         let audit: Vec<_> = store.audit().list(10).await.unwrap().into_iter().map(|row| row.detail).collect();
         assert_eq!(audit, [json!({"n": 2}), json!({"n": 1})], "a refused commit leaves no audit either");
+    }
+
+    async fn what_goes_into_a_revision_is_no_longer_staged(backend: Backend) {
+        let store = backend.open().await;
+        let by = By { actor: "ann", via: "socket", remote: None };
+        let at = Timestamp::from_micros(1);
+        let audit = AuditEntry { at, by, action: "stage", subject: "model/m", detail: json!({}) };
+        let row = |name: &str| crate::StagedRow {
+            kind: "model".into(),
+            name: name.into(),
+            data: None,
+            base: None,
+            base_revision: 0,
+            version: 0,
+            author: "ann".into(),
+            staged_at: at,
+        };
+        let mut versions = Vec::new();
+        for name in ["a", "b"] {
+            let row = row(name);
+            let edit = crate::StagedEdit { row: &row, replaces: None, audit: &audit };
+            versions.extend(store.staged().put(&[edit]).await.unwrap());
+        }
+        let key = |name, version| StagedKey { kind: "model", name, version };
+        let moved = commit_with(&store, 1, &[], &[key("a", versions[0]), key("b", 99)]).await.unwrap_err();
+        assert_eq!((moved.cause, store.staged().list().await.unwrap().len()), (Cause::Conflict, 2));
+        assert_eq!(store.revisions().latest().await.unwrap(), None);
+        commit_with(&store, 1, &[], &[key("a", versions[0])]).await.unwrap();
+        let left: Vec<_> = store.staged().list().await.unwrap().into_iter().map(|row| row.name).collect();
+        assert_eq!(left, ["b"]);
+        assert_eq!(store.revisions().get(1).await.unwrap().unwrap().summary.message, "why");
     }
 
     async fn a_revision_cannot_be_edited(backend: Backend) {

@@ -51,6 +51,16 @@ impl ApiFault {
     }
 }
 
+impl ApiFault {
+    /// The same with other paths.
+    pub(crate) fn map_paths(mut self, of: impl Fn(&str) -> String) -> Self {
+        for fault in &mut self.errors {
+            fault.path = of(&fault.path);
+        }
+        self
+    }
+}
+
 impl std::error::Error for ApiFault {}
 
 impl fmt::Display for ApiFault {

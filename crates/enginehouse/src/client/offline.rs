@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use super::local::Local;
 use super::{Answer, ApiRequest, MAX_ANSWER_BYTES};
 use crate::home::Home;
-use crate::output;
+use crate::{fault_points, output};
 
 /// How long a home may be locked by somebody who does not listen: a server that is starting or stopping, or
 /// another command.
@@ -86,6 +86,7 @@ fn config(home: &Home) -> anyhow::Result<ManagerConfig> {
         admin_is_exposed: false,
         publisher: None,
         client_url: None,
+        fault_points: fault_points::from_environment(),
     })
 }
 

@@ -1,20 +1,20 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
+use spec::Merged;
 
-use crate::client::{self, Client};
-use crate::{output, span};
+use crate::client::{ApiFault, Client};
 
 mod answer;
+mod folder;
 pub(super) mod follow;
+mod how;
 mod progress;
 
-use answer::Applied;
+pub(super) use how::How;
 
 /// Bytes that a document may have.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
@@ -24,31 +24,20 @@ Examples:
   enginehouse apply -f models.yaml --dry-run        what would change, and what it would do
   enginehouse apply -f models.yaml --wait           until every model is ready
   enginehouse apply -f models.yaml --atomic         back to the state before if not all are ready in time
-  generate-models | enginehouse apply -f -";
+  enginehouse apply -f desired/ -m \"$(git log -1 --format=%s)\"   all documents of a folder, as one
+  generate-models | enginehouse apply -f -
+
+What is staged (`enginehouse config`) stays staged.";
 
 /// Flags of `apply`.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ApplyArgs {
-    /// The document: the whole desired state, as YAML or JSON; `-` reads standard input
+    /// The document: the whole desired state, as YAML or JSON; a folder of them; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
-    /// Validate and show the plan; write nothing
-    #[arg(long, conflicts_with_all = ["atomic", "wait"])]
-    dry_run: bool,
-    /// Wait until all models are ready; go back to the state before if they are not in time
-    #[arg(long)]
-    atomic: bool,
-    /// Wait until all models are ready
-    #[arg(long)]
-    wait: bool,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = span::duration)]
-    timeout: Duration,
-    /// Print the answer as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 /// A document on its way to the server.
@@ -58,6 +47,10 @@ pub(crate) struct Submission {
     format: &'static str,
     /// Folder against which the document's relative paths are made absolute.
     base_dir: PathBuf,
+    message: String,
+    /// The files it was made from, if it was made from several.
+    #[serde(skip)]
+    merged: Option<Merged>,
 }
 
 // === impl ApplyArgs ===
@@ -65,73 +58,69 @@ pub(crate) struct Submission {
 impl ApplyArgs {
     /// Whether the command ends only once the models are ready: it makes no sense where nothing runs.
     pub(super) const fn waits(&self) -> bool {
-        self.wait || self.atomic
+        self.how.waits()
+    }
+}
+
+// === impl Submission ===
+
+impl Submission {
+    /// Reads a document, or a folder of them.
+    pub(super) fn read(file: &Path, message: &str) -> anyhow::Result<Self> {
+        let mut submission = if file.is_dir() { Self::of_folder(file)? } else { Self::of_file(file)? };
+        message.clone_into(&mut submission.message);
+        Ok(submission)
+    }
+
+    fn of_folder(folder: &Path) -> anyhow::Result<Self> {
+        let merged = folder::read(folder)?;
+        let document = spec::to_json(&merged.document)?;
+        let (base_dir, message) = (folder.canonicalize()?, String::new());
+        Ok(Self { document, format: "json", base_dir, message, merged: Some(merged) })
+    }
+
+    fn of_file(file: &Path) -> anyhow::Result<Self> {
+        let (document, folder) = if file == Path::new("-") {
+            (read_from(std::io::stdin().lock()).context("standard input cannot be read")?, PathBuf::from("."))
+        } else {
+            (read_file(file)?, file.parent().unwrap_or(file).to_owned())
+        };
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        let base_dir = folder.canonicalize().with_context(|| format!("{} has no absolute path", folder.display()))?;
+        let format = format_of(file, &document);
+        Ok(Self { format, document, base_dir, message: String::new(), merged: None })
+    }
+
+    /// An error of the server, with paths as who wrote the files knows them.
+    pub(super) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        match (&self.merged, error.downcast::<ApiFault>()) {
+            (Some(merged), Ok(fault)) => fault.map_paths(|path| merged.origin_of(path)).into(),
+            (None, Ok(fault)) => fault.into(),
+            (_, Err(error)) => error,
+        }
     }
 }
 
 /// Reads the document; done first, so that a file that cannot be read is said before anything is touched.
 pub(crate) fn prepare(args: &ApplyArgs) -> anyhow::Result<Submission> {
-    read(&args.file)
+    Submission::read(&args.file, &args.how.message)
 }
 
 /// Sends the document, prints what it changes and, if asked, waits for the models.
 pub(crate) async fn run(client: &Client, args: ApplyArgs, submission: Submission) -> anyhow::Result<()> {
-    let answer = client.post(&path(&args), &submission).await?;
-    let applied: Applied = client::view(&answer)?;
-    if !args.json {
-        output::data(&applied.summary(args.dry_run))?;
-    }
-    if client.is_offline() && !args.dry_run {
-        output::note("Nothing runs on this home: the models start with `enginehouse serve`.");
-    }
-    let job = match &applied.job {
-        Some(job) if args.waits() => Some(follow::job(client, job, args.timeout).await?),
-        _ => None,
-    };
-    if args.json {
-        output::json(&with_outcome(answer, job.as_ref().map(|job| &job.raw)))?;
-    }
-    match job {
-        Some(job) => job.verdict(),
-        None => Ok(()),
-    }
+    let path = format!("/api/v1/apply{}", args.how.query());
+    let answer = client.post(&path, &submission).await.map_err(|error| submission.explain(error))?;
+    args.how.finish(client, answer).await
 }
 
-fn path(args: &ApplyArgs) -> String {
-    let mut pairs = Vec::new();
-    if args.dry_run {
-        pairs.push(("dry_run", "true".to_owned()));
-    }
-    if args.atomic {
-        pairs.push(("atomic", "true".to_owned()));
-    }
-    if args.waits() {
-        pairs.push(("timeout_seconds", args.timeout.as_secs().to_string()));
-    }
-    format!("/api/v1/apply{}", client::query(pairs))
+/// Reads a file of a document, or of an item.
+pub(super) fn read_file(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::File::open(file).map_err(anyhow::Error::from).and_then(read_from);
+    text.with_context(|| format!("{} cannot be read", file.display()))
 }
 
-fn with_outcome(mut answer: Value, outcome: Option<&Value>) -> Value {
-    if let (Value::Object(fields), Some(outcome)) = (&mut answer, outcome) {
-        fields.insert("outcome".to_owned(), outcome.clone());
-    }
-    answer
-}
-
-fn read(file: &Path) -> anyhow::Result<Submission> {
-    let (document, folder) = if file == Path::new("-") {
-        (read_from(std::io::stdin().lock()).context("standard input cannot be read")?, PathBuf::from("."))
-    } else {
-        let shown = file.display();
-        let text = std::fs::File::open(file).map_err(anyhow::Error::from).and_then(read_from);
-        (text.with_context(|| format!("{shown} cannot be read"))?, file.parent().unwrap_or(file).to_owned())
-    };
-    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    let base_dir = folder.canonicalize().with_context(|| format!("{} has no absolute path", folder.display()))?;
-    Ok(Submission { format: format_of(file, &document), document, base_dir })
-}
-
-fn read_from(source: impl std::io::Read) -> anyhow::Result<String> {
+/// Reads a document, or an item.
+pub(super) fn read_from(source: impl std::io::Read) -> anyhow::Result<String> {
     let mut text = String::new();
     source.take(MAX_DOCUMENT_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_DOCUMENT_BYTES {
@@ -167,9 +156,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("models.yaml");
         std::fs::write(&file, "version: 1").unwrap();
-        let submission = read(&file).unwrap();
+        let submission = Submission::read(&file, "why").unwrap();
         assert_eq!(submission.base_dir, folder.path().canonicalize().unwrap());
-        assert_eq!(submission.document, "version: 1");
-        assert!(format!("{:#}", read(&folder.path().join("absent.yaml")).unwrap_err()).contains("absent.yaml"));
+        assert_eq!((submission.document.as_str(), submission.message.as_str()), ("version: 1", "why"));
+        let absent = Submission::read(&folder.path().join("absent.yaml"), "").unwrap_err();
+        assert!(format!("{absent:#}").contains("absent.yaml"));
     }
 }

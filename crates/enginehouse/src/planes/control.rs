@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Given;
+use crate::fault_points;
 use crate::lifecycle::Lifecycle;
 
 /// How long a start waits for a command that works on the home.
@@ -118,6 +119,7 @@ fn manager_config(start: &ControlStart<'_>) -> ManagerConfig {
         admin_is_exposed: !start.admin.ip().is_loopback(),
         publisher: Some(start.publisher.clone()),
         client_url: Some(format!("http://{}", start.client)),
+        fault_points: fault_points::from_environment(),
     }
 }
 

@@ -11,11 +11,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::extract::{Body, Params};
-use crate::apply::{Applied, ApplyRequest, Step};
+use crate::apply::{Applied, ApplyRequest, Source, Step};
 use crate::{Actor, Manager};
 
 /// Longest time that a job may wait: a day.
 const MAX_TIMEOUT: u64 = 86_400;
+/// Bytes that a message may have.
+const MESSAGE_BYTES: usize = 4_000;
 
 /// How to apply.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -45,6 +47,11 @@ pub(super) struct ApplyBody {
     /// Absolute path that relative paths in it start from; the home unless given.
     #[schema(value_type = Option<String>)]
     base_dir: Option<PathBuf>,
+    /// Why, in your words.
+    #[serde(default)]
+    message: String,
+    /// Number of the revision on which you decided; another one is a 412.
+    seen_revision: Option<u64>,
 }
 
 /// What was applied.
@@ -81,7 +88,7 @@ struct ChangeView {
 
 /// What is allowed and yet has not the effect that one may expect.
 #[derive(Debug, Serialize, ToSchema)]
-struct WarningView {
+pub(super) struct WarningView {
     /// Where in the document; empty for none of its places.
     path: String,
     /// What to expect instead.
@@ -93,7 +100,9 @@ struct WarningView {
 /// All of it or nothing: an invalid one is a 422 that names every fault.
 #[utoipa::path(post, path = "/apply", params(ApplyParams), request_body = ApplyBody, responses(
     (status = 200, body = ApplyAnswer),
-    (status = 409, description = "an atomic apply is being verified", body = Problem,
+    (status = 409, description = "another apply is going on, or is being verified", body = Problem,
+        content_type = "application/problem+json"),
+    (status = 412, description = "another revision applies than was seen", body = Problem,
         content_type = "application/problem+json"),
     (status = 422, description = "the document has faults", body = Problem, content_type = "application/problem+json"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
@@ -104,16 +113,13 @@ pub(super) async fn apply(
     Params(params): Params<ApplyParams>,
     Body(body): Body<ApplyBody>,
 ) -> Result<Json<ApplyAnswer>, Problem> {
-    let timeout = params.timeout_seconds.map(|seconds| Duration::from_secs(seconds.min(MAX_TIMEOUT)));
-    let request = ApplyRequest {
-        document: body.document,
-        format: body.format,
-        base_dir: body.base_dir,
-        dry_run: params.dry_run,
-        atomic: params.atomic,
-        timeout,
-        actor,
-    };
+    let ApplyBody { document: text, format, base_dir, message, seen_revision } = body;
+    let source = Source::Document { text, format, base_dir };
+    run(&manager, params.into_request(source, message, seen_revision, actor)?).await
+}
+
+/// Applies to the end, also when the caller goes away.
+pub(super) async fn run(manager: &Manager, request: ApplyRequest) -> Result<Json<ApplyAnswer>, Problem> {
     let applied = manager.finish({
         let manager = manager.clone();
         async move { manager.apply(request).await }
@@ -121,11 +127,30 @@ pub(super) async fn apply(
     Ok(Json(applied.await?.into()))
 }
 
+// === impl ApplyParams ===
+
+impl ApplyParams {
+    pub(super) fn into_request(
+        self,
+        source: Source,
+        message: String,
+        seen_revision: Option<u64>,
+        actor: Actor,
+    ) -> Result<ApplyRequest, Problem> {
+        if message.len() > MESSAGE_BYTES {
+            return Err(Problem::unfit("message", format!("has more than {MESSAGE_BYTES} bytes")));
+        }
+        let Self { dry_run, atomic, timeout_seconds } = self;
+        let timeout = timeout_seconds.map(|seconds| Duration::from_secs(seconds.min(MAX_TIMEOUT)));
+        Ok(ApplyRequest { source, message, expected: seen_revision, dry_run, atomic, timeout, actor })
+    }
+}
+
 // === impl ApplyAnswer ===
 
 impl From<Applied> for ApplyAnswer {
     fn from(applied: Applied) -> Self {
-        let warnings = applied.warnings.into_iter().map(|w| WarningView { path: w.path, message: w.message });
+        let warnings = applied.warnings.into_iter().map(WarningView::from);
         Self {
             revision: applied.revision,
             changed: applied.changed,
@@ -134,6 +159,14 @@ impl From<Applied> for ApplyAnswer {
             warnings: warnings.collect(),
             job: applied.job,
         }
+    }
+}
+
+// === impl WarningView ===
+
+impl From<spec::Warning> for WarningView {
+    fn from(spec::Warning { path, message }: spec::Warning) -> Self {
+        Self { path, message }
     }
 }
 

@@ -4,17 +4,21 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use spec::Faults;
 use store::Cause;
 use utoipa::ToSchema;
 
 use crate::access::Denied;
 use crate::accounts::{AccountError, LoginError, OwnPasswordError};
-use crate::apply::ApplyError;
+use crate::apply::{ApplyError, Referred};
+use crate::edit_lock::Locked;
+use crate::history::HistoryError;
 use crate::housekeeping::HousekeepingError;
 use crate::keys::KeyError;
 use crate::master_key::RotateError;
 use crate::open_routes::NotKept;
 use crate::passwords::Busy;
+use crate::staged::{SelectionError, StageError};
 use crate::teams::TeamError;
 use crate::tokens::TokenError;
 
@@ -121,6 +125,14 @@ impl Problem {
         problem.with_fault(first, message).with_fault(second, message)
     }
 
+    /// What was sent has faults, each of which is named.
+    fn faults(faults: Faults) -> Self {
+        let count = faults.as_slice().len();
+        let detail = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        faults.into_vec().into_iter().fold(problem, |all, fault| all.with_fault(&fault.path, fault.message))
+    }
+
     /// What was sent cannot be read at all.
     pub(super) fn unreadable(status: StatusCode, detail: impl Into<String>) -> Self {
         Self::new(status, detail)
@@ -168,6 +180,7 @@ impl From<store::Error> for Problem {
 impl From<ApplyError> for Problem {
     fn from(error: ApplyError) -> Self {
         let invalid = |problem: Self| problem.titled("Invalid document");
+        let error_text = error.to_string();
         match error {
             // Shown to who sent it; it can hold a line of the document.
             ApplyError::Parse(error) => {
@@ -176,22 +189,78 @@ impl From<ApplyError> for Problem {
                     Self::new(StatusCode::UNPROCESSABLE_ENTITY, "the document cannot be read").with_fault("", message),
                 )
             }
-            ApplyError::Faults(faults) => {
-                let count = faults.as_slice().len();
-                let detail = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
-                let problem = invalid(Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
-                faults.into_vec().into_iter().fold(problem, |all, fault| all.with_fault(&fault.path, fault.message))
+            ApplyError::Faults(faults) => invalid(Self::faults(faults)),
+            ApplyError::Referred(referred) => {
+                let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, error_text);
+                let fault = |all: Self, one: Referred| all.with_fault(&format!("model {}", one.model), one.to_string());
+                referred.into_iter().fold(problem.titled("Still in use"), fault)
             }
+            ApplyError::Locked(locked) => locked.into(),
+            // One apply at a time, and none while the last one may still be undone.
+            ApplyError::Busy(_) | ApplyError::Verifying(_) => Self::new(StatusCode::CONFLICT, error_text),
+            ApplyError::Moved { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error_text),
+            ApplyError::Stale(items) => {
+                let problem = Self::new(StatusCode::PRECONDITION_FAILED, error_text).titled("Stale changes");
+                items.into_iter().fold(problem, |all, item| all.with_fault(&item.id.to_string(), item.to_string()))
+            }
+            ApplyError::Selection(error) => error.into(),
+            ApplyError::History(error) => error.into(),
             ApplyError::BaseDir(_) => Self::unfit("base_dir", "must be an absolute path"),
-            // One change at a time while the last one may still be undone.
-            ApplyError::Verifying(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             // The disk, most likely.
-            ApplyError::Projection(error) => {
-                tracing::error!(%error, "the projection cannot be written");
+            ApplyError::Artifact(error) => {
+                tracing::error!(%error, "a generated file cannot be written");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
             }
             ApplyError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<StageError> for Problem {
+    fn from(error: StageError) -> Self {
+        let text = error.to_string();
+        match error {
+            StageError::Locked(locked) => locked.into(),
+            StageError::NothingSeen => Self::new(StatusCode::PRECONDITION_REQUIRED, text),
+            StageError::Moved(_) => Self::new(StatusCode::PRECONDITION_FAILED, text).titled("Stale edit"),
+            StageError::NotFound(_) => Self::not_found(text),
+            StageError::BaseDir(_) => Self::unfit("base_dir", "must be an absolute path"),
+            StageError::Unfit(id, faults) => Self::faults(faults).titled(&format!("Invalid {id}")),
+            StageError::Taken(items) => {
+                let problem = Self::new(StatusCode::CONFLICT, text);
+                items.iter().fold(problem, |all, id| all.with_fault(&id.to_string(), "is staged"))
+            }
+            StageError::TooMany => Self::new(StatusCode::CONFLICT, text),
+            StageError::Selection(error) => error.into(),
+            StageError::History(error) => error.into(),
+            StageError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SelectionError> for Problem {
+    fn from(error: SelectionError) -> Self {
+        match error {
+            SelectionError::Unclear => Self::bad_request(error.to_string()),
+            SelectionError::NotStaged(_) => Self::not_found(error.to_string()),
+            SelectionError::Edited { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
+        }
+    }
+}
+
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::NotFound(_) => Self::not_found(error.to_string()),
+            HistoryError::Unreadable(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            HistoryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Locked> for Problem {
+    fn from(error: Locked) -> Self {
+        Self::new(StatusCode::LOCKED, error.to_string()).titled("Editing is locked")
     }
 }
 

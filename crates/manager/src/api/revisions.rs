@@ -11,6 +11,12 @@ use super::Problem;
 use super::extract::{Named, Params};
 use crate::Manager;
 
+mod diff;
+mod rollback;
+
+pub(super) use diff::{__path_diff, diff};
+pub(super) use rollback::{__path_rollback, __path_stage, rollback, stage};
+
 /// Revisions that are listed unless asked otherwise.
 const LISTED: u32 = 100;
 /// Revisions that are listed at most.
@@ -32,8 +38,10 @@ pub(super) struct RevisionView {
     number: u64,
     /// When it was applied.
     applied_at: String,
-    /// Who applied it: `owner` (control socket), `master` (master key), `import` or `rollback`.
+    /// Who applied it: `owner` (control socket), `master` (master key), an account, `import` or `rollback`.
     author: String,
+    /// Why, in the author's words; empty where nothing was said.
+    message: String,
     /// SHA-256 of the document.
     digest: String,
 }
@@ -67,17 +75,24 @@ pub(super) async fn list(
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn get(State(manager): State<Manager>, Named(number): Named) -> Result<Json<WholeRevision>, Problem> {
-    let absent = || Problem::not_found(format!("there is no revision {number}"));
-    let parsed = number.parse().map_err(|_| absent())?;
-    let revision = manager.store().revisions().get(parsed).await?.ok_or_else(absent)?;
+    let parsed = number_of(&number)?;
+    let revision = manager.store().revisions().get(parsed).await?.ok_or_else(|| absent(&number))?;
     let document = serde_json::from_str(&revision.document).unwrap_or_default();
     Ok(Json(WholeRevision { revision: revision.summary.into(), document }))
+}
+
+fn number_of(text: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| absent(text))
+}
+
+fn absent(number: &str) -> Problem {
+    Problem::not_found(format!("there is no revision {number}"))
 }
 
 // === impl RevisionView ===
 
 impl From<RevisionSummary> for RevisionView {
-    fn from(RevisionSummary { number, applied_at, author, digest }: RevisionSummary) -> Self {
-        Self { number, applied_at: applied_at.to_string(), author, digest }
+    fn from(RevisionSummary { number, applied_at, author, digest, message }: RevisionSummary) -> Self {
+        Self { number, applied_at: applied_at.to_string(), author, message, digest }
     }
 }

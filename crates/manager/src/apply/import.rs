@@ -1,7 +1,7 @@
 use spec::{Document, Format};
 
 use super::projection::{self, Intents, Projection};
-use super::{ApplyError, Proposal};
+use super::{ApplyError, Artifact, Proposal, artifacts};
 use crate::current::Current;
 use crate::{Actor, Manager};
 
@@ -33,15 +33,23 @@ impl Manager {
         Ok(())
     }
 
-    /// Rewrites `config.json` where it differs from what applies; whether it did.
+    /// Rewrites generated files where they differ from what applies; whether it did.
     pub(crate) fn restore_projection(&self) -> bool {
+        let restored = self.expected_artifacts().into_iter().map(Artifact::restore);
+        restored.fold(false, |any, restored| match restored {
+            Ok(restored) => any | restored,
+            Err(error) => {
+                tracing::warn!(%error, "a generated file cannot be rewritten; the service goes on without it");
+                any
+            }
+        })
+    }
+
+    /// What is generated from what applies, as it should be.
+    pub(crate) fn expected_artifacts(&self) -> Vec<Artifact> {
         let (current, intents) = (self.current(), self.intents());
         let Current { revision, digest, document, .. } = &*current;
-        let projection = Projection { revision: *revision, digest, document, intents };
-        projection::restore(&self.config().home, projection).unwrap_or_else(|error| {
-            tracing::warn!(%error, "config.json cannot be rewritten; the service goes on without it");
-            false
-        })
+        artifacts(&self.config().home, Projection { revision: *revision, digest, document, intents })
     }
 
     /// What was decided outside of the document.
@@ -59,7 +67,7 @@ impl Manager {
             kept.map_err(|error| error.to_string())?;
         }
         let proposal = Proposal::back_to(&self.current(), document);
-        let revision = self.commit(&proposal, &Actor::import(), None).await.map_err(|error| error.to_string())?;
+        let revision = self.commit(&proposal, &Actor::import(), "", None).await.map_err(|error| error.to_string())?;
         tracing::info!(revision, "config.json was imported");
         Ok(())
     }

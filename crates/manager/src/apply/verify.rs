@@ -219,13 +219,14 @@ impl Manager {
     }
 
     async fn try_roll_back(&self, previous: u64) -> Result<(), ApplyError> {
+        let message = format!("back to revision {previous}: not everything was ready");
         let document = match self.store().revisions().get(previous).await? {
             Some(revision) => spec::parse(&revision.document, Format::Json)?,
             // Nothing applied before.
             None => Document::default(),
         };
         let proposal = Proposal::back_to(&self.current(), document);
-        self.commit(&proposal, &Actor::rollback(), None).await.map(drop)
+        self.commit(&proposal, &Actor::rollback(), &message, None).await.map(drop)
     }
 
     async fn forget_pending(&self) {

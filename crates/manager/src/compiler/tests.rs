@@ -46,6 +46,7 @@ fn current() -> Current {
             applied_at: Timestamp::from_micros(0),
             author: "owner".into(),
             digest: "d".into(),
+            message: String::new(),
         },
         document: serde_json::to_string(&document).unwrap(),
     };

@@ -43,6 +43,12 @@ impl Fleet {
         self.0.lock().iter().map(|(id, replica)| (id.clone(), replica.view())).collect()
     }
 
+    /// What each that runs was started from, by id.
+    pub(crate) fn spec_hashes(&self) -> BTreeMap<String, String> {
+        let replicas = self.0.lock();
+        replicas.iter().filter_map(|(id, replica)| Some((id.clone(), replica.spec_hash()?))).collect()
+    }
+
     /// How often each failed since the manager was opened, by id.
     pub(crate) fn failures(&self) -> BTreeMap<String, u32> {
         self.0.lock().iter().map(|(id, replica)| (id.clone(), replica.failures)).collect()

@@ -95,6 +95,11 @@ impl Replica {
         })
     }
 
+    /// What the process was started from; none where there is none, or it has ended.
+    pub(super) fn spec_hash(&self) -> Option<String> {
+        self.process.as_ref().filter(|_| self.ended.is_none()).map(|process| process.spec_hash.clone())
+    }
+
     pub(super) fn view(&self) -> ReplicaView {
         let running = self.process.as_ref();
         ReplicaView {

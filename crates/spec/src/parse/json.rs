@@ -1,6 +1,6 @@
 use serde::Deserialize as _;
 
-use super::{ParseError, strict::Strict};
+use super::{Fields, ParseError, strict::Strict};
 use crate::Document;
 
 pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
@@ -9,6 +9,10 @@ pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
         let (line, column) = (error.line() as u64, column(text, error.line(), error.column()));
         ParseError::at(text, line, column, &message(&error))
     })
+}
+
+pub(super) fn fields(text: &str) -> Result<Fields, ParseError> {
+    serde_json::from_str(text).map_err(|error| ParseError::at(text, error.line() as u64, 1, &message(&error)))
 }
 
 fn read(text: &str) -> Result<Document, serde_json::Error> {

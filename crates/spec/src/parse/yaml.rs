@@ -1,9 +1,18 @@
+use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, Options, SnippetMode, UserMessageFormatter};
 
-use super::ParseError;
+use super::{Fields, ParseError};
 use crate::{Document, limits};
 
 pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
+    read(text)
+}
+
+pub(super) fn fields(text: &str) -> Result<Fields, ParseError> {
+    read(text)
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, ParseError> {
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
         ParseError::at(text, line, column, &message(&error))

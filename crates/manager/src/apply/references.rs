@@ -1,0 +1,89 @@
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use spec::{Change, ChangeKind, Document, ItemKind, Warning};
+use store::{KeyRow, TeamRow};
+
+use super::ApplyError;
+
+/// Names of keys and teams that one message lists.
+const LISTED: usize = 5;
+/// Models about which warnings are given.
+const WARNED: usize = 100;
+
+/// A model that is to be deleted, and what still leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Referred {
+    pub(crate) model: String,
+    /// Keys with a name of their own for it.
+    pub(crate) by: Vec<String>,
+}
+
+/// Refuses to delete a model to which a key leads under a name of its own: its clients would get errors for a name that
+/// nobody gave up.
+pub(super) fn check(changes: &[Change], keys: &[KeyRow]) -> Result<(), ApplyError> {
+    let is_gone = |change: &&Change| change.kind == ItemKind::MODEL && change.change == ChangeKind::Deleted;
+    let referred = changes.iter().filter(is_gone).filter_map(|change| {
+        let leads_there = |key: &&KeyRow| key.aliases.iter().any(|(_, model)| *model == change.name);
+        let by: Vec<_> = alive(keys).filter(leads_there).map(label).collect();
+        (!by.is_empty()).then(|| Referred { model: change.name.clone(), by })
+    });
+    let referred: Vec<_> = referred.collect();
+    if referred.is_empty() { Ok(()) } else { Err(ApplyError::Referred(referred)) }
+}
+
+/// Allow-lists that name a model which is not there: allowed, and worth a word.
+pub(super) fn warnings(document: &Document, keys: &[KeyRow], teams: &[TeamRow]) -> Vec<Warning> {
+    let models: HashSet<&str> = document.models.iter().map(|model| model.name.as_str()).collect();
+    let mut missing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let of_keys = alive(keys).map(|key| (&key.models, label(key)));
+    let of_teams = teams.iter().map(|team| (&team.models, format!("team {}", team.alias.as_ref().unwrap_or(&team.id))));
+    for (listed, who) in of_keys.chain(of_teams) {
+        for model in listed.iter().filter(|model| !models.contains(model.as_str())) {
+            missing.entry(model).or_default().push(who.clone());
+        }
+    }
+    let warning = |(model, by): (&str, Vec<String>)| Warning {
+        path: String::new(),
+        message: format!("the allow-list of {} names the model `{model}`, which is not there", Names(&by)),
+    };
+    missing.into_iter().take(WARNED).map(warning).collect()
+}
+
+fn alive(keys: &[KeyRow]) -> impl Iterator<Item = &KeyRow> {
+    keys.iter().filter(|key| key.deleted_at.is_none())
+}
+
+fn label(key: &KeyRow) -> String {
+    format!("key {}", key.alias.as_ref().unwrap_or(&key.id))
+}
+
+/// The first few names, and how many more there are.
+pub(crate) struct Names<'a>(pub(crate) &'a [String]);
+
+// === impl Names ===
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", "))?;
+        match self.0.len().saturating_sub(LISTED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+// === impl Referred ===
+
+impl fmt::Display for Referred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "is deleted, but {} {} to it under a name of {}; change {}, or keep the model",
+            Names(&self.by),
+            if self.by.len() == 1 { "leads" } else { "lead" },
+            if self.by.len() == 1 { "its own" } else { "their own" },
+            if self.by.len() == 1 { "the key" } else { "the keys" }
+        )
+    }
+}
