@@ -13,6 +13,3 @@ CREATE TABLE staged (
 
 -- Why a revision was made, in its author's words; empty where nothing was said.
 ALTER TABLE revisions ADD COLUMN message TEXT NOT NULL DEFAULT '';
-
--- Who touched a thing last is asked by those whose edit came too late.
-CREATE INDEX audit_subject ON audit (subject, id);
