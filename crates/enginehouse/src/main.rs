@@ -9,6 +9,7 @@ use clap::Parser as _;
 mod cli;
 mod client;
 mod commands;
+mod database;
 mod exit;
 mod fault_points;
 mod home;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ambient::Rng;
-use manager::Made;
+use manager::{Made, PostgresUrl};
 use snapshot::{Link, LinkConfig, Publisher, Secret, SecretKey};
 use tokio::net::TcpListener;
 
@@ -21,6 +21,8 @@ use data::{DataPlane, DataStart, open_books};
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) home: Home,
+    /// The database that holds the store; none keeps it in the home.
+    pub(crate) database: Option<PostgresUrl>,
     pub(crate) client: TcpListener,
     pub(crate) admin: TcpListener,
     pub(crate) given: Given,
@@ -34,6 +36,8 @@ pub(crate) struct Start {
 #[derive(Debug)]
 pub(crate) struct ManagerStart {
     pub(crate) home: Home,
+    /// The database that holds the store; none keeps it in the home.
+    pub(crate) database: Option<PostgresUrl>,
     pub(crate) admin: TcpListener,
     /// Where clients connect to the gateway, as people are told.
     pub(crate) client: SocketAddr,
@@ -83,7 +87,8 @@ impl Planes {
         let home = manager::Home::create(start.home.path())?;
         let publisher = new_publisher();
         let subscriber = publisher.subscribe("the gateway".to_owned());
-        let control = ControlStart { home: &home, client, admin, given: start.given, publisher };
+        let (database, given) = (start.database, start.given);
+        let control = ControlStart { home: &home, database, client, admin, given, publisher };
         let opened = control::open(&control, &lifecycle.soft).await?;
         (start.hand_over)(&start.home, &opened.made)?;
         let (books, recovered) = open_books(&home, start.books)?;
@@ -102,7 +107,8 @@ impl Planes {
         let (client, admin) = (start.client, start.admin.local_addr()?);
         let home = manager::Home::create(start.home.path())?;
         let publisher = new_publisher();
-        let control = ControlStart { home: &home, client, admin, given: start.given, publisher: publisher.clone() };
+        let (database, given) = (start.database, start.given);
+        let control = ControlStart { home: &home, database, client, admin, given, publisher: publisher.clone() };
         let opened = control::open(&control, &lifecycle.soft).await?;
         (start.hand_over)(&start.home, &opened.made)?;
         let control = ControlPlane::start(opened.manager, &home, start.admin, lifecycle)?;

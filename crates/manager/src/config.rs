@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Rng};
 use snapshot::{Publisher, Secret};
+use store::{Location, PostgresUrl};
 
 use crate::{FaultPoints, Home};
 
@@ -11,6 +12,8 @@ use crate::{FaultPoints, Home};
 pub struct ManagerConfig {
     /// The folder with all state.
     pub home: Home,
+    /// The database of PostgreSQL that holds the store; none keeps it in the home, in SQLite.
+    pub database: Option<PostgresUrl>,
     /// Time of day.
     pub clock: Clock,
     /// Where keys and ids come from.
@@ -40,6 +43,18 @@ pub struct ManagerConfig {
 pub struct Environment(Arc<Lookup>);
 
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+// === impl ManagerConfig ===
+
+impl ManagerConfig {
+    /// Where the store is.
+    pub(crate) fn location(&self) -> Location {
+        match &self.database {
+            Some(url) => Location::Postgres(url.clone()),
+            None => Location::Home(self.home.path().to_owned()),
+        }
+    }
+}
 
 // === impl Environment ===
 

@@ -115,6 +115,14 @@ impl KeyTable {
         self.changing.lock().await
     }
 
+    /// Takes over all keys as they are stored; whether any was different.
+    pub(crate) fn replace(&self, rows: Vec<KeyRow>) -> bool {
+        let mut known = self.rows.write();
+        let is_new = **known != rows;
+        *known = Arc::new(rows);
+        is_new
+    }
+
     pub(crate) fn put(&self, row: KeyRow) {
         let mut rows = self.rows.write();
         let rows = Arc::make_mut(&mut rows);

@@ -54,5 +54,6 @@ pub use manager::{Made, Manager, OpenError, Opened};
 pub use master_key::MasterKeyError;
 pub use passwords::{Busy, UnfitPassword};
 pub use secrets::UnfitKey;
+pub use store::{Cause as StoreCause, Error as StoreError, PostgresUrl};
 
 use actor::Actor;

@@ -28,6 +28,7 @@ use crate::teams::TeamTable;
 use crate::tokens::TokenTable;
 use crate::{AdminPasswordError, HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
 
+mod reread;
 mod run;
 mod serve;
 
@@ -120,7 +121,7 @@ impl Manager {
         // One without a gateway serves a single command.
         let holder = if config.publisher.is_some() { Holder::Serve } else { Holder::Command };
         let lock = config.home.lock(holder)?;
-        let store = Store::open(config.home.path()).await?;
+        let store = Store::open_at(&config.location()).await?;
         let passwords = Passwords::new(config.rng.clone());
         // First: where it refuses, nothing has been made that could not be shown.
         let (accounts, admin_password) = accounts::settle(&store, &passwords, &first_account(&config)).await?;

@@ -70,6 +70,14 @@ impl TeamTable {
         Self(RwLock::new(Arc::new(rows)))
     }
 
+    /// Takes over all teams as they are stored; whether any was different.
+    pub(crate) fn replace(&self, rows: Vec<TeamRow>) -> bool {
+        let mut known = self.0.write();
+        let is_new = **known != rows;
+        *known = Arc::new(rows);
+        is_new
+    }
+
     /// All teams, oldest first.
     pub(crate) fn rows(&self) -> Arc<Vec<TeamRow>> {
         self.0.read().clone()

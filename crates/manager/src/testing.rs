@@ -118,6 +118,7 @@ impl Builder {
         let variables = self.variables;
         let config = ManagerConfig {
             home: Home::create(self.home.path()).unwrap(),
+            database: None,
             clock: self.clock,
             rng: Rng::system(),
             env: Environment::new(move |name| variables.get(name).cloned()),

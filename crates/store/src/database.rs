@@ -19,6 +19,7 @@ use postgres::Postgres;
 use sqlite::Sqlite;
 
 pub(crate) use part::Part;
+pub use postgres::Look;
 pub(crate) use postgres::Transaction;
 pub(crate) use row::Row;
 pub(crate) use statement::Statement;

@@ -78,7 +78,7 @@ impl Cause {
                 None => error.code().and_then(|code| code.parse().ok()).map_or(Self::Other, Self::of_sqlite),
             },
             sqlx::Error::PoolTimedOut => Self::Locked,
-            sqlx::Error::Io(error) => Self::of_io(error),
+            sqlx::Error::Io(error) => Self::of_connection(error.kind()),
             sqlx::Error::Tls(_) => Self::Refused,
             // A server that broke off in the middle of a word.
             sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => Self::Away,
@@ -123,32 +123,25 @@ impl Cause {
         }
     }
 
+    /// Of a connection to a server: SQLite's own files report differently.
+    const fn of_connection(kind: std::io::ErrorKind) -> Self {
+        use std::io::ErrorKind as Kind;
+        match kind {
+            // A socket that may not be opened; a certificate that nobody vouches for.
+            Kind::PermissionDenied | Kind::InvalidData | Kind::InvalidInput => Self::Refused,
+            // Whatever else ends a connection or keeps it from being made, also a socket that is not there.
+            _ => Self::Away,
+        }
+    }
+
     pub(crate) fn of_io(error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::NotFound => Self::Gone,
             std::io::ErrorKind::StorageFull => Self::Full,
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            kind if is_of_network(kind) => Self::Away,
             _ => Self::Other,
         }
     }
-}
-
-const fn is_of_network(kind: std::io::ErrorKind) -> bool {
-    use std::io::ErrorKind as Kind;
-    matches!(
-        kind,
-        Kind::ConnectionRefused
-            | Kind::ConnectionReset
-            | Kind::ConnectionAborted
-            | Kind::NotConnected
-            | Kind::BrokenPipe
-            | Kind::UnexpectedEof
-            | Kind::TimedOut
-            | Kind::HostUnreachable
-            | Kind::NetworkUnreachable
-            | Kind::NetworkDown
-    )
 }
 
 #[cfg(test)]

@@ -78,6 +78,15 @@ impl<'s> Keys<'s> {
         self.database.fetch_all("SELECT * FROM keys ORDER BY created_at, id", &[]).await?.iter().map(row).collect()
     }
 
+    /// All keys, as somebody else may have left them: what is taken into the books from now on is labelled by them.
+    pub async fn reread(&self) -> Result<Vec<KeyRow>> {
+        let rows = self.list().await?;
+        for row in &rows {
+            self.labels.put(row);
+        }
+        Ok(rows)
+    }
+
     /// Makes all `changes`, or none. An alias or a secret that another key has is a [`Cause::Conflict`].
     pub async fn change(&self, changes: &[KeyChange<'_>], entries: &[AuditEntry<'_>]) -> Result<()> {
         let mut write = self.database.write().await?;

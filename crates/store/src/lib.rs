@@ -43,6 +43,7 @@ use labels::Labels;
 
 pub use accounts::{AccountChange, AccountRow, Accounts};
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditRow, By};
+pub use database::Look;
 pub use error::{Cause, Error, Result};
 pub use events::{Events, LoggedEvent, LogsFilter, Spend, Spending, Sums, UsageBy, UsageFilter, UsageRow};
 pub use health::{Health, Problem};
@@ -79,9 +80,7 @@ impl Store {
         let main = Database::open(location, Part::Main).await?;
         let ledger = Database::open(location, Part::Ledger).await?;
         let store = Self { main: Arc::new(main), ledger: Arc::new(ledger), labels: Labels::default() };
-        for key in store.keys().list().await? {
-            store.labels.put(&key);
-        }
+        store.keys().reread().await?;
         Ok(store)
     }
 

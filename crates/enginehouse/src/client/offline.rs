@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use super::local::Local;
 use super::{Answer, ApiRequest, MAX_ANSWER_BYTES};
 use crate::home::Home;
-use crate::{fault_points, output};
+use crate::{database, fault_points, output};
 
 /// How long a home may be locked by somebody who does not listen: a server that is starting or stopping, or
 /// another command.
@@ -77,6 +77,7 @@ fn is_locked(path: &Path) -> bool {
 fn config(home: &Home) -> anyhow::Result<ManagerConfig> {
     Ok(ManagerConfig {
         home: manager::Home::create(home.path())?,
+        database: database::from_environment(home)?,
         clock: Clock::system(),
         rng: Rng::system(),
         env: Environment::new(|name| std::env::var(name).ok()),

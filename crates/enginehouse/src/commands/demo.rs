@@ -67,6 +67,7 @@ async fn demo(folder: &Path, args: DemoArgs) -> anyhow::Result<()> {
     let home = Home::at(folder);
     let start = Start {
         home: home.clone(),
+        database: None,
         client: bind_or_any(args.listen, super::CLIENT_LISTEN, "client", "--listen").await?,
         admin: bind_or_any(args.admin_listen, super::ADMIN_LISTEN, "admin", "--admin-listen").await?,
         given: Given::default(),

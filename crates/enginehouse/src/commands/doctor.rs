@@ -10,6 +10,7 @@ use crate::{logging, output};
 
 mod check;
 mod clock;
+mod database;
 mod disk;
 mod docker;
 mod gpu;
@@ -60,6 +61,7 @@ async fn look(globals: &Globals, args: &DoctorArgs) -> anyhow::Result<()> {
     checks.push(limits::check());
     checks.extend(service.checks());
     checks.extend(ports::check(args, service.is_running()).await);
+    checks.extend(database::check(&home).await);
     checks.push(gpu::check());
     checks.push(docker::check().await);
     print(&checks, args.json)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use manager::Made;
+use manager::{Made, PostgresUrl};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use snapshot::{Secret, SecretKey};
 use tokio::net::TcpListener;
@@ -14,7 +14,7 @@ use crate::exit::AlreadyReported;
 use crate::home::Home;
 use crate::lifecycle::{Drained, Lifecycle, Stop};
 use crate::planes::{GatewayStart, Given, ManagerStart, Planes, Start};
-use crate::{logging, output, secret_env, span};
+use crate::{database, logging, output, secret_env, span};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,12 +22,16 @@ Examples:
   enginehouse serve --home /srv/enginehouse --listen 0.0.0.0:4000
   ENGINEHOUSE_MASTER_KEY_FILE=/run/secrets/master enginehouse serve --log-format json
   enginehouse serve --role manager & enginehouse serve --role gateway
+  ENGINEHOUSE_DATABASE_URL_FILE=/run/secrets/database enginehouse serve
 
 With --role, the planes run apart on one home: the gateway serves clients, also while the manager is away, and the
 manager does all the rest. Give both the same --listen: the manager shows it to people.
 
 Ctrl-C stops the engines too; SIGTERM leaves them for the next start. A second signal ends at once. A gateway that ends
-touches no engine.";
+touches no engine.
+
+The store is SQLite in the home, or the PostgreSQL database that ENGINEHOUSE_DATABASE_URL (or the file that
+ENGINEHOUSE_DATABASE_URL_FILE names) says, as postgres://user:password@host:5432/database?sslmode=verify-full.";
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
@@ -65,11 +69,13 @@ enum Role {
 struct FromEnvironment {
     given: Given,
     secret_key: Option<SecretKey>,
+    database: Option<PostgresUrl>,
 }
 
 /// Runs the service until a signal ends it.
 pub(crate) fn run(globals: &Globals, args: ServeArgs) -> anyhow::Result<()> {
     logging::start(globals, "info")?;
+    let home = Home::resolve(globals)?;
     let secret_key = secret_env::read("ENGINEHOUSE_SECRET_KEY")?;
     let environment = FromEnvironment {
         given: Given {
@@ -77,8 +83,8 @@ pub(crate) fn run(globals: &Globals, args: ServeArgs) -> anyhow::Result<()> {
             admin_password: secret_env::read("ENGINEHOUSE_ADMIN_PASSWORD")?,
         },
         secret_key: secret_key.as_ref().map(SecretKey::new).transpose().context("ENGINEHOUSE_SECRET_KEY")?,
+        database: database::from_environment(&home)?,
     };
-    let home = Home::resolve(globals)?;
     // Before there is a second thread: those that exist already would stay root.
     home.act_as_owner()?;
     raise_open_files();
@@ -104,7 +110,7 @@ async fn start(
     environment: FromEnvironment,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Planes> {
-    let FromEnvironment { given, secret_key } = environment;
+    let FromEnvironment { given, secret_key, database } = environment;
     let client = || bind(args.listen, "client", "--listen");
     let admin = || bind(args.admin_listen, "admin", "--admin-listen");
     let books = ledger::Options { segment_bytes: args.books_segment_bytes, ..ledger::Options::default() };
@@ -112,11 +118,13 @@ async fn start(
     match args.role {
         Role::All => {
             let (client, admin) = (client().await?, admin().await?);
-            Planes::both(Start { home, client, admin, given, hand_over, books }, lifecycle).await
+            let start = Start { home, database, client, admin, given, hand_over, books };
+            Planes::both(start, lifecycle).await
         }
         Role::Manager => {
             let (client, admin) = (args.listen, admin().await?);
-            Planes::manager(ManagerStart { home, admin, client, given, hand_over }, lifecycle).await
+            let start = ManagerStart { home, database, admin, client, given, hand_over };
+            Planes::manager(start, lifecycle).await
         }
         Role::Gateway => Planes::gateway(GatewayStart { home, client: client().await?, secret_key, books }, lifecycle),
     }

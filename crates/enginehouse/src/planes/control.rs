@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ambient::{Clock, Rng};
-use manager::{Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened};
+use manager::{Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened, PostgresUrl, StoreCause};
 use snapshot::{Publisher, link};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -18,10 +18,15 @@ use crate::lifecycle::Lifecycle;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two tries.
 const POLL: Duration = Duration::from_millis(50);
+/// Between two tries to reach a database server that is away, and how many of them pass between two lines in the log.
+const AWAY_POLL: Duration = Duration::from_secs(1);
+const AWAY_QUIET: u32 = 30;
 
 /// What the manager is opened with.
 pub(super) struct ControlStart<'a> {
     pub(super) home: &'a manager::Home,
+    /// None keeps the store in the home.
+    pub(super) database: Option<PostgresUrl>,
     /// Where clients connect.
     pub(super) client: SocketAddr,
     /// Where administrators connect.
@@ -87,10 +92,12 @@ impl ControlPlane {
     }
 }
 
-/// Opens the manager; a command that works on the home just now is waited for, another service is not.
+/// Opens the manager; a command that works on the home just now is waited for, another service is not. A database server
+/// that is away is waited for until the service is to stop: both may have been started by the same reboot.
 pub(super) async fn open(start: &ControlStart<'_>, soft: &CancellationToken) -> Result<Opened, OpenError> {
     let give_up = Instant::now() + PATIENCE;
     let mut waits = false;
+    let mut tries = 0;
     loop {
         match Manager::open(manager_config(start)).await {
             Err(OpenError::Home(HomeError::InUse { holder: Holder::Command | Holder::Unknown, pid, .. }))
@@ -102,6 +109,13 @@ pub(super) async fn open(start: &ControlStart<'_>, soft: &CancellationToken) -> 
                 }
                 sleep(POLL).await;
             }
+            Err(OpenError::Store(error)) if error.cause == StoreCause::Away && !soft.is_cancelled() => {
+                if tries % AWAY_QUIET == 0 {
+                    tracing::warn!(%error, "the store cannot be opened yet; trying again until it can");
+                }
+                tries += 1;
+                soft.run_until_cancelled(sleep(AWAY_POLL)).await;
+            }
             opened => return opened,
         }
     }
@@ -110,6 +124,7 @@ pub(super) async fn open(start: &ControlStart<'_>, soft: &CancellationToken) -> 
 fn manager_config(start: &ControlStart<'_>) -> ManagerConfig {
     ManagerConfig {
         home: start.home.clone(),
+        database: start.database.clone(),
         clock: Clock::system(),
         rng: Rng::system(),
         env: Environment::new(|name| std::env::var(name).ok()),

@@ -29,6 +29,7 @@ impl Manager {
         tokio::join!(
             self.reconcile(&cancel),
             self.trim_logs(&cancel),
+            self.reread_after_outages(&cancel),
             health::watch_store(&self.0.store, &self.0.health, &cancel),
             self.drain(&cancel),
             self.publish_booked(&cancel),

@@ -13,6 +13,7 @@ use crate::{Cause, Error, PostgresUrl, Result};
 mod claim;
 mod connections;
 mod lease;
+mod look;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -20,14 +21,17 @@ mod transaction;
 
 use connections::Connections;
 
+pub use look::Look;
 pub(crate) use transaction::Transaction;
 
 /// Connections that read at once.
-const READERS: usize = 4;
+const READERS: u32 = 4;
 /// How long a look at the server may take before it counts as away.
 const LOOK: Duration = Duration::from_millis(1500);
 /// How long trouble of the last write is believed in that a look at the server does not show, such as a full disk.
 const BELIEVED: Duration = Duration::from_secs(30);
+/// How often a database that another manager has taken is asked for.
+const RETAKE: Duration = Duration::from_secs(10);
 
 /// One schema of a PostgreSQL database.
 ///
@@ -108,19 +112,24 @@ impl Postgres {
         match tokio::time::timeout(LOOK, self.look()).await {
             Err(_) => Some(Cause::Away),
             Ok(Some(cause)) => Some(cause),
-            Ok(None) => self.hidden_trouble(),
+            Ok(None) => self.hidden_trouble().await,
         }
     }
 
     /// Trouble that only a write shows: a full disk, or another manager that has taken the database.
-    fn hidden_trouble(&self) -> Option<Cause> {
-        let mut last = self.last.lock();
-        let (cause, at) = (*last)?;
-        if matches!(cause, Cause::Full | Cause::Taken) && at.elapsed() < BELIEVED {
-            return Some(cause);
+    async fn hidden_trouble(&self) -> Option<Cause> {
+        let (cause, at) = (*self.last.lock())?;
+        let is_believed = match cause {
+            Cause::Full => at.elapsed() < BELIEVED,
+            Cause::Taken if at.elapsed() < RETAKE => true,
+            // Whether the other one is gone; this waits for it a few seconds.
+            Cause::Taken => self.writer.lease().await.map_err(|error| self.note(error)).is_err(),
+            _ => false,
+        };
+        if !is_believed {
+            *self.last.lock() = None;
         }
-        *last = None;
-        None
+        is_believed.then_some(cause)
     }
 
     async fn look(&self) -> Option<Cause> {

@@ -43,6 +43,13 @@ impl Row {
     }
 }
 
+impl std::fmt::Debug for Row {
+    /// Nothing of its contents: they may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row of {}", self.database)
+    }
+}
+
 // === impl Column ===
 
 macro_rules! stored_as_it_is {

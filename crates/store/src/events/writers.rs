@@ -6,8 +6,10 @@ use ambient::Rng;
 use ledger::drain::{Batch, Sink as _};
 use ledger::{Event, GatewayId, Position};
 
+use crate::database::{Database, Part};
+use crate::labels::Labels;
 use crate::testing::{Backend, contract, event};
-use crate::{Cause, Events, LogsFilter, UsageBy, UsageFilter};
+use crate::{Cause, Events, Location, LogsFilter, UsageBy, UsageFilter};
 
 contract!(writers_that_overlap_keep_events_and_sums_exact);
 
@@ -44,7 +46,7 @@ fn batches(rng: &Rng) -> Vec<Batch> {
 }
 
 /// As the drain does it: again and again until it is in.
-pub(super) async fn take_in(books: &Events, batch: &Batch) {
+async fn take_in(books: &Events, batch: &Batch) {
     while let Err(error) = books.commit(batch).await {
         assert!(matches!(error.cause, Cause::Locked | Cause::Away | Cause::ReadOnly), "{error}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -52,7 +54,7 @@ pub(super) async fn take_in(books: &Events, batch: &Batch) {
 }
 
 /// The books hold each event once, and every sum is theirs.
-pub(super) async fn assert_exact(books: &Events) {
+async fn assert_exact(books: &Events) {
     let logs = books.logs(&LogsFilter { limit: 100_000, ..LogsFilter::default() }).await.unwrap();
     let expected: Vec<Event> =
         (0..GATEWAYS).flat_map(|gateway| (1..=EVENTS).map(move |sequence| of(gateway, sequence))).collect();
@@ -84,4 +86,36 @@ async fn writers_that_overlap_keep_events_and_sums_exact(backend: Backend) {
     }
     writers.join_all().await;
     assert_exact(&backend.events().await).await;
+}
+
+/// The server is killed and started again, and connections of single writers are broken off, while all write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn books_are_exact_however_often_the_server_dies() {
+    const KILLS: usize = 3;
+    let Backend::Postgres(mut server) = Backend::postgres() else { panic!("not PostgreSQL") };
+    let location = Location::Postgres(server.url().parse().unwrap());
+    let open = async || {
+        let ledger = Database::open(&location, Part::Ledger).await.unwrap();
+        Events::new(ledger.into(), Labels::default())
+    };
+    let mut writers = tokio::task::JoinSet::new();
+    for seed in 0..WRITERS {
+        let books = open().await;
+        writers.spawn(async move {
+            for round in 0..3 {
+                for batch in batches(&Rng::seeded(seed + 100 * round)) {
+                    take_in(&books, &batch).await;
+                }
+            }
+        });
+    }
+    for _ in 0..KILLS {
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid() AND datname = 'house' LIMIT 2");
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        server.kill();
+        server.restart();
+    }
+    writers.join_all().await;
+    assert_exact(&open().await).await;
 }

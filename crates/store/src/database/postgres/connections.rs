@@ -29,6 +29,9 @@ pub(super) struct Connections {
     bound: Duration,
     /// Whether each connection takes the database for this manager alone.
     claims: bool,
+    /// The session that took it last.
+    claimed: Mutex<Option<claim::Session>>,
+    most: u32,
     slots: Semaphore,
     /// At most as many as there are slots.
     pub(super) idle: Mutex<Vec<Idle>>,
@@ -45,10 +48,10 @@ pub(super) struct Idle {
 // === impl Connections ===
 
 impl Connections {
-    pub(super) fn new(name: &'static str, (options, millis): (PgConnectOptions, u64), most: usize) -> Self {
+    pub(super) fn new(name: &'static str, (options, millis): (PgConnectOptions, u64), most: u32) -> Self {
         let bound = Duration::from_millis(millis) + GRACE;
-        let (slots, idle) = (Semaphore::new(most), Mutex::new(Vec::with_capacity(most)));
-        Self { name, options, bound, claims: false, slots, idle }
+        let slots = Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX));
+        Self { name, options, bound, claims: false, claimed: Mutex::default(), most, slots, idle: Mutex::default() }
     }
 
     pub(super) fn claiming(self, claims: bool) -> Self {
@@ -93,15 +96,16 @@ impl Connections {
             Err(_) => return Err(Error::new(self.name, Cause::Away, "the server does not let us in in time")),
         };
         if self.claims {
-            claim::take(self.name, &mut connection).await?;
+            let former = self.claimed.lock().clone();
+            let session = claim::take(self.name, &mut connection, former).await?;
+            *self.claimed.lock() = session;
         }
         Ok(connection)
     }
 
     pub(super) async fn close(&self) {
         // Whoever has one now gives it back first.
-        let all = u32::try_from(self.idle.lock().capacity()).unwrap_or(u32::MAX);
-        let _ = timeout(QUEUE, self.slots.acquire_many(all)).await;
+        let _ = timeout(QUEUE, self.slots.acquire_many(self.most)).await;
         self.slots.close();
         let idle = std::mem::take(&mut *self.idle.lock());
         for Idle { connection, .. } in idle {

@@ -107,7 +107,7 @@ impl<'d> Transaction<'d> {
 
 /// Whether a commit was made whose answer was lost. Where the server does not come back to say so, whoever asked is told
 /// that it failed, though it may turn out not to have.
-async fn outcome(database: &Postgres, id: &str, error: Error) -> Result<()> {
+pub(super) async fn outcome(database: &Postgres, id: &str, error: Error) -> Result<()> {
     let end = Instant::now() + ASK;
     while Instant::now() < end {
         if let Ok(mut lease) = database.probe.lease().await {
