@@ -256,8 +256,9 @@ impl Default for DrainOptions {
     fn default() -> Self {
         Self {
             poll: Duration::from_millis(200),
-            max_events: 1_000,
-            max_bytes: 1 << 20,
+            // About what a database takes in at once without writing parts of it twice.
+            max_events: 2_048,
+            max_bytes: 2 << 20,
             max_pause: Duration::from_secs(5),
         }
     }

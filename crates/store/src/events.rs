@@ -35,6 +35,15 @@ pub struct Events {
     labels: Labels,
 }
 
+/// What is believed of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Belief {
+    /// None of it is there yet: so it is, but after a crash.
+    New,
+    /// Some of it may be.
+    Unknown,
+}
+
 // === impl Events ===
 
 impl Events {
@@ -56,18 +65,32 @@ impl Sink for Events {
     /// skipped, also in the sums: a batch can be committed again after a crash.
     async fn commit(&self, batch: &Batch) -> Result<()> {
         let mut write = self.database.write().await?;
-        take_in(&mut write, batch, &self.labels).await?;
+        if !take_in(&mut write, batch, &self.labels, Belief::New).await? {
+            drop(write);
+            write = self.database.write().await?;
+            take_in(&mut write, batch, &self.labels, Belief::Unknown).await?;
+        }
         write.commit().await
     }
 }
 
-async fn take_in(write: &mut Write<'_>, batch: &Batch, labels: &Labels) -> Result<()> {
+/// Takes a batch in; false, with nothing to be kept, where it was believed to be new and some of it was there.
+async fn take_in(write: &mut Write<'_>, batch: &Batch, labels: &Labels, belief: Belief) -> Result<bool> {
     let Batch { gateway, events, position } = batch;
     let events = &trimmed::without(write, *gateway, events).await?;
     let new = match write {
         Write::Sqlite(write) => {
-            let new = insert::insert(write.connection(), *gateway, events, labels).await;
-            new.map_err(|error| write.error(&error))?
+            let connection = write.connection();
+            let new = match belief {
+                Belief::New => insert::insert_new(connection, *gateway, events, labels)
+                    .await
+                    .map(|all| all.then(|| events.iter().collect())),
+                Belief::Unknown => insert::insert_missing(connection, *gateway, events, labels).await.map(Some),
+            };
+            match new.map_err(|error| write.error(&error))? {
+                Some(new) => new,
+                None => return Ok(false),
+            }
         }
         Write::Postgres(write) => unnest::insert(write, *gateway, events, labels).await?,
     };
@@ -78,7 +101,7 @@ async fn take_in(write: &mut Write<'_>, batch: &Batch, labels: &Labels) -> Resul
     sums.store(write).await?;
     let sql = "INSERT INTO positions (gateway_id, segment, offset_) VALUES ($1, $2, $3)
         ON CONFLICT (gateway_id) DO UPDATE SET segment = excluded.segment, offset_ = excluded.offset_";
-    write.execute(sql, args![gateway.0.cast_signed(), position.segment, position.offset]).await.map(drop)
+    write.execute(sql, args![gateway.0.cast_signed(), position.segment, position.offset]).await.map(|_| true)
 }
 
 /// The store's integers are signed 64-bit; ours are often unsigned. Out of range saturates.

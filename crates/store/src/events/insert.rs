@@ -1,16 +1,15 @@
-use std::collections::HashSet;
-
 use ledger::{Event, GatewayId};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+use sqlx::{Arguments as _, AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::{bounded, bounded_cost, signed};
 use crate::labels::Labels;
 
-/// Events that go in with one statement. A statement costs more than a row: the drain's share of the processor
-/// is several times smaller than with a statement per event.
-const ROWS: usize = 64;
+/// Numbers of events that go in with one statement. A statement costs more than a row (it goes to another thread and
+/// back), so the drain's share of the processor is several times smaller than with a statement per event. Few lengths, so
+/// that all stay prepared.
+const LENGTHS: [usize; 3] = [256, 16, 1];
 
 pub(super) const COLUMNS: [&str; 25] = [
     "gateway_id",
@@ -40,44 +39,42 @@ pub(super) const COLUMNS: [&str; 25] = [
     "tags",
 ];
 
+/// For SQLite: inserts `events`, of which none should be there yet. False if one was: then not all are in, and the
+/// transaction has to be given up for one that [inserts what is missing](insert_missing).
+pub(super) async fn insert_new(
+    connection: &mut SqliteConnection,
+    gateway: GatewayId,
+    events: &[Event],
+    labels: &Labels,
+) -> sqlx::Result<bool> {
+    let mut rest = events;
+    for length in LENGTHS {
+        let sql = statement(length);
+        while let Some((chunk, others)) = rest.split_at_checked(length) {
+            if execute(connection, &sql, gateway, chunk, labels).await? < length as u64 {
+                return Ok(false);
+            }
+            rest = others;
+        }
+    }
+    Ok(true)
+}
+
 /// For SQLite: inserts those of `events` that are not there yet, and gives them back.
-pub(super) async fn insert<'e>(
+pub(super) async fn insert_missing<'e>(
     connection: &mut SqliteConnection,
     gateway: GatewayId,
     events: &'e [Event],
     labels: &Labels,
 ) -> sqlx::Result<Vec<&'e Event>> {
-    let (many, one) = (statement(ROWS), statement(1));
-    let mut new = Vec::with_capacity(events.len());
-    for chunk in events.chunks(ROWS) {
-        if chunk.len() == ROWS && are_all_new(connection, gateway, chunk).await? {
-            execute(connection, &many, gateway, chunk, labels).await?;
-            new.extend(chunk);
-            continue;
-        }
-        for event in chunk {
-            if execute(connection, &one, gateway, std::slice::from_ref(event), labels).await? == 1 {
-                new.push(event);
-            }
+    let sql = statement(1);
+    let mut new = Vec::new();
+    for event in events {
+        if execute(connection, &sql, gateway, std::slice::from_ref(event), labels).await? == 1 {
+            new.push(event);
         }
     }
     Ok(new)
-}
-
-/// Whether no event of a full chunk is there yet, and none is in it twice.
-async fn are_all_new(connection: &mut SqliteConnection, gateway: GatewayId, chunk: &[Event]) -> sqlx::Result<bool> {
-    let sequences: HashSet<_> = chunk.iter().map(|event| signed(event.open.sequence)).collect();
-    if sequences.len() < chunk.len() {
-        return Ok(false);
-    }
-    let places = vec!["?"; chunk.len()].join(", ");
-    let sql = format!("SELECT COUNT(*) FROM events WHERE gateway_id = ? AND sequence IN ({places})");
-    let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(gateway.0.cast_signed());
-    for sequence in sequences {
-        query = query.bind(sequence);
-    }
-    let known = query.fetch_one(connection).await?;
-    Ok(known == 0)
 }
 
 /// Runs a [`statement`] on its rows; how many were not there yet.
@@ -88,12 +85,14 @@ async fn execute(
     rows: &[Event],
     labels: &Labels,
 ) -> sqlx::Result<u64> {
-    let query =
-        rows.iter().try_fold(sqlx::query(AssertSqlSafe(sql)), |query, event| bind(query, gateway, event, labels))?;
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(rows.len() * COLUMNS.len(), 0);
+    let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+    let query = rows.iter().try_fold(query, |query, event| bind(query, gateway, event, labels))?;
     query.execute(connection).await.map(|done| done.rows_affected())
 }
 
-/// `INSERT` of so many rows. Two lengths only, so that both stay prepared.
+/// `INSERT` of so many rows.
 ///
 /// The places have no numbers: a numbered one has a name, and `SQLite` looks names up one after the other, each time a
 /// row is bound; with this many that took more time than all else together.
