@@ -13,7 +13,7 @@ mod window;
 
 use std::sync::Arc;
 
-use ambient::{Clock, Timestamp};
+use ambient::Clock;
 use ledger::Nanos;
 use snapshot::Limits;
 use tokio::time::Instant;
@@ -51,9 +51,10 @@ pub(crate) struct Reserved {
 
 /// A moment on both clocks: windows go by the one that never jumps, budgets by the calendar.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct Moment<'c> {
     pub(crate) instant: Instant,
-    pub(crate) wall: Timestamp,
+    /// Asked only where it matters: that takes as long as all the rest.
+    pub(crate) clock: &'c Clock,
 }
 
 /// The right to run, held while a request runs.
@@ -70,11 +71,10 @@ pub(crate) struct Ticket {
 
 /// Takes a place in every scope, or in none. Also says what is left afterwards.
 pub(crate) fn admit(scopes: Scopes, reserved: Reserved, clock: &Clock) -> Result<(Ticket, Allowance), Rejection> {
-    let now = Moment { instant: Instant::now(), wall: clock.now() };
-    admit_at(scopes, reserved, clock, now)
+    admit_at(scopes, reserved, Moment { instant: Instant::now(), clock })
 }
 
-fn admit_at(scopes: Scopes, reserved: Reserved, clock: &Clock, now: Moment) -> Result<(Ticket, Allowance), Rejection> {
+fn admit_at(scopes: Scopes, reserved: Reserved, now: Moment<'_>) -> Result<(Ticket, Allowance), Rejection> {
     let mut held = scopes.each_ref().map(|applied| applied.as_ref().map(|applied| (applied, applied.scope.lock())));
     let refused = held.iter_mut().flatten().find_map(|(applied, counters)| {
         let (limit, retry_after) = counters.check(&applied.limits, reserved, now).err()?;
@@ -93,7 +93,7 @@ fn admit_at(scopes: Scopes, reserved: Reserved, clock: &Clock, now: Moment) -> R
         allowance.narrow(&applied.limits, counters, now.instant);
     }
     drop(held);
-    Ok((Ticket { scopes, windows, reserved, used: Reserved::default(), clock: clock.clone() }, allowance))
+    Ok((Ticket { scopes, windows, reserved, used: Reserved::default(), clock: now.clock.clone() }, allowance))
 }
 
 // === impl Ticket ===
@@ -115,9 +115,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let now = self.clock.now();
         for (applied, window) in self.scopes.iter().flatten().zip(self.windows.into_iter().flatten()) {
-            applied.scope.lock().give_back(self.reserved, self.used, window, now);
+            applied.scope.lock().give_back(self.reserved, self.used, window, &self.clock);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ambient::Timestamp;
+use ambient::Clock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use snapshot::{KeyHash, KeyKind};
@@ -41,9 +41,9 @@ const KEY_HEADERS: [&str; 3] = ["x-litellm-api-key", "x-api-key", "api-key"];
 const OPEN_ID: &str = "open";
 
 /// Lets in who may go `via` there: with a key that is good for it, or without one to a model that is open.
-pub(crate) fn enter(serving: &Serving, via: &Via, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Cause> {
+pub(crate) fn enter(serving: &Serving, via: &Via, headers: &HeaderMap, clock: &Clock) -> Result<Caller, Cause> {
     let Via::Open(name) = via else {
-        let caller = authenticate(serving, headers, now)?;
+        let caller = authenticate(serving, headers, clock)?;
         caller.may_enter(via.route())?;
         return Ok(caller);
     };
@@ -57,7 +57,7 @@ pub(crate) fn enter(serving: &Serving, via: &Via, headers: &HeaderMap, now: Time
 }
 
 /// Finds out who asks.
-pub(crate) fn authenticate(serving: &Serving, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Cause> {
+pub(crate) fn authenticate(serving: &Serving, headers: &HeaderMap, clock: &Clock) -> Result<Caller, Cause> {
     let hash = KeyHash::of(presented(headers)?);
     if serving.master_key == Some(hash) {
         return Ok(Caller::Master);
@@ -70,7 +70,7 @@ pub(crate) fn authenticate(serving: &Serving, headers: &HeaderMap, now: Timestam
         return Err(Cause::TeamBlocked);
     }
     match key.key.expires_at {
-        Some(at) if at <= now => Err(Cause::KeyExpired(at)),
+        Some(at) if at <= clock.now() => Err(Cause::KeyExpired(at)),
         _ => Ok(Caller::Key(key.clone())),
     }
 }
@@ -135,10 +135,10 @@ impl Caller {
     }
 
     /// Whether the caller's key has stopped working by itself.
-    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+    pub(crate) fn has_expired(&self, clock: &Clock) -> bool {
         match self {
             Self::Master | Self::Anybody(_) => false,
-            Self::Key(key) => key.key.expires_at.is_some_and(|at| at <= now),
+            Self::Key(key) => key.key.expires_at.is_some_and(|at| at <= clock.now()),
         }
     }
 
@@ -165,6 +165,7 @@ impl Caller {
 mod tests {
     use std::collections::BTreeMap;
 
+    use ambient::Timestamp;
     use snapshot::{Key, Limits, Snapshot, Spent};
 
     use super::*;

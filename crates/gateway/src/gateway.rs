@@ -208,15 +208,15 @@ impl Gateway {
     async fn dispatch(&self, id: &Arc<str>, request: Request<Incoming>, peer: &Peer) -> Result<Response<Body>, Cause> {
         match Surface::of(request.method(), request.uri().path()) {
             Surface::Model(via, api) => mediate(self, (&via, api), id, request, peer).await,
-            Surface::Response(via, asked) => recall(self, (&via, &asked), id, request, peer).await,
+            Surface::Response(via, asked) => Box::pin(recall(self, (&via, &asked), id, request, peer)).await,
             Surface::Models(via) => {
                 let serving = self.serving()?;
-                let caller = enter(&serving, &via, request.headers(), self.clock.now())?;
+                let caller = enter(&serving, &via, request.headers(), &self.clock)?;
                 list_models(&serving, &caller, &via)
             }
             Surface::OneModel(via, name) => {
                 let serving = self.serving()?;
-                let caller = enter(&serving, &via, request.headers(), self.clock.now())?;
+                let caller = enter(&serving, &via, request.headers(), &self.clock)?;
                 one_model(&serving, &caller, &via, &name)
             }
             Surface::Health => {
@@ -234,7 +234,7 @@ impl Gateway {
             Surface::Management => {
                 let serving = self.serving()?;
                 self.master(&serving, &request)?;
-                forward(self, &serving, request).await
+                Box::pin(forward(self, &serving, request)).await
             }
             Surface::WrongMethod(right) => Err(Cause::WrongMethod(right)),
             Surface::Unknown => {
@@ -245,7 +245,7 @@ impl Gateway {
     }
 
     fn master(&self, serving: &Serving, request: &Request<Incoming>) -> Result<(), Cause> {
-        match authenticate(serving, request.headers(), self.clock.now())? {
+        match authenticate(serving, request.headers(), &self.clock)? {
             Caller::Master => Ok(()),
             Caller::Key(_) | Caller::Anybody(_) => Err(Cause::MasterKeyRequired),
         }
@@ -277,5 +277,24 @@ fn books_fault(health: &ledger::Health) -> Option<String> {
         Condition::Sound => Some(format!("books: {}", counted())),
         Condition::Exhausted => Some(format!("books: the spool is full until it is drained; {}", counted())),
         Condition::Failing(fault) => Some(format!("books: they cannot be written ({fault}); {}", counted())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of what a function with these parameters gives.
+    fn bytes_of<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_request_in_flight_is_small() {
+        let answer = |gateway: Arc<Gateway>, request: Request<Incoming>, peer: Peer| async move {
+            gateway.respond(request, peer).await
+        };
+        let bytes = bytes_of(answer);
+        assert!(bytes <= 6 << 10, "each connection holds {bytes} bytes, which are copied with every request");
     }
 }

@@ -19,6 +19,7 @@ mod keep;
 mod load;
 mod meter;
 mod metrics;
+mod number;
 mod operational;
 mod pipeline;
 mod rescue;
@@ -26,6 +27,7 @@ mod responses;
 mod route;
 mod serving;
 mod surface;
+mod timer;
 mod upstream;
 
 pub use gateway::{Gateway, GatewayConfig};

@@ -49,7 +49,7 @@ impl Load {
         bounds: BodyBounds,
     ) -> Result<(Self, BufferPermit), Cause> {
         let Some(dialect) = api.dialect() else {
-            let (form, permit) = Form::receive(headers, body, buffers, bounds).await?;
+            let (form, permit) = Box::pin(Form::receive(headers, body, buffers, bounds)).await?;
             return Ok((Self::Form(Box::new(form)), permit));
         };
         let (body, permit) = receive(headers, body, buffers, bounds).await?;

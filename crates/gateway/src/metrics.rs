@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use snapshot::ModelType;
 
+use crate::route::DeploymentState;
 use crate::serving::Serving;
 use crate::surface::Api;
 
@@ -255,10 +256,17 @@ impl RequestMetrics {
         self.is_ended
     }
 
-    pub(crate) fn attempted(&self, deployment: &Arc<str>, fault: &'static str) {
-        let ModelLabels { model_name, model_type } = self.model.labels.clone();
-        let labels = AttemptLabels { model_name, model_type, deployment: Name(deployment.clone()), fault };
-        self.model.families.attempts.get_or_create(&labels).inc();
+    pub(crate) fn attempted(&self, deployment: &DeploymentState, fault: &'static str) {
+        let find = || {
+            let ModelLabels { model_name, model_type } = self.model.labels.clone();
+            let deployment = Name(deployment.deployment.id.clone());
+            let labels = AttemptLabels { model_name, model_type, deployment, fault };
+            self.model.families.attempts.get_or_create_owned(&labels)
+        };
+        match fault {
+            "" => deployment.answered.get_or_init(find).inc(),
+            _ => find().inc(),
+        };
     }
 
     pub(crate) fn broke_off(&self, deployment: &str, fault: &'static str) {

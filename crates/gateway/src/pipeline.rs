@@ -54,7 +54,7 @@ pub(crate) async fn mediate(
     let (head, body) = request.into_parts();
     // Strangers get no memory.
     let serving = gateway.serving()?;
-    let caller = enter(&serving, via, &head.headers, gateway.clock.now())?;
+    let caller = enter(&serving, via, &head.headers, &gateway.clock)?;
     let (load, permit) = receive_body(gateway, &serving.settings, api, &head.headers, body).await?;
     let name = via.model().or_else(|| load.model()).ok_or(Cause::NoModel)?;
     let (serving, caller) = enter_again(gateway, via, &head.headers, (serving, caller))?;
@@ -97,11 +97,11 @@ fn enter_again(
     headers: &HeaderMap,
     (then, caller): (Arc<Serving>, Caller),
 ) -> Result<(Arc<Serving>, Caller), Cause> {
-    let (serving, now) = (gateway.serving()?, gateway.clock.now());
-    if Arc::ptr_eq(&then, &serving) && !caller.has_expired(now) {
+    let serving = gateway.serving()?;
+    if Arc::ptr_eq(&then, &serving) && !caller.has_expired(&gateway.clock) {
         return Ok((serving, caller));
     }
-    let caller = enter(&serving, via, headers, now)?;
+    let caller = enter(&serving, via, headers, &gateway.clock)?;
     Ok((serving, caller))
 }
 

@@ -184,7 +184,7 @@ impl Desk {
         self.shared.clock.now()
     }
 
-    pub(crate) fn close(&self, event: Event) {
+    pub(crate) fn close(&self, event: Box<Event>) {
         self.state().close(event);
     }
 

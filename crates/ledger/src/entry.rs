@@ -113,7 +113,8 @@ impl Entry {
 
     /// What the request used by estimate: for settlement where the engine reported nothing.
     pub fn estimate(&self) -> (Usage, UsageSource) {
-        self.flight.checkpoint().estimate()
+        let progress = &self.flight.progress;
+        self.flight.open.estimate(progress.relayed_bytes(), progress.relayed_tokens())
     }
 
     /// Closes the request at the price of its admission and returns what it cost.
@@ -138,7 +139,7 @@ impl Entry {
             UsageSource::Engine | UsageSource::Estimate => self.open().price.cost(&settlement.usage),
         };
         self.settled = Some(cost);
-        self.desk.close(Event {
+        self.desk.close(Box::new(Event {
             open: self.flight.open.clone(),
             closed_at: self.desk.now(),
             outcome: settlement.outcome,
@@ -148,7 +149,7 @@ impl Entry {
             cost,
             first_byte_micros: self.flight.progress.first_byte_micros(),
             attempts: std::mem::take(&mut self.attempts),
-        });
+        }));
         cost
     }
 }

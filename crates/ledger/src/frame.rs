@@ -7,8 +7,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Record;
-
 /// Frames start at multiples of this.
 pub(crate) const ALIGN: u64 = 8;
 /// The longest frame. The longest record that the bounds on names allow is well below.
@@ -83,7 +81,7 @@ impl Seal {
 }
 
 /// Replaces `buffer` by a frame that holds `record`, to be completed by [`Seal::close`]; returns the payload's length.
-pub(crate) fn encode(buffer: &mut Vec<u8>, record: &Record) -> Result<usize, postcard::Error> {
+pub(crate) fn encode(buffer: &mut Vec<u8>, record: &impl Serialize) -> Result<usize, postcard::Error> {
     let mut frame = std::mem::take(buffer);
     frame.clear();
     frame.extend_from_slice(&[0; PREFIX]);

@@ -26,6 +26,14 @@ pub enum Record {
     Close(Event),
 }
 
+/// A [`Record`] that is being written: the same bytes, without a copy of what they are made of.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) enum Written<'a> {
+    Open(&'a Open),
+    Checkpoint(&'a Checkpoint),
+    Close(&'a Event),
+}
+
 /// What is known when a request is admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
@@ -201,14 +209,20 @@ impl Checkpoint {
     /// What was used where the engine did not say: once anything was relayed, the prompt by estimate and the answer
     /// by what is known to have been relayed; else nothing.
     pub fn estimate(&self) -> (Usage, UsageSource) {
-        if self.relayed_bytes == 0 && self.relayed_tokens == 0 {
+        self.open.estimate(self.relayed_bytes, self.relayed_tokens)
+    }
+}
+
+// === impl Open ===
+
+impl Open {
+    /// As [`Checkpoint::estimate`].
+    pub(crate) fn estimate(&self, relayed_bytes: u64, relayed_tokens: u64) -> (Usage, UsageSource) {
+        if relayed_bytes == 0 && relayed_tokens == 0 {
             return (Usage::default(), UsageSource::None);
         }
-        let usage = Usage {
-            prompt_tokens: self.open.prompt_tokens_estimate,
-            completion_tokens: self.relayed_tokens,
-            ..Usage::default()
-        };
+        let usage =
+            Usage { prompt_tokens: self.prompt_tokens_estimate, completion_tokens: relayed_tokens, ..Usage::default() };
         (usage, UsageSource::Estimate)
     }
 }
@@ -216,5 +230,23 @@ impl Checkpoint {
 impl From<Open> for Checkpoint {
     fn from(open: Open) -> Self {
         Self { open, relayed_bytes: 0, relayed_tokens: 0, first_byte_micros: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::request;
+
+    #[test]
+    fn what_is_written_is_read_as_a_record() {
+        let open = request("r").into_open(7, Timestamp::from_micros(5));
+        let checkpoint = Checkpoint::from(open.clone());
+        let event = checkpoint.clone().interrupted(Timestamp::from_micros(9));
+        let bytes = |written: Written<'_>| postcard::to_stdvec(&written).unwrap();
+        let read = |bytes: &[u8]| postcard::from_bytes::<Record>(bytes).unwrap();
+        assert_eq!(read(&bytes(Written::Open(&open))), Record::Open(open.clone()));
+        assert_eq!(read(&bytes(Written::Checkpoint(&checkpoint))), Record::Checkpoint(checkpoint.clone()));
+        assert_eq!(read(&bytes(Written::Close(&event))), Record::Close(event.clone()));
     }
 }

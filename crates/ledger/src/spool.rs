@@ -9,8 +9,9 @@ use ambient::{Rng, Timestamp};
 
 use crate::frame::{self, MAX_FRAME, Seal};
 use crate::header::{DATA_START, Header, Note};
+use crate::record::Written;
 use crate::segment::SegmentFile;
-use crate::{GatewayId, Position, Record};
+use crate::{GatewayId, Position};
 
 /// Bytes that are written in one go at most, where not one record alone is longer.
 const MAX_GROUP: usize = 64 * 1024;
@@ -23,6 +24,8 @@ pub(crate) struct Spool {
     used: VecDeque<usize>,
     /// Slots that can be written anew.
     free: VecDeque<usize>,
+    /// Bytes that surely fit into these.
+    free_bytes: u64,
     next_segment: u64,
     next_sequence: u64,
     rng: Rng,
@@ -89,6 +92,7 @@ impl Spool {
     pub(crate) fn new(found: Inventory, rng: Rng) -> Self {
         Self {
             gateway: found.gateway,
+            free_bytes: found.free.iter().map(|slot| found.slots[*slot].surely()).sum(),
             slots: found.slots,
             used: found.used,
             free: found.free,
@@ -112,8 +116,8 @@ impl Spool {
     }
 
     /// Encodes `record` for [`Self::append`]; returns the bytes that it will take.
-    pub(crate) fn encode(&mut self, record: &Record) -> Result<u64, AppendError> {
-        self.payload = frame::encode(&mut self.buffer, record)?;
+    pub(crate) fn encode(&mut self, record: Written<'_>) -> Result<u64, AppendError> {
+        self.payload = frame::encode(&mut self.buffer, &record)?;
         Ok(self.buffer.len() as u64)
     }
 
@@ -174,6 +178,7 @@ impl Spool {
         (place.seal, place.tail, place.dirty) = (seal, DATA_START, true);
         self.next_segment += 1;
         self.free.pop_front();
+        self.free_bytes -= self.slots[slot].surely();
         self.used.push_back(slot);
         Ok(slot)
     }
@@ -186,8 +191,7 @@ impl Spool {
     /// than one record's worth of waste in the one before.
     pub(crate) fn usable(&self) -> u64 {
         let rest = self.active().map_or(0, |slot| self.slots[slot].remaining());
-        let free = self.free.iter().map(|slot| self.slots[*slot].whole().saturating_sub(MAX_FRAME));
-        rest + free.sum::<u64>()
+        rest + self.free_bytes
     }
 
     /// Whether less than half of the spool can still be written.
@@ -240,6 +244,7 @@ impl Spool {
         while let Some(slot) = self.used.front().copied().filter(|slot| self.segment(*slot) < floor) {
             self.used.pop_front();
             self.free.push_back(slot);
+            self.free_bytes += self.slots[slot].surely();
         }
     }
 
@@ -348,5 +353,10 @@ impl Slot {
 
     fn whole(&self) -> u64 {
         self.file.capacity().saturating_sub(DATA_START)
+    }
+
+    /// Bytes that fit into a segment written anew, whatever the sizes of the records.
+    fn surely(&self) -> u64 {
+        self.whole().saturating_sub(MAX_FRAME)
     }
 }

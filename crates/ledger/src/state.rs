@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use crate::books::Condition;
 use crate::flight::Flight;
 use crate::frame::ALIGN;
+use crate::record::Written;
 use crate::spool::{AppendError, Spool};
-use crate::{Event, OnFull, Open, Options, Position, Record, Unavailable};
+use crate::{Event, OnFull, Open, Options, Position, Unavailable};
 
 /// Bytes by which a close can exceed its open: numbers at their longest, [`crate::MAX_ATTEMPTS`] attempts.
 pub(crate) const CLOSE_GROWTH: u64 = 1528;
@@ -29,13 +30,13 @@ pub(crate) struct State {
     flights: HashMap<u64, InFlight>,
     promised: Promise,
     /// Closes of recorded requests that could not be written; their room stays promised. At most `max_outstanding`.
-    owed: VecDeque<(Recorded, Event)>,
+    owed: VecDeque<(Recorded, Box<Event>)>,
     /// What was appended to the spool and is not written yet, in order.
     appended: Vec<Appended>,
     /// Closes of recorded requests among these.
     closing: usize,
     /// Events of requests that the spool knows nothing of. At most `max_unrecorded`.
-    unrecorded: VecDeque<Event>,
+    unrecorded: VecDeque<Box<Event>>,
     pub(crate) lost: u64,
     pub(crate) failure: Option<Arc<str>>,
     pub(crate) on_full: OnFull,
@@ -174,7 +175,7 @@ impl State {
         if let Some(cause) = &self.failure {
             return Err(Unavailable::Failing(cause.clone()));
         }
-        let size = self.encode(&Record::Open(open.clone())).map_err(Unavailable::Failing)?;
+        let size = self.encode(Written::Open(open)).map_err(Unavailable::Failing)?;
         let promise = Promise::to(size);
         let needed = size + promise.bytes();
         if self.room() < needed {
@@ -189,7 +190,7 @@ impl State {
     }
 
     /// Appends the close of a request; keeps it in memory while that does not work.
-    pub(crate) fn close(&mut self, event: Event) {
+    pub(crate) fn close(&mut self, event: Box<Event>) {
         let recorded = self.flights.remove(&event.open.sequence).and_then(|flight| flight.recorded);
         if let Some(event) = self.append_close(event, recorded) {
             self.keep_waiting(event, recorded);
@@ -199,28 +200,26 @@ impl State {
     /// Closes a request that was running when the last gateway died; its newest record lies in `slot`.
     pub(crate) fn interrupt(&mut self, slot: usize, event: Event) {
         let recorded = Some(self.keep(slot, Promise::default()));
-        if let Some(event) = self.append_close(event, recorded) {
+        if let Some(event) = self.append_close(Box::new(event), recorded) {
             self.keep_waiting(event, recorded);
         }
     }
 
     /// Gives the event back where that does not work.
-    fn append_close(&mut self, event: Event, recorded: Option<Recorded>) -> Option<Event> {
-        let record = Record::Close(event);
-        let is_appended = match self.encode(&record) {
+    fn append_close(&mut self, event: Box<Event>, recorded: Option<Recorded>) -> Option<Box<Event>> {
+        let is_appended = match self.encode(Written::Close(&event)) {
             Ok(size) => (recorded.is_some() || self.room() >= size) && self.append().is_ok(),
             Err(_) => false,
         };
-        let Record::Close(event) = record else { return None };
         if !is_appended {
             return Some(event);
         }
         self.closing += usize::from(recorded.is_some());
-        self.appended.push(Appended::Close { event: Box::new(event), recorded });
+        self.appended.push(Appended::Close { event, recorded });
         None
     }
 
-    fn keep_waiting(&mut self, event: Event, recorded: Option<Recorded>) {
+    fn keep_waiting(&mut self, event: Box<Event>, recorded: Option<Recorded>) {
         match recorded {
             Some(recorded) => self.owed.push_back((recorded, event)),
             None if self.unrecorded.len() < self.max_unrecorded => self.unrecorded.push_back(event),
@@ -292,7 +291,7 @@ impl State {
                 };
                 let _ = flight.admitted.set(admitted);
             }
-            Appended::Close { event, recorded } => self.keep_waiting(*event, recorded),
+            Appended::Close { event, recorded } => self.keep_waiting(event, recorded),
             // The record before it still holds.
             Appended::Checkpoint { .. } => {}
         }
@@ -322,7 +321,7 @@ impl State {
         if self.failure.is_some() || !self.can_restate(before) {
             return;
         }
-        let Ok(size) = self.encode(&Record::Checkpoint(flight.checkpoint())) else { return };
+        let Ok(size) = self.encode(Written::Checkpoint(&flight.checkpoint())) else { return };
         let promise = before.map_or_else(|| Promise::to(size), |recorded| recorded.promise);
         let Ok(slot) = self.append() else { return };
         self.appended.push(Appended::Checkpoint { sequence, slot, promise, stated_at: now });
@@ -375,7 +374,7 @@ impl State {
         self.spool.unhold(recorded.slot);
     }
 
-    fn encode(&mut self, record: &Record) -> Result<u64, Arc<str>> {
+    fn encode(&mut self, record: Written<'_>) -> Result<u64, Arc<str>> {
         self.spool.encode(record).map_err(|error| error.to_string().into())
     }
 

@@ -197,6 +197,10 @@ fn count(member: Member<'_>) -> Result<Option<u64>, ()> {
         Negative(#[expect(dead_code, reason = "only its type matters")] i64),
         Float(f64),
     }
+    // Mostly plain digits.
+    if let Ok(count) = member.text.parse() {
+        return Ok(Some(count));
+    }
     match member.read().ok_or(())? {
         Number::Count(count) => Ok(Some(count)),
         Number::Negative(_) => Ok(None),

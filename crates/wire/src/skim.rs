@@ -9,6 +9,9 @@ use memchr::memchr2;
 /// Nesting that is followed; deeper values are left to the parser.
 const MAX_DEPTH: u32 = 100;
 
+/// Bytes of a string that are looked at together.
+const PART: usize = 16 << 10;
+
 /// Where in the input we are.
 struct Skim<'a> {
     json: &'a [u8],
@@ -80,10 +83,17 @@ impl<'a> Skim<'a> {
     fn name(&mut self) -> Option<&'a [u8]> {
         self.expect(b'"')?;
         let start = self.at;
-        let length = self.json[start..].iter().position(|byte| *byte == b'"')?;
-        let name = &self.json[start..start + length];
-        self.at = start + length + 1;
-        name.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\').then_some(name)
+        // Names are short: one look at each byte costs less than a search.
+        loop {
+            match self.peek()? {
+                b'"' => break,
+                b'\\' => return None,
+                b' '..=b'~' => self.at += 1,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        Some(&self.json[start..self.at - 1])
     }
 
     /// Crosses one value, which begins here.
@@ -142,10 +152,20 @@ impl<'a> Skim<'a> {
         self.at += 1;
         loop {
             let rest = &self.json[self.at..];
-            let length = memchr2(b'"', b'\\', rest)?;
+            // In parts that stay near while they are looked at twice.
+            let (part, is_last) = rest.get(..PART).map_or((rest, true), |part| (part, false));
+            let end = memchr2(b'"', b'\\', part);
+            let length = end.unwrap_or(part.len());
             // No early end: that lets the compiler look at many bytes at once.
-            if rest[..length].iter().copied().fold(u8::MAX, u8::min) < b' ' {
+            if part[..length].iter().copied().fold(u8::MAX, u8::min) < b' ' {
                 return None;
+            }
+            if end.is_none() {
+                self.at += length;
+                if is_last {
+                    return None;
+                }
+                continue;
             }
             self.at += length + 1;
             if rest[length] == b'"' {

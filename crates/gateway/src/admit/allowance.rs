@@ -1,11 +1,11 @@
-use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use snapshot::Limits;
 use tokio::time::Instant;
 
 use super::scope::Counters;
+use crate::number::Figures;
 
 const REQUESTS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-limit-requests"),
@@ -34,9 +34,6 @@ pub(crate) struct Quota {
     pub(crate) resets: Duration,
 }
 
-/// A length of time as OpenAI writes it: `1s`, `6m0s`. Whole seconds, rounded up.
-struct Shown(Duration);
-
 // === impl Allowance ===
 
 impl Allowance {
@@ -56,11 +53,9 @@ impl Allowance {
         for (names, quota) in [(REQUESTS, self.requests), (TOKENS, self.tokens)] {
             let Some(Quota { limit, remaining, resets }) = quota else { continue };
             let [limit_name, remaining_name, reset_name] = names;
-            headers.insert(limit_name, HeaderValue::from(limit));
-            headers.insert(remaining_name, HeaderValue::from(remaining));
-            if let Ok(value) = HeaderValue::from_str(&Shown(resets).to_string()) {
-                headers.insert(reset_name, value);
-            }
+            headers.insert(limit_name, Figures::of(limit).value());
+            headers.insert(remaining_name, Figures::of(remaining).value());
+            headers.insert(reset_name, shown(resets).value());
         }
     }
 }
@@ -73,25 +68,24 @@ fn tighten(tightest: &mut Option<Quota>, other: Option<Quota>) {
     }
 }
 
-// === impl Shown ===
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0);
-        match seconds / 60 {
-            0 => write!(f, "{seconds}s"),
-            minutes => write!(f, "{minutes}m{}s", seconds % 60),
-        }
+/// A length of time as OpenAI writes it: `1s`, `6m0s`. Whole seconds, rounded up.
+fn shown(duration: Duration) -> Figures {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    match seconds / 60 {
+        0 => Figures::of(seconds).text("s"),
+        minutes => Figures::of(minutes).text("m").number(seconds % 60).text("s"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
     fn lengths_of_time_are_written_as_openai_writes_them() {
-        let shown = |millis| Shown(Duration::from_millis(millis)).to_string();
+        let shown = |millis| shown(Duration::from_millis(millis)).value();
         assert_eq!([0, 1, 59_000, 59_001, 90_000].map(shown), ["0s", "1s", "59s", "1m0s", "1m30s"]);
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ambient::Timestamp;
+use ambient::{Clock, Timestamp};
 use ledger::Nanos;
 use parking_lot::{Mutex, MutexGuard};
 use snapshot::{Limits, Spent};
@@ -73,7 +73,7 @@ impl Counters {
         &mut self,
         limits: &Limits,
         reserved: Reserved,
-        now: Moment,
+        now: Moment<'_>,
     ) -> Result<(), (Limit, Option<Duration>)> {
         if let Some(limit) = limits.rpm {
             self.window.check(limit, now.instant).map_err(|wait| (Limit::Rpm(limit), Some(wait)))?;
@@ -88,11 +88,11 @@ impl Counters {
         {
             return Err((Limit::Parallel(limit), Some(SOON)));
         }
-        self.turn(now.wall);
+        self.turn(now.clock);
         match limits.max_budget {
             Some(budget) if !self.fits(budget, reserved.cost) => {
                 let period = limits.budget_period.map(|period| period.every);
-                Err((Limit::Budget(budget, period), self.run.map(|run| run.left(now.wall))))
+                Err((Limit::Budget(budget, period), self.run.map(|run| run.left(now.clock.now()))))
             }
             _ => Ok(()),
         }
@@ -115,8 +115,8 @@ impl Counters {
     }
 
     /// Ends a request: what it used takes the place of what was set aside, in the run in which it ends, as in the books.
-    pub(super) fn give_back(&mut self, reserved: Reserved, used: Reserved, window: Instant, now: Timestamp) {
-        self.turn(now);
+    pub(super) fn give_back(&mut self, reserved: Reserved, used: Reserved, window: Instant, clock: &Clock) {
+        self.turn(clock);
         self.running = self.running.saturating_sub(1);
         self.reserved -= reserved.cost;
         self.spent += used.cost;
@@ -135,9 +135,10 @@ impl Counters {
         self.window.counted(now)
     }
 
-    fn turn(&mut self, now: Timestamp) {
+    /// Only budgets with a period have to know the time.
+    fn turn(&mut self, clock: &Clock) {
         if let Some(run) = &mut self.run {
-            run.turn(self.spent, now);
+            run.turn(self.spent, clock.now());
         }
     }
 }

@@ -27,8 +27,8 @@ impl Hands {
         Self { clock, hand, instant: runtime.block_on(async { Instant::now() }) }
     }
 
-    pub(super) fn now(&self) -> Moment {
-        Moment { instant: self.instant, wall: self.clock.now() }
+    pub(super) fn now(&self) -> Moment<'_> {
+        Moment { instant: self.instant, clock: &self.clock }
     }
 
     pub(super) fn advance(&mut self, seconds: u64) {
@@ -38,13 +38,13 @@ impl Hands {
 
     pub(super) fn admit(&self, scopes: &Scopes, tokens: u64, cost: i64) -> Result<(Ticket, Allowance), Rejection> {
         let reserved = Reserved { tokens, cost: Nanos(cost) };
-        admit_at(scopes.clone(), reserved, &self.clock, self.now())
+        admit_at(scopes.clone(), reserved, self.now())
     }
 }
 
 fn scope(name: &str, limits: Limits) -> Arc<Applied> {
     let scope = Scope::new(&Spent::default());
-    scope.follow(&limits, &Spent::default(), Hands::new().now().wall);
+    scope.follow(&limits, &Spent::default(), Hands::new().clock.now());
     Arc::new(Applied { scope: Arc::new(scope), limits, name: name.into() })
 }
 
@@ -179,7 +179,7 @@ fn a_budget_begins_anew_with_its_period_and_says_when() {
 #[test]
 fn a_budget_counts_on_from_what_the_books_say_of_its_period() {
     let hands = Hands::new();
-    let now = hands.now().wall;
+    let now = hands.clock.now();
     let period = BudgetPeriod { every: "1d".parse().unwrap(), anchor: Timestamp::default() };
     let begins = period.run(now).begins;
     let limits = Limits { budget_period: Some(period), ..budget(10) };

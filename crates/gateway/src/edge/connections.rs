@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::socket::Socket;
 use crate::gateway::Gateway;
+use crate::timer::LazyTimer;
 
 /// Client connections at once; further ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -60,7 +61,7 @@ fn serve(gateway: Arc<Gateway>, stream: TcpStream, graceful: &GracefulShutdown, 
         async move { gateway.respond(request, peer).await }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(LazyTimer::default())
         .header_read_timeout(HEAD_BOUND)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(socket), service);

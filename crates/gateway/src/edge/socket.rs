@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use crate::timer::LazyTimer;
+
 /// Time that a client may take nothing of what is sent to it.
 const WRITE_STALL: Duration = Duration::from_secs(60);
 
@@ -28,6 +30,8 @@ pub(crate) struct Peer {
     /// When the answer that is being sent has to be over. hyper does not ask a body for more while the client takes
     /// nothing, so the socket has to keep this time.
     deadline: Arc<Mutex<Option<Instant>>>,
+    /// For its requests, of which one runs at a time, to wait for engines.
+    pub(crate) timer: LazyTimer,
 }
 
 /// The connection as hyper reads and writes it.
@@ -71,7 +75,7 @@ impl Peer {
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
         let (reader, writer) = stream.into_split();
-        let peer = Peer { stream: Arc::new(writer), deadline: Arc::default() };
+        let peer = Peer { stream: Arc::new(writer), deadline: Arc::default(), timer: LazyTimer::default() };
         Self { reader, peer, stuck: None }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Account {
     started: Instant,
     /// Time spent on engines so far.
     waited: Duration,
+    /// When the last try at one ended: the answer goes out right after it.
+    tried: Option<Instant>,
     /// Status that was sent to the client; 0 before.
     status: u16,
     /// Whether its end is written with others', before the answer goes out.
@@ -53,6 +55,7 @@ impl Account {
             demand,
             started,
             waited: Duration::ZERO,
+            tried: None,
             status: 0,
             ends_with_others: false,
         }
@@ -64,9 +67,11 @@ impl Account {
             Ok(status) => (status, ""),
             Err(fault) => (fault.status(), fault.as_str()),
         };
-        let took = began.elapsed();
+        let now = Instant::now();
+        let took = now - began;
         self.waited += took;
-        self.metrics.attempted(&pick.deployment.deployment.id, fault);
+        self.tried = Some(now);
+        self.metrics.attempted(&pick.deployment, fault);
         self.entry.attempt(Attempt {
             deployment: Arc::clone(&pick.deployment.deployment.id),
             status,
@@ -77,7 +82,7 @@ impl Account {
 
     /// The head of the answer goes to the client. How long it took apart from the engines: our own overhead.
     pub(crate) fn answering(&mut self, status: u16) -> Duration {
-        let after = self.started.elapsed();
+        let after = self.tried.unwrap_or_else(Instant::now) - self.started;
         let overhead = after.saturating_sub(self.waited);
         self.status = status;
         self.entry.progress().first_byte(micros(after));

@@ -32,10 +32,10 @@ pub(super) async fn answer(
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut last = None;
     for attempt_number in 0..=retries {
-        let now = Instant::now();
+        let mut began = Instant::now();
         let pick = match &asked.thread.replica {
-            Some(replica) => pinned(model, replica, now),
-            None => choose(model, &tried, &gateway.rng, now),
+            Some(replica) => pinned(model, replica, began),
+            None => choose(model, &tried, &gateway.rng, began),
         };
         let Some(pick) = pick else { break };
         if tried.contains(&pick.replica.replica.id) {
@@ -44,9 +44,9 @@ pub(super) async fn answer(
                 break;
             }
             sleep(PAUSE * attempt_number).await;
+            began = Instant::now();
         }
-        let began = Instant::now();
-        let result = attempt(outbound, &pick, max).await;
+        let result = attempt(outbound, &pick, max, &asked.peer.timer).await;
         account.attempted(&pick, result.as_ref().map(|answered| answered.status().as_u16()), began);
         match result {
             Ok(answered) => {

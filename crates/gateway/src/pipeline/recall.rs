@@ -28,7 +28,7 @@ pub(crate) async fn recall(
     // A body says nothing here: it is dropped unread.
     let (head, _) = request.into_parts();
     let serving = gateway.serving()?;
-    let caller = enter(&serving, via, &head.headers, gateway.clock.now())?;
+    let caller = enter(&serving, via, &head.headers, &gateway.clock)?;
     let (model, thread) = find(gateway, &serving, &caller, via, &recall.id)?;
     let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = format!("{}{query}", recall.path());

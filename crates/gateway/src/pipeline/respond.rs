@@ -9,6 +9,7 @@ use super::Asked;
 use crate::cache::{Fill, Kept};
 use crate::edge::Body;
 use crate::meter::{Account, Relay, Report, Source};
+use crate::number::Figures;
 use crate::responses::settle_when_made;
 use crate::route::{Patience, Pick};
 use crate::upstream::{Answered, MaxBytes};
@@ -18,6 +19,9 @@ const CACHE_RESULT: HeaderName = HeaderName::from_static("x-enginehouse-cache");
 
 /// Time that a request took here, apart from waiting for engines, in milliseconds.
 const OVERHEAD: HeaderName = HeaderName::from_static("x-enginehouse-overhead-duration-ms");
+
+/// Headers of our own in an answer: the request's id, our overhead, up to six of limits, and hyper's length and date.
+const OUR_HEADERS: usize = 10;
 
 /// An answer that was given before, at no cost.
 pub(super) fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<Body> {
@@ -101,15 +105,17 @@ pub(super) fn respond(
 
 /// As `0.123`.
 fn milliseconds(duration: Duration) -> HeaderValue {
-    let micros = duration.as_micros();
-    HeaderValue::from_str(&format!("{}.{:03}", micros / 1_000, micros % 1_000)).unwrap_or(HeaderValue::from_static("0"))
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    Figures::of(micros / 1_000).text(".").padded(micros % 1_000, 3).value()
 }
 
 fn is_text(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/"))
 }
 
-fn build(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+fn build(status: StatusCode, mut headers: HeaderMap, body: Body) -> Response<Body> {
+    // Growing by and by, it would sort what it has into its places several times.
+    headers.reserve(OUR_HEADERS);
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;

@@ -5,6 +5,7 @@ use tokio::time::{Instant, sleep};
 use crate::meter::{Account, Report};
 use crate::route::Pick;
 use crate::surface::Meter;
+use crate::timer::LazyTimer;
 use crate::upstream::{Answered, MaxBytes, Outbound, attempt};
 
 /// Time to the first look, doubled after each up to [`LONGEST_PAUSE`].
@@ -21,11 +22,11 @@ const MAX_FAILURES: u32 = 10;
 /// deleting would be a way not to pay.
 pub(crate) async fn settle_when_made(mut account: Account, look: Outbound, pick: Pick, max: MaxBytes) {
     let ends = Instant::now() + pick.deployment.deployment.timeouts.total;
-    let (mut pause, mut failures) = (FIRST_PAUSE, 0);
+    let (mut pause, mut failures, timer) = (FIRST_PAUSE, 0, LazyTimer::default());
     while failures < MAX_FAILURES && Instant::now() < ends {
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        match attempt(&look, &pick, max).await {
+        match attempt(&look, &pick, max, &timer).await {
             Ok(Answered::Whole { answer, .. }) if answer.is_pending => failures = 0,
             Ok(Answered::Whole { answer, body, .. }) => {
                 return account.completed(Report::of(&answer, &body, Meter::Generated));

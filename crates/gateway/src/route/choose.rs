@@ -46,13 +46,17 @@ pub(crate) fn pinned(model: &ModelState, id: &str, now: Instant) -> Option<Pick>
 }
 
 fn candidate<'a>(model: &'a ModelState, tried: &[Arc<str>], rng: &Rng, now: Instant) -> Option<Candidate<'a>> {
-    let up: Vec<Candidate<'_>> = model
+    let mut up = model
         .deployments
         .iter()
         .filter(|deployment| deployment.has_room(now))
         .flat_map(|deployment| deployment.replicas.iter().map(move |replica| (deployment, replica)))
-        .filter(|(_, replica)| replica.is_up())
-        .collect();
+        .filter(|(_, replica)| replica.is_up());
+    let (first, second) = (up.next()?, up.next());
+    if second.is_none() && model.model.strategy == Strategy::LeastBusy {
+        return Some(first);
+    }
+    let up: Vec<Candidate<'_>> = std::iter::once(first).chain(second).chain(up).collect();
     let fresh = |(_, replica): &Candidate<'_>| !tried.contains(&replica.replica.id);
     let rested = |(_, replica): &Candidate<'_>| !replica.is_cooling(now);
     let candidates = narrow(narrow(up, rested), fresh);

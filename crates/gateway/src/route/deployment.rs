@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use snapshot::{Deployment, Replica};
 use tokio::time::Instant;
 
@@ -15,6 +16,8 @@ pub(crate) struct DeploymentState {
     /// `Bearer …` for the endpoint, marked sensitive.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) replicas: Vec<Arc<ReplicaState>>,
+    /// Counts its tries that were answered: most are, and a counter that is known needs not be found by its labels.
+    pub(crate) answered: OnceLock<Counter>,
     /// Requests of this minute, where the deployment has a limit.
     window: Arc<Mutex<Window>>,
 }
@@ -33,6 +36,7 @@ impl DeploymentState {
             authorization: authorization(deployment),
             replicas: deployment.replicas.iter().map(|r| known(r).unwrap_or_else(|| fresh(r))).collect(),
             window: previous.map(|state| state.window.clone()).unwrap_or_default(),
+            answered: OnceLock::new(),
             deployment: deployment.clone(),
         }
     }

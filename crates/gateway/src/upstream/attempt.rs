@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -6,7 +7,7 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use snapshot::Secret;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use wire::sse::{self, Splitter};
 use wire::{Answer, Chunk, ErrorBody};
 
@@ -15,6 +16,7 @@ use super::{Answered, Fault, Inbound, Outbound};
 use crate::edge::BufferPermit;
 use crate::load::Form;
 use crate::route::Pick;
+use crate::timer::LazyTimer;
 
 /// Bytes of an engine's error answer that are read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -50,7 +52,7 @@ pub(crate) struct MaxBytes {
 }
 
 /// Sends `out` to the replica picked, and waits until its answer is there (whole) or has begun (stream).
-pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max: MaxBytes) -> Result<Answered, Fault> {
+pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max: MaxBytes, timer: &LazyTimer) -> Result<Answered, Fault> {
     let timeouts = &pick.deployment.deployment.timeouts;
     // A whole answer has its first byte when all of it is made, so only the total can bound it.
     let (bound, late) = if out.load.stream() {
@@ -58,10 +60,11 @@ pub(crate) async fn attempt(out: &Outbound, pick: &Pick, max: MaxBytes) -> Resul
     } else {
         (timeouts.total, Fault::Total(timeouts.total))
     };
+    let exchange = pin!(exchange(out, pick, max));
     let result = match out.load.form() {
-        None => timeout(bound, exchange(out, pick, max)).await.map_err(|_| late)?,
+        None => timer.timeout(bound, exchange).await.ok_or(late)?,
         Some(form) => tokio::select! {
-            result = exchange(out, pick, max) => result,
+            result = exchange => result,
             () = too_late(form, bound) => Err(late),
         },
     };

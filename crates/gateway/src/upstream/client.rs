@@ -39,18 +39,18 @@ impl Client {
 
     /// Sends `request`, whose URI is one of [`uri`](Self::uri)'s, and waits for the head of the answer.
     pub(crate) async fn send(&self, request: Request<Segments>) -> Result<Response<Inbound>, Fault> {
-        self.pool.send(self.addressed(request)).await
+        self.pool.send(self.addressed(Box::new(request))).await
     }
 
     /// As [`send`](Self::send), for a request that `make` makes again while it can. A connection that had waited may be
     /// closed just when it is used; that says nothing of the replica, so a new one is tried before anybody is blamed.
     pub(crate) async fn send_repeatable(
         &self,
-        make: impl Fn() -> Option<Request<Segments>>,
+        make: impl Fn() -> Option<Box<Request<Segments>>>,
     ) -> Result<Response<Inbound>, Fault> {
         let Some(request) = make() else { return Err(Fault::Reset) };
         match self.pool.send_waiting(self.addressed(request)).await {
-            Tried::Unsent(request) => self.pool.send_anew(*request).await,
+            Tried::Unsent(request) => self.pool.send_anew(request).await,
             Tried::Sent(Err(Fault::Reset)) => match make() {
                 Some(request) => self.pool.send_anew(self.addressed(request)).await,
                 None => Err(Fault::Reset),
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    fn addressed(&self, mut request: Request<Segments>) -> Request<Segments> {
+    fn addressed(&self, mut request: Box<Request<Segments>>) -> Box<Request<Segments>> {
         request.headers_mut().insert(HOST, self.host.clone());
         request
     }

@@ -54,15 +54,15 @@ impl Pool {
 
     /// Sends `request` on a connection that waits, else on a new one. It goes out at most once: to another connection only
     /// where nothing of it was sent.
-    pub(super) async fn send(self: &Arc<Self>, request: Request<Segments>) -> Result<Response<Inbound>, Fault> {
+    pub(super) async fn send(self: &Arc<Self>, request: Box<Request<Segments>>) -> Result<Response<Inbound>, Fault> {
         match self.send_waiting(request).await {
-            Tried::Unsent(request) => self.send_anew(*request).await,
+            Tried::Unsent(request) => self.send_anew(request).await,
             Tried::Sent(result) => result,
         }
     }
 
     /// Sends `request` on a connection that waits, if there is a good one.
-    pub(super) async fn send_waiting(self: &Arc<Self>, mut request: Request<Segments>) -> Tried {
+    pub(super) async fn send_waiting(self: &Arc<Self>, mut request: Box<Request<Segments>>) -> Tried {
         while let Some(connection) = self.take() {
             match self.exchange(connection, request).await {
                 Err(Some(unsent)) => request = unsent,
@@ -70,12 +70,16 @@ impl Pool {
                 Ok(response) => return Tried::Sent(Ok(response)),
             }
         }
-        Tried::Unsent(Box::new(request))
+        Tried::Unsent(request)
     }
 
     /// Sends `request` on a new connection.
-    pub(super) async fn send_anew(self: &Arc<Self>, request: Request<Segments>) -> Result<Response<Inbound>, Fault> {
-        let stream = self.dial.connect().await.map_err(|error| Fault::Connect(error.to_string()))?;
+    pub(super) async fn send_anew(
+        self: &Arc<Self>,
+        request: Box<Request<Segments>>,
+    ) -> Result<Response<Inbound>, Fault> {
+        // Boxed: a TLS handshake is large, and most requests need none.
+        let stream = Box::pin(self.dial.connect()).await.map_err(|error| Fault::Connect(error.to_string()))?;
         let connection = Connection::new(stream).await.map_err(|_| Fault::Reset)?;
         self.exchange(Box::new(connection), request).await.map_err(|_| Fault::Reset)
     }
@@ -84,11 +88,11 @@ impl Pool {
     async fn exchange(
         self: &Arc<Self>,
         mut connection: Box<Connection>,
-        request: Request<Segments>,
-    ) -> Result<Response<Inbound>, Option<Request<Segments>>> {
+        request: Box<Request<Segments>>,
+    ) -> Result<Response<Inbound>, Option<Box<Request<Segments>>>> {
         // Whoever came together goes on together: an engine that sleeps is then woken once for all of them.
         tokio::task::yield_now().await;
-        let answer = connection.send(request).await.map_err(|mut error| error.take_message())?;
+        let answer = connection.send(*request).await.map_err(|mut error| error.take_message().map(Box::new))?;
         Ok(answer.map(|body| Inbound::new(body, connection, Place(Arc::downgrade(self)))))
     }
 

@@ -90,10 +90,10 @@ impl Outbound {
         self.permit.sibling()
     }
 
-    /// The request for one replica.
-    pub(super) fn to(&self, pick: &Pick) -> Request<Segments> {
+    /// The request for one replica. Boxed: it goes through many hands, each of which would hold all of it.
+    pub(super) fn to(&self, pick: &Pick) -> Box<Request<Segments>> {
         let deployment = &pick.deployment.deployment;
-        let mut request = Request::new(self.load.to(self.api, &deployment.upstream_model));
+        let mut request = Box::new(Request::new(self.load.to(self.api, &deployment.upstream_model)));
         let (method, uri) = match &self.load {
             Load::Recall { method, path, .. } => (method.clone(), pick.replica.uri_below(self.api, path)),
             Load::Json { .. } | Load::Form(_) => (Method::POST, pick.replica.uri(self.api)),

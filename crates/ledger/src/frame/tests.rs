@@ -2,6 +2,7 @@ use ambient::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Record;
 use crate::flight::Flight;
 use crate::state::{CHECKPOINT_GROWTH, CLOSE_GROWTH};
 use crate::testing::request;

@@ -121,7 +121,7 @@ proptest! {
                     reference.seconds += seconds;
                 }
                 Step::Admit { scopes, tokens, cost } => {
-                    let now = hands.now().wall;
+                    let now = hands.clock.now();
                     let refusing = (0..4).find(|i| scopes[*i] && !reference.admits(*i, &limits[*i], tokens, cost, now));
                     let chosen: Scopes = std::array::from_fn(|i| scopes[i].then(|| applied[i].clone()));
                     match (hands.admit(&chosen, tokens, cost), refusing) {
@@ -141,13 +141,13 @@ proptest! {
                     let (ticket, past) = running.remove(which % running.len());
                     ticket.settle(tokens, Nanos(cost));
                     reference.past[past].tokens = tokens;
-                    reference.past[past].ended = Some((hands.now().wall, cost));
+                    reference.past[past].ended = Some((hands.clock.now(), cost));
                 }
                 Step::Drop(which) if !running.is_empty() => {
                     let (ticket, past) = running.remove(which % running.len());
                     drop(ticket);
                     reference.past[past].tokens = 0;
-                    reference.past[past].ended = Some((hands.now().wall, 0));
+                    reference.past[past].ended = Some((hands.clock.now(), 0));
                 }
                 Step::Cancel(which) if !running.is_empty() => {
                     let (ticket, past) = running.remove(which % running.len());

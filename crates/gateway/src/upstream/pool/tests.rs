@@ -16,8 +16,8 @@ async fn replica() -> (TcpListener, Arc<Pool>) {
     (listener, Pool::new(Dial::new(address, Duration::from_secs(5))))
 }
 
-fn request() -> Request<Segments> {
-    let mut request = Request::new(Segments::new(vec!["{}".into()]));
+fn request() -> Box<Request<Segments>> {
+    let mut request = Box::new(Request::new(Segments::new(vec!["{}".into()])));
     *request.method_mut() = http::Method::POST;
     request.headers_mut().insert("host", http::HeaderValue::from_static("replica"));
     request
