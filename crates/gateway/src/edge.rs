@@ -5,6 +5,7 @@ mod connections;
 mod receive;
 mod request_id;
 mod socket;
+mod spare;
 
 pub(crate) use body::{Body, BoxError};
 pub(crate) use connections::accept_forever;

@@ -2,13 +2,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
+
+use super::spare::{LARGE, Spare};
 
 /// Time that a client may take between two pieces of its body.
 pub(crate) const BODY_IDLE: Duration = Duration::from_secs(30);
@@ -31,7 +34,10 @@ pub(crate) enum BodyFault {
 
 /// The memory for bodies that are held whole, of requests and of answers, all together.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Buffers(Arc<AtomicUsize>);
+pub(crate) struct Buffers {
+    held: Arc<AtomicUsize>,
+    spare: Spare,
+}
 
 /// A part of that memory, given back on drop.
 #[derive(Debug, Default)]
@@ -39,6 +45,8 @@ pub(crate) struct BufferPermit {
     buffers: Buffers,
     bytes: usize,
 }
+
+type Framed = hyper::Result<Frame<Bytes>>;
 
 /// Bounds on bodies, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +70,12 @@ pub(crate) async fn receive(
     }
     let mut permit = buffers.permit();
     let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    let ends = Instant::now() + BODY_TOTAL;
+    let mut all = Vec::new();
+    let mut ends = None;
     // To ask for the end of a body that is known to be all there would take another round through hyper.
     while !body.is_end_stream()
-        && let Some(frame) = timeout(BODY_IDLE, body.frame()).await.map_err(|_| BodyFault::Slow(BODY_IDLE))?
+        && let Some(frame) = next_frame(&mut body, &mut ends).await?
     {
-        if Instant::now() > ends {
-            return Err(BodyFault::Slow(BODY_TOTAL));
-        }
         let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else { continue };
         if permit.bytes + data.len() > max {
             return Err(BodyFault::TooLarge(max));
@@ -84,12 +89,22 @@ pub(crate) async fn receive(
         if all.is_empty() {
             // What is announced is bounded above. Pages of it that nothing is written to take no memory, and growing by and
             // by would copy a large body several times.
-            all.reserve(announced.unwrap_or(0));
+            all = buffers.room(announced.unwrap_or(0));
             all.extend_from_slice(&std::mem::take(&mut first));
         }
         all.extend_from_slice(&data);
     }
-    Ok((if all.is_empty() { first } else { all.freeze() }, permit))
+    Ok((if all.is_empty() { first } else { buffers.body(all) }, permit))
+}
+
+/// The next frame. The time is looked at only where it is waited for: most bodies come with their heads.
+async fn next_frame(body: &mut Incoming, ends: &mut Option<Instant>) -> Result<Option<Framed>, BodyFault> {
+    if let Some(frame) = body.frame().now_or_never() {
+        return Ok(frame);
+    }
+    let ends = *ends.get_or_insert_with(|| Instant::now() + BODY_TOTAL);
+    let frame = timeout(BODY_IDLE, body.frame()).await.map_err(|_| BodyFault::Slow(BODY_IDLE))?;
+    if Instant::now() > ends { Err(BodyFault::Slow(BODY_TOTAL)) } else { Ok(frame) }
 }
 
 // === impl Buffers ===
@@ -102,7 +117,17 @@ impl Buffers {
 
     /// Bytes held now.
     pub(crate) fn held(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Memory for a body of so many bytes.
+    fn room(&self, bytes: usize) -> Vec<u8> {
+        if bytes < LARGE { Vec::with_capacity(bytes) } else { self.spare.take(bytes) }
+    }
+
+    /// The body that was put together.
+    fn body(&self, bytes: Vec<u8>) -> Bytes {
+        if bytes.capacity() < LARGE { bytes.into() } else { self.spare.body(bytes) }
     }
 }
 
@@ -116,7 +141,7 @@ impl BufferPermit {
 
     /// Takes more, while all together have at most `max_sum`.
     pub(crate) fn grow(&mut self, bytes: usize, max_sum: usize) -> Result<(), BodyFault> {
-        let before = self.buffers.0.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.buffers.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if before + bytes > max_sum { Err(BodyFault::Overloaded) } else { Ok(()) }
     }
@@ -124,7 +149,7 @@ impl BufferPermit {
 
 impl Drop for BufferPermit {
     fn drop(&mut self) {
-        self.buffers.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.buffers.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -142,6 +167,6 @@ mod tests {
         drop(b);
         a.grow(40, 100).unwrap();
         drop(a);
-        assert_eq!(buffers.0.load(Ordering::Relaxed), 0);
+        assert_eq!(buffers.held(), 0);
     }
 }
