@@ -8,7 +8,7 @@ use http::Request;
 use ledger::{Event, Outcome, Price};
 use snapshot::{KeyKind, Limits, ModelType, Snapshot};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::forms::{audio, field, form, part};
@@ -223,9 +223,11 @@ async fn assert_nothing_leaks(gateway: &TestGateway) {
     assert_eq!(held("enginehouse_buffered_bytes").as_deref(), Some("0"), "{}", page.text());
 }
 
-/// An address where nobody listens.
-async fn nobody() -> std::net::SocketAddr {
-    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// A socket at whose address nobody listens, and nobody else can while it is there.
+fn nobody() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    socket
 }
 
 /// All shapes and callers under one fault. Shapes run side by side, for most of them wait most of the time.
@@ -254,7 +256,8 @@ async fn row(shape: &Shape, fault: Fault, of_engine: Option<&str>) {
         return; // Only the replica that made a response has it: none can take over.
     }
     let engine = shape.engine(None).await;
-    let spare = if fault == Fault::Refused { Some(nobody().await) } else { None };
+    let nobody = if fault == Fault::Refused { Some(nobody()) } else { None };
+    let spare = nobody.as_ref().map(|socket| socket.local_addr().unwrap());
     let patience = if fault == Fault::Stall { SHORT } else { LONG };
     let gateway = shape.gateway(&engine, spare, patience).await;
     let (mut events, mut repeated) = (0, 0);
