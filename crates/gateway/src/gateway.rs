@@ -295,6 +295,6 @@ mod tests {
             gateway.respond(request, peer).await
         };
         let bytes = bytes_of(answer);
-        assert!(bytes <= 6 << 10, "each connection holds {bytes} bytes, which are copied with every request");
+        assert!(bytes <= 7 << 10, "each connection holds {bytes} bytes, which are copied with every request");
     }
 }
