@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    account, apply, audit, completions, config, demo, doctor, housekeeping, key, model, open, serve, team, token, usage,
+    account, apply, audit, completions, config, credential, demo, doctor, housekeeping, key, model, open, render,
+    serve, team, token, usage,
 };
 
 const EXAMPLES: &str = "\
@@ -79,6 +80,10 @@ pub(crate) enum Command {
     Key(Box<key::KeyArgs>),
     /// Teams: keys that share limits
     Team(Box<team::TeamArgs>),
+    /// Secrets that endpoints want presented
+    Credential(credential::CredentialArgs),
+    /// Print a file for another program: LiteLLM, Caddy, nginx, Prometheus, Docker Compose
+    Render(render::RenderArgs),
     /// Models that can be used without a key, and the kill switch for all of them
     Open(open::OpenArgs),
     /// Accounts: who may log in at the admin port

@@ -11,6 +11,7 @@ pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod credential;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod engine_sim;
@@ -20,6 +21,7 @@ mod limits;
 pub(crate) mod model;
 pub(crate) mod open;
 mod outcome;
+pub(crate) mod render;
 mod schema;
 pub(crate) mod serve;
 pub(crate) mod team;
@@ -44,6 +46,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(globals, args),
         Command::Schema => schema::run(),
         Command::Model(args) => with_client(globals, Absent::Refuse, async |client| model::run(client, args).await),
+        Command::Credential(args) => {
+            let absent = if args.is_set() { Absent::Make } else { Absent::Refuse };
+            with_client(globals, absent, async |client| credential::run(client, args).await)
+        }
+        Command::Render(args) => with_client(globals, Absent::Refuse, async |client| render::run(client, args).await),
         Command::Open(args) => with_client(globals, Absent::Refuse, async |client| open::run(client, args).await),
         Command::Key(args) => {
             let absent = if args.is_create() { Absent::Make } else { Absent::Refuse };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use ambient::Rng;
 use manager::{Made, PostgresUrl};
-use snapshot::{Link, LinkConfig, Publisher, Secret, SecretKey};
+use snapshot::{Keyring, Link, LinkConfig, Publisher, Secret};
 use tokio::net::TcpListener;
 
 use crate::home::Home;
@@ -51,7 +51,7 @@ pub(crate) struct GatewayStart {
     pub(crate) home: Home,
     pub(crate) client: TcpListener,
     /// Seals what is kept; none leaves it to a file of the home.
-    pub(crate) secret_key: Option<SecretKey>,
+    pub(crate) secret_keys: Option<Keyring>,
     pub(crate) books: ledger::Options,
 }
 
@@ -60,6 +60,8 @@ pub(crate) struct GatewayStart {
 pub(crate) struct Given {
     pub(crate) master_key: Option<Secret>,
     pub(crate) admin_password: Option<Secret>,
+    /// What seals credentials; goes in front of what the home has.
+    pub(crate) secret_keys: Option<Keyring>,
 }
 
 /// Does something with secrets that were made.
@@ -122,7 +124,7 @@ impl Planes {
     pub(crate) fn gateway(start: GatewayStart, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
         let client = start.client.local_addr()?;
         let home = manager::Home::create(start.home.path())?;
-        let file = kept::file(&home, start.secret_key)?;
+        let file = kept::file(&home, start.secret_keys)?;
         let (books, recovered) = open_books(&home, start.books)?;
         let kept = kept::read(&file, books.gateway(), &recovered);
         let name = format!("gateway {} (pid {})", books.gateway(), std::process::id());

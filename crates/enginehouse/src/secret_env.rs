@@ -2,7 +2,8 @@
 
 use std::{env, fs};
 
-use snapshot::Secret;
+use anyhow::Context as _;
+use snapshot::{Keyring, Secret};
 
 use crate::exit::UsageError;
 
@@ -13,6 +14,12 @@ const MAX_FILE_BYTES: u64 = 64 << 10;
 /// Empty counts as unset. Both at once is an error, as is a file that cannot be read.
 pub(crate) fn read(name: &str) -> Result<Option<Secret>, UsageError> {
     read_with(name, |variable| env::var_os(variable).map(|value| value.to_string_lossy().into_owned()))
+}
+
+/// The keys in `ENGINEHOUSE_SECRET_KEY`, one a line: the first seals, the others open what they sealed.
+pub(crate) fn keyring() -> anyhow::Result<Option<Keyring>> {
+    let name = "ENGINEHOUSE_SECRET_KEY";
+    read(name)?.as_ref().map(Keyring::new).transpose().context(name)
 }
 
 fn read_with(name: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, UsageError> {

@@ -19,6 +19,7 @@ mod audit;
 mod auth;
 mod change;
 mod cookie;
+mod credentials;
 mod document;
 mod drift;
 mod edit_lock;
@@ -38,6 +39,7 @@ mod page;
 mod plan;
 mod precondition;
 mod problem;
+mod render;
 mod revisions;
 mod schema;
 mod session;
@@ -130,6 +132,11 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(usage::usage))
         .routes(routes!(housekeeping::get))
         .routes(routes!(housekeeping::run))
+        .routes(routes!(credentials::list))
+        .routes(routes!(credentials::set, credentials::delete))
+        .routes(routes!(credentials::reseal))
+        .routes(routes!(render::list))
+        .routes(routes!(render::get))
         .routes(routes!(session::get, session::log_in, session::log_out))
         .routes(routes!(session::set_password))
         .routes(routes!(accounts::list, accounts::create))

@@ -10,6 +10,7 @@ use crate::{Actor, Manager};
 
 mod artifacts;
 mod commit;
+mod edit;
 mod error;
 mod import;
 mod plan;

@@ -99,7 +99,8 @@ pub(crate) fn warnings(document: &Document, env: &Environment) -> Vec<Warning> {
 fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings: &mut Vec<Warning>) -> snapshot::Model {
     let Inputs { current, ready, env, .. } = *inputs;
     let routing = &current.document.routing;
-    let context = deployment::Context { model, timeouts: &routing.timeouts, ready, env };
+    let credentials = &current.document.credentials;
+    let context = deployment::Context { model, timeouts: &routing.timeouts, credentials, ready, env };
     let mut deployments = Vec::with_capacity(model.deployments.len());
     for (index, deployment) in model.deployments.iter().enumerate() {
         match deployment::compile(&context, deployment) {

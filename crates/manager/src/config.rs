@@ -1,10 +1,12 @@
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ambient::{Clock, Rng};
-use snapshot::{Publisher, Secret};
+use snapshot::{Keyring, Publisher, Secret};
 use store::{Location, PostgresUrl};
 
+use crate::vault::Vault;
 use crate::{FaultPoints, Home};
 
 /// What a manager is made from.
@@ -32,15 +34,32 @@ pub struct ManagerConfig {
     pub admin_is_exposed: bool,
     /// The way to the gateways, in this process or others; none in a one-shot command.
     pub publisher: Option<Publisher>,
+    /// Keys that seal credentials, if they are given from outside; go in front of those that the home has.
+    pub secret_keys: Option<Keyring>,
+    /// Where the service listens, or would by itself: rendered files lead there.
+    pub addresses: Addresses,
     /// Address of the client port as people reach it, as `http://127.0.0.1:4000`: shown with models.
     pub client_url: Option<String>,
     /// Where a test lets the process die.
     pub fault_points: FaultPoints,
 }
 
-/// Looks up environment variables; a parameter, so that tests bring their own.
+/// Where the service listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// For clients.
+    pub client: SocketAddr,
+    /// For administrators.
+    pub admin: SocketAddr,
+}
+
+/// What references in a document lead to: environment variables, which are a parameter so that tests bring their own,
+/// and what the vault opens.
 #[derive(Clone)]
-pub struct Environment(Arc<Lookup>);
+pub struct Environment {
+    lookup: Arc<Lookup>,
+    vault: Vault,
+}
 
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -56,17 +75,36 @@ impl ManagerConfig {
     }
 }
 
+// === impl Addresses ===
+
+impl Default for Addresses {
+    fn default() -> Self {
+        let here = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        Self { client: here(4000), admin: here(7860) }
+    }
+}
+
 // === impl Environment ===
 
 impl Environment {
     /// From a function that knows the variables.
     pub fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(lookup))
+        Self { lookup: Arc::new(lookup), vault: Vault::default() }
+    }
+
+    /// With a vault that credentials are sealed in.
+    pub(crate) fn with_vault(self, vault: Vault) -> Self {
+        Self { vault, ..self }
+    }
+
+    /// What seals and opens credentials.
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// The variable `name`, if it is set.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name)
+        (self.lookup)(name)
     }
 }
 

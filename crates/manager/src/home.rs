@@ -54,7 +54,7 @@ impl Home {
     /// write of it, or read of its secrets, is shut if it belongs to us, and refused if not.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let home = Self(path.into());
-        for folder in [home.0.clone(), home.spool(), home.logs(), home.run(), home.work()] {
+        for folder in [home.0.clone(), home.spool(), home.logs(), home.run(), home.work(), home.rendered()] {
             make_private(&folder).map_err(|cause| HomeError::Io { path: folder.clone(), cause })?;
             doors::shut_folder(&folder)?;
         }
@@ -70,6 +70,11 @@ impl Home {
     /// Projection of the applied state.
     pub fn config(&self) -> PathBuf {
         self.0.join("config.json")
+    }
+
+    /// Files for other programs, made from what applies.
+    pub fn rendered(&self) -> PathBuf {
+        self.0.join("rendered")
     }
 
     /// Where gateways write their books, each in a folder of its own.

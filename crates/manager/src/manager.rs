@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ambient::Timestamp;
 use ledger::drain::DrainStatus;
 use parking_lot::{Mutex, RwLock};
-use snapshot::Secret;
+use snapshot::{Secret, SecretKeyError};
 use store::Store;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,9 +23,11 @@ use crate::open_routes::OpenRoutes;
 use crate::passwords::Passwords;
 use crate::publish::Outlet;
 use crate::reconciler::{Fleet, Record};
+use crate::rendered::EngineTargets;
 use crate::sessions::SessionTable;
 use crate::teams::TeamTable;
 use crate::tokens::TokenTable;
+use crate::vault::Vault;
 use crate::{AdminPasswordError, HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
 
 mod reread;
@@ -69,6 +71,9 @@ pub enum OpenError {
     /// There is no usable password of an administrator.
     #[error(transparent)]
     AdminPassword(#[from] AdminPasswordError),
+    /// What seals credentials cannot be read.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
     /// What applies cannot be read.
     #[error(transparent)]
     Revision(#[from] UnreadableRevision),
@@ -98,6 +103,8 @@ pub(crate) struct Inner {
     pub(crate) apply_turn: ApplyTurn,
     edit_lock: EditLock,
     pub(crate) jobs: Jobs,
+    /// What Prometheus was told of engines last.
+    pub(crate) engine_targets: EngineTargets,
     /// Asks for a pass of the reconciler.
     pub(crate) nudge: Notify,
     /// Engines that an earlier manager recorded; none once this one runs and has adopted them.
@@ -121,6 +128,8 @@ impl Manager {
         // One without a gateway serves a single command.
         let holder = if config.publisher.is_some() { Holder::Serve } else { Holder::Command };
         let lock = config.home.lock(holder)?;
+        let vault = Vault::open(config.home.secret_key(), config.secret_keys.take())?;
+        config.env = config.env.clone().with_vault(vault);
         let store = Store::open_at(&config.location()).await?;
         let passwords = Passwords::new(config.rng.clone());
         // First: where it refuses, nothing has been made that could not be shown.
@@ -144,6 +153,7 @@ impl Manager {
             apply_turn: ApplyTurn::default(),
             edit_lock: EditLock::read(&store).await?,
             jobs: Jobs::default(),
+            engine_targets: EngineTargets::default(),
             nudge: Notify::new(),
             recorded: Mutex::new(Some(config.home.records()?)),
             drain: watch::Sender::new(DrainStatus::default()),

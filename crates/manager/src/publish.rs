@@ -118,6 +118,7 @@ impl Manager {
         };
         let Compiled { snapshot, warnings } = compiler::compile(&inputs);
         let epoch = publisher.publish(snapshot);
+        self.tell_engine_targets(&current.document, &ready);
         for warning in warnings.iter().filter(|warning| !last_warnings.contains(warning)) {
             tracing::warn!(revision = current.revision, "{warning}");
         }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::home::Holder;
-use crate::{Environment, FaultPoints, Home, Manager, ManagerConfig, Opened};
+use crate::{Addresses, Environment, FaultPoints, Home, Manager, ManagerConfig, Opened};
 
 pub(crate) mod engine;
 
@@ -127,6 +127,8 @@ impl Builder {
             make_secrets: self.master_key.is_none(),
             admin_is_exposed: false,
             publisher,
+            secret_keys: None,
+            addresses: Addresses::default(),
             client_url: Some("http://127.0.0.1:4000".to_owned()),
             fault_points: FaultPoints::default(),
         };

@@ -29,7 +29,7 @@ pub use limits::{Limits, Spent, SpentBefore};
 pub use link::{Link, LinkConfig};
 pub use model::{Address, Deployment, Model, Replica};
 pub use period::{BudgetPeriod, Run};
-pub use seal::{Kept, SealError, SealedFile, SecretKey, SecretKeyError};
+pub use seal::{Kept, Keyring, SealError, SealedFile, SecretKey, SecretKeyError, UnsealError};
 pub use secret::Secret;
 pub use settings::{CacheSettings, Settings, Timeouts};
 pub use spec::{ModelType, OnFull, Period, Strategy, UnfitPeriod};

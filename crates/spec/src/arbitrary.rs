@@ -3,25 +3,32 @@
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use serde_json::Value;
 
 use crate::{
-    Cache, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping, Ledger, Limits, Model, ModelType, OnFull, Period,
-    PeriodUnit, Price, Provider, Requests, Routing, Runtime, Strategy as Choice, TimeoutOverrides, Timeouts,
+    Cache, Credential, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping, Ledger, Limits, Model, ModelType,
+    OnFull, Passthrough, Period, PeriodUnit, Price, Provider, Requests, Routing, Runtime, SecretText,
+    Strategy as Choice, TimeoutOverrides, Timeouts,
 };
 
 /// A whole document.
 pub(crate) fn documents() -> impl Strategy<Value = Document> {
     let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
-    (0_u32..3, vec(models(), 0..4), routing(), ledger, cache(), requests(), some_limits(), housekeeping()).prop_map(
-        |(version, models, routing, ledger, cache, requests, limits, housekeeping)| Document {
-            version,
-            models,
-            routing,
-            ledger,
-            cache,
-            requests,
-            limits,
-            housekeeping,
+    let items = (vec(models(), 0..4), vec(credentials(), 0..3), passed_through());
+    (0_u32..3, items, routing(), ledger, cache(), requests(), some_limits(), housekeeping()).prop_map(
+        |(version, (models, credentials, passthrough), routing, ledger, cache, requests, limits, housekeeping)| {
+            Document {
+                version,
+                models,
+                credentials,
+                routing,
+                ledger,
+                cache,
+                requests,
+                limits,
+                housekeeping,
+                passthrough,
+            }
         },
     )
 }
@@ -35,6 +42,25 @@ fn housekeeping() -> impl Strategy<Value = Housekeeping> {
             expired_keys_days,
         },
     )
+}
+
+fn credentials() -> impl Strategy<Value = Credential> {
+    let provider = option::of(prop_oneof![Just(Provider::Openai), Just(Provider::OpenaiCompatible)]);
+    (text(), provider, text()).prop_map(|(name, provider, secret)| Credential {
+        name,
+        provider,
+        secret: SecretText::new(secret),
+    })
+}
+
+fn passed_through() -> impl Strategy<Value = Passthrough> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        text().prop_map(Value::from)
+    ];
+    let value = leaf.prop_recursive(2, 8, 3, |inner| vec(inner, 0..3).prop_map(Value::from));
+    btree_map(text(), value, 0..3).prop_map(|litellm| Passthrough { litellm: litellm.into_iter().collect() })
 }
 
 fn requests() -> impl Strategy<Value = Requests> {

@@ -1,4 +1,5 @@
 mod cache;
+mod credential;
 mod deployment;
 mod endpoint;
 mod engine;
@@ -7,6 +8,7 @@ mod housekeeping;
 mod ledger;
 mod limits;
 mod model;
+mod passthrough;
 mod price;
 mod requests;
 mod routing;
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     cache::Cache,
+    credential::{Credential, SecretText},
     deployment::Deployment,
     endpoint::{Endpoint, Provider},
     engine::{Engine, Runtime},
@@ -25,6 +28,7 @@ pub use self::{
     ledger::{Ledger, OnFull},
     limits::Limits,
     model::Model,
+    passthrough::Passthrough,
     price::Price,
     requests::Requests,
     routing::{Routing, Strategy, TimeoutOverrides, Timeouts},
@@ -42,6 +46,9 @@ pub struct Document {
     /// The models that clients can name.
     #[serde(default)]
     pub models: Vec<Model>,
+    /// Secrets that endpoints refer to by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
     /// How deployments are chosen and how long they are waited for.
     #[serde(default)]
     pub routing: Routing,
@@ -60,6 +67,9 @@ pub struct Document {
     /// What is cleaned up, and when.
     #[serde(default)]
     pub housekeeping: Housekeeping,
+    /// What stands in rendered files beside what Enginehouse puts there.
+    #[serde(default, skip_serializing_if = "Passthrough::is_empty")]
+    pub passthrough: Passthrough,
 }
 
 // === impl Document ===
@@ -69,12 +79,14 @@ impl Default for Document {
         Self {
             version: bounds::VERSION,
             models: Vec::new(),
+            credentials: Vec::new(),
             routing: Routing::default(),
             ledger: Ledger::default(),
             cache: Cache::default(),
             requests: Requests::default(),
             limits: Limits::default(),
             housekeeping: Housekeeping::default(),
+            passthrough: Passthrough::default(),
         }
     }
 }

@@ -37,7 +37,7 @@ impl fmt::Display for Fault {
 
 impl Faults {
     /// `Ok` if there are none.
-    pub(crate) fn from_list(faults: Vec<Fault>) -> Result<(), Self> {
+    pub fn from_list(faults: Vec<Fault>) -> Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 

@@ -46,7 +46,7 @@ pub use environment::{environment_variable, environment_variables, is_secret_nam
 pub use fault::{Fault, Faults};
 pub use item::{Item, ItemId, items};
 pub use kinds::{ItemKind, UnknownKind};
-pub use mask::{MASK, masked};
+pub use mask::{MASK, mask_document, masked};
 pub use merge::{MergeError, Merged, Part, merge};
 pub use model_type::ModelType;
 pub use parse::{Format, ParseError, parse};

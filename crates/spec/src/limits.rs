@@ -16,7 +16,9 @@ pub const REPORTED: usize = 1000;
 pub const NAME_BYTES: usize = 256;
 /// Names that no model may have, because they are words of a path.
 pub const RESERVED_NAMES: [&str; 3] = ["models", "open", "v1"];
-/// Characters that a deployment's id may have.
+/// Bytes that the secret of a credential may have; a key of an account in the cloud is about 3,000 long.
+pub const SECRET_BYTES: usize = 16 * 1024;
+/// Characters that a deployment's id, or a credential's name, may have.
 pub const ID_CHARS: usize = 64;
 
 /// Share of a deployment under `simple-shuffle`.

@@ -11,6 +11,11 @@ pub fn masked(kind: ItemKind, mut data: Value) -> Value {
     data
 }
 
+/// A whole document, as JSON, as it can be shown.
+pub fn mask_document(document: &mut Value) {
+    secrets(document);
+}
+
 /// Masks a value that stands at `path` of an item.
 pub(crate) fn field(kind: ItemKind, path: &str, value: &mut Value) {
     let name = path.rsplit('.').next().unwrap_or(path).to_owned();
@@ -43,6 +48,21 @@ mod tests {
 
     use super::*;
     use crate::{ItemId, compare};
+
+    #[test]
+    fn a_change_says_that_a_secret_changed_and_not_what_it_was() {
+        let document = |secret: &str| {
+            let text = format!("version: 1\ncredentials: [{{name: a, secret: '{secret}'}}]");
+            crate::parse(&text, crate::Format::Yaml).unwrap()
+        };
+        let changes = crate::diff(&document("os.environ/A"), &document("sealed:v1:x:y"));
+        let change = changes[0].clone().masked();
+        let field = &change.fields[0];
+        assert_eq!(
+            (field.path.as_str(), &field.old, &field.new),
+            ("secret", &Some(json!("os.environ/A")), &Some(json!("***")))
+        );
+    }
 
     #[test]
     fn secrets_are_masked_and_references_are_not() {

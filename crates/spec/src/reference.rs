@@ -22,11 +22,10 @@ pub(crate) fn check(root: &mut Scope<'_>, document: &Document) {
         if document.item(&to).is_none() {
             let place = from.kind.kind().place(document, &from.name).unwrap_or_default();
             let at = format!("{place}.{path}");
-            root.field(&at).fault(format!(
-                "there is no {} {}; put it there, or name another",
-                to.kind,
-                Quoted(&to.name)
-            ));
+            // Who writes a secret in place of a name must not find it in a message.
+            let name =
+                if to.kind == ItemKind::CREDENTIAL { "of this name".to_owned() } else { Quoted(&to.name).to_string() };
+            root.field(&at).fault(format!("there is no {} {name}; put it there, or name another", to.kind));
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{Document, Fault, Faults, ItemId, fault::Scope, limits as bounds, ref
 
 mod cache;
 mod command;
+mod credential;
 mod deployment;
 mod endpoint;
 mod engine;
@@ -12,6 +13,7 @@ mod housekeeping;
 mod limits;
 mod name;
 mod number;
+mod passthrough;
 mod price;
 mod requests;
 mod routing;
@@ -40,7 +42,18 @@ pub fn validate_item(document: &Document, id: &ItemId) -> Result<(), Faults> {
 }
 
 fn check(document: &Document, faults: &mut Vec<Fault>) {
-    let Document { version, models, routing, ledger: _, cache, requests, limits, housekeeping } = document;
+    let Document {
+        version,
+        models,
+        credentials,
+        routing,
+        ledger: _,
+        cache,
+        requests,
+        limits,
+        housekeeping,
+        passthrough,
+    } = document;
     let mut root = Scope::root(faults);
     if *version != bounds::VERSION {
         root.field("version").fault(format!("version is {version}; this build reads version {}", bounds::VERSION));
@@ -57,11 +70,16 @@ fn check(document: &Document, faults: &mut Vec<Fault>) {
         price::check(&mut here.field("price"), &model.price);
         limits::check(&mut here.field("limits"), &model.limits);
     }
+    let mut names = HashMap::new();
+    for (index, credential) in credentials.iter().enumerate() {
+        credential::check(&mut root.field("credentials").element(index), credential, &mut names);
+    }
     routing::check(&mut root.field("routing"), routing);
     cache::check(&mut root.field("cache"), cache);
     requests::check(&mut root.field("requests"), requests);
     limits::check(&mut root.field("limits"), limits);
     housekeeping::check(&mut root.field("housekeeping"), housekeeping);
+    passthrough::check(&mut root.field("passthrough"), passthrough);
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use std::time::Duration;
 use ambient::{Clock, Rng};
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Limited};
-use manager::{Environment, HomeError, Manager, ManagerConfig, OpenError};
+use manager::{Addresses, Environment, HomeError, Manager, ManagerConfig, OpenError};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
 
 use super::local::Local;
 use super::{Answer, ApiRequest, MAX_ANSWER_BYTES};
 use crate::home::Home;
-use crate::{database, fault_points, output};
+use crate::{database, fault_points, output, secret_env};
 
 /// How long a home may be locked by somebody who does not listen: a server that is starting or stopping, or
 /// another command.
@@ -86,6 +86,8 @@ fn config(home: &Home) -> anyhow::Result<ManagerConfig> {
         make_secrets: false,
         admin_is_exposed: false,
         publisher: None,
+        secret_keys: secret_env::keyring()?,
+        addresses: Addresses::default(),
         client_url: None,
         fault_points: fault_points::from_environment(),
     })

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use manager::{Made, PostgresUrl};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use snapshot::{Secret, SecretKey};
+use snapshot::Secret;
 use tokio::net::TcpListener;
 
 use crate::cli::Globals;
@@ -68,7 +68,6 @@ enum Role {
 /// What the environment holds for us.
 struct FromEnvironment {
     given: Given,
-    secret_key: Option<SecretKey>,
     database: Option<PostgresUrl>,
 }
 
@@ -76,13 +75,12 @@ struct FromEnvironment {
 pub(crate) fn run(globals: &Globals, args: ServeArgs) -> anyhow::Result<()> {
     logging::start(globals, "info")?;
     let home = Home::resolve(globals)?;
-    let secret_key = secret_env::read("ENGINEHOUSE_SECRET_KEY")?;
     let environment = FromEnvironment {
         given: Given {
             master_key: secret_env::read("ENGINEHOUSE_MASTER_KEY")?,
             admin_password: secret_env::read("ENGINEHOUSE_ADMIN_PASSWORD")?,
+            secret_keys: secret_env::keyring()?,
         },
-        secret_key: secret_key.as_ref().map(SecretKey::new).transpose().context("ENGINEHOUSE_SECRET_KEY")?,
         database: database::from_environment(&home)?,
     };
     // Before there is a second thread: those that exist already would stay root.
@@ -110,7 +108,7 @@ async fn start(
     environment: FromEnvironment,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<Planes> {
-    let FromEnvironment { given, secret_key, database } = environment;
+    let FromEnvironment { given, database } = environment;
     let client = || bind(args.listen, "client", "--listen");
     let admin = || bind(args.admin_listen, "admin", "--admin-listen");
     let books = ledger::Options { segment_bytes: args.books_segment_bytes, ..ledger::Options::default() };
@@ -126,7 +124,10 @@ async fn start(
             let start = ManagerStart { home, database, admin, client, given, hand_over };
             Planes::manager(start, lifecycle).await
         }
-        Role::Gateway => Planes::gateway(GatewayStart { home, client: client().await?, secret_key, books }, lifecycle),
+        Role::Gateway => Planes::gateway(
+            GatewayStart { home, client: client().await?, secret_keys: given.secret_keys, books },
+            lifecycle,
+        ),
     }
 }
 

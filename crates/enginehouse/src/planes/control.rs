@@ -2,7 +2,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ambient::{Clock, Rng};
-use manager::{Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened, PostgresUrl, StoreCause};
+use manager::{
+    Addresses, Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened, PostgresUrl, StoreCause,
+};
 use snapshot::{Publisher, link};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -133,6 +135,8 @@ fn manager_config(start: &ControlStart<'_>) -> ManagerConfig {
         make_secrets: true,
         admin_is_exposed: !start.admin.ip().is_loopback(),
         publisher: Some(start.publisher.clone()),
+        secret_keys: start.given.secret_keys.clone(),
+        addresses: Addresses { client: start.client, admin: start.admin },
         client_url: Some(format!("http://{}", start.client)),
         fault_points: fault_points::from_environment(),
     }

@@ -5,16 +5,16 @@ use std::io;
 use ambient::Rng;
 use anyhow::Context as _;
 use ledger::{GatewayId, Recovered};
-use snapshot::{Kept, SealedFile, SecretKey};
+use snapshot::{Kept, Keyring, SealedFile};
 
-/// Where the last snapshot is kept, sealed with `key` or else with the key of the home.
-pub(super) fn file(home: &manager::Home, key: Option<SecretKey>) -> anyhow::Result<SealedFile> {
+/// Where the last snapshot is kept, sealed with the first of `keyring` or else with the key of the home.
+pub(super) fn file(home: &manager::Home, keyring: Option<Keyring>) -> anyhow::Result<SealedFile> {
     let rng = Rng::system();
-    let key = match key {
-        Some(key) => key,
-        None => SecretKey::load_or_make(&home.secret_key(), &rng)?,
+    let keyring = match keyring {
+        Some(keyring) => keyring.before(&Keyring::read(&home.secret_key())?),
+        None => Keyring::load_or_make(&home.secret_key(), &rng)?,
     };
-    Ok(SealedFile::new(home.snapshot(), key, rng))
+    Ok(SealedFile::new(home.snapshot(), keyring, rng))
 }
 
 /// What was served last; none where that cannot be read, or where budgets cannot be told from it.

@@ -16,7 +16,7 @@ pub(super) struct DocumentView {
     digest: String,
     /// When it was applied; none before the first apply.
     applied_at: Option<String>,
-    /// The document, with the ids that its deployments were given.
+    /// The document, with the ids that its deployments were given, and `***` in place of secrets.
     document: Value,
 }
 
@@ -31,7 +31,14 @@ pub(super) async fn document(State(manager): State<Manager>) -> Json<DocumentVie
         revision: current.revision,
         digest: current.digest.clone(),
         applied_at: (current.revision > 0).then(|| current.applied_at.to_string()),
-        // Cannot fail: every key is a string.
-        document: serde_json::to_value(&current.document).unwrap_or_default(),
+        document: shown(&current.document),
     })
+}
+
+/// A document with `***` in place of secrets.
+fn shown(document: &spec::Document) -> Value {
+    // Cannot fail: every key is a string.
+    let mut shown = serde_json::to_value(document).unwrap_or_default();
+    spec::mask_document(&mut shown);
+    shown
 }

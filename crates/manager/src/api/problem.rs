@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::access::Denied;
 use crate::accounts::{AccountError, LoginError, OwnPasswordError};
 use crate::apply::{ApplyError, Referred};
+use crate::credentials::CredentialError;
 use crate::edit_lock::Locked;
 use crate::history::HistoryError;
 use crate::housekeeping::HousekeepingError;
@@ -21,6 +22,7 @@ use crate::passwords::Busy;
 use crate::staged::{SelectionError, StageError};
 use crate::teams::TeamError;
 use crate::tokens::TokenError;
+use crate::vault::SealError;
 
 /// Why a request was not fulfilled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -211,6 +213,7 @@ impl From<ApplyError> for Problem {
                 tracing::error!(%error, "a generated file cannot be written");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
             }
+            ApplyError::Seal(error) => error.into(),
             ApplyError::Store(error) => error.into(),
         }
     }
@@ -233,7 +236,28 @@ impl From<StageError> for Problem {
             StageError::TooMany => Self::new(StatusCode::CONFLICT, text),
             StageError::Selection(error) => error.into(),
             StageError::History(error) => error.into(),
+            StageError::Seal(error) => error.into(),
             StageError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SealError> for Problem {
+    fn from(error: SealError) -> Self {
+        tracing::error!(%error, "a credential cannot be sealed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl From<CredentialError> for Problem {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::Unknown(_) => Self::not_found(error.to_string()),
+            CredentialError::Used { .. } | CredentialError::WouldBeLost { .. } | CredentialError::Staged => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
+            CredentialError::Seal(error) => error.into(),
+            CredentialError::Apply(error) => error.into(),
         }
     }
 }

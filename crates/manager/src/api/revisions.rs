@@ -51,7 +51,7 @@ pub(super) struct RevisionView {
 pub(super) struct WholeRevision {
     #[serde(flatten)]
     revision: RevisionView,
-    /// The document.
+    /// The document, with `***` in place of secrets.
     document: Value,
 }
 
@@ -77,7 +77,8 @@ pub(super) async fn list(
 pub(super) async fn get(State(manager): State<Manager>, Named(number): Named) -> Result<Json<WholeRevision>, Problem> {
     let parsed = number_of(&number)?;
     let revision = manager.store().revisions().get(parsed).await?.ok_or_else(|| absent(&number))?;
-    let document = serde_json::from_str(&revision.document).unwrap_or_default();
+    let mut document: Value = serde_json::from_str(&revision.document).unwrap_or_default();
+    spec::mask_document(&mut document);
     Ok(Json(WholeRevision { revision: revision.summary.into(), document }))
 }
 

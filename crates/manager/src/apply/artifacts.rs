@@ -32,7 +32,8 @@ pub(crate) struct ArtifactError {
     source: io::Error,
 }
 
-/// Everything that is generated: one line each.
+/// What is generated beside the files for other programs, which [`Manager::generated`](crate::Manager::generated) adds:
+/// one line each.
 pub(crate) fn artifacts(home: &Home, projection: Projection<'_>) -> Vec<Artifact> {
     vec![Artifact { path: home.config(), content: projection::text(projection).into_bytes() }]
 }

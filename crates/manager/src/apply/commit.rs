@@ -1,7 +1,7 @@
 use serde_json::json;
 use store::{AuditEntry, NewRevision, RevisionSummary};
 
-use super::artifacts::{Prepared, artifacts};
+use super::artifacts::Prepared;
 use super::projection::Projection;
 use super::{ApplyError, Pending, Proposal, verify};
 use crate::digest::sha256;
@@ -50,7 +50,7 @@ impl Manager {
         let (digest, document, intents) = (&summary.digest, &proposal.document, self.intents());
         let projection = Projection { revision: summary.number, digest, document, intents };
         let points = &self.config().fault_points;
-        let prepared = Prepared::write(artifacts(&self.config().home, projection))?;
+        let prepared = Prepared::write(self.generated(projection))?;
         points.reach(FaultPoint::ApplyWritten);
         if let Err(error) = self.store().revisions().commit(&new).await {
             prepared.discard();

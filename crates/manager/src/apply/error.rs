@@ -6,9 +6,11 @@ use spec::{Faults, ItemId, ParseError};
 use super::ArtifactError;
 use super::references::Referred;
 use super::turn::Busy;
+use crate::credentials::TakeInError;
 use crate::edit_lock::Locked;
 use crate::history::HistoryError;
 use crate::staged::SelectionError;
+use crate::vault::SealError;
 
 /// Nothing was applied.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,8 @@ pub(crate) enum ApplyError {
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
     #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
     Store(#[from] store::Error),
 }
 
@@ -59,6 +63,17 @@ pub(crate) struct OutdatedItem {
     pub(crate) author: String,
     /// Who changed what applies, in which revision and when; none if that is long ago.
     pub(crate) changed: Option<(u64, String, Timestamp)>,
+}
+
+// === impl ApplyError ===
+
+impl From<TakeInError> for ApplyError {
+    fn from(error: TakeInError) -> Self {
+        match error {
+            TakeInError::Faults(faults) => faults.into(),
+            TakeInError::Seal(error) => error.into(),
+        }
+    }
 }
 
 // === impl OutdatedItem ===

@@ -1,7 +1,7 @@
 use spec::{Document, Format};
 
 use super::projection::{self, Intents, Projection};
-use super::{ApplyError, Artifact, Proposal, artifacts};
+use super::{ApplyError, Artifact, Proposal};
 use crate::current::Current;
 use crate::{Actor, Manager};
 
@@ -23,8 +23,10 @@ impl Manager {
         if revision == 0 {
             return self.import().await.map_err(|reason| ImportError { reason });
         }
-        let existed = self.config().home.config().exists();
-        if self.restore_projection() && existed {
+        let config = self.config().home.config();
+        let is_edited = |artifact: &Artifact| artifact.path == config && config.exists() && !artifact.stands();
+        let was_edited = self.expected_artifacts().iter().any(is_edited);
+        if self.restore_projection() && was_edited {
             tracing::warn!(
                 revision,
                 "config.json did not match what applies and was rewritten; changes go through `enginehouse apply`"
@@ -49,7 +51,7 @@ impl Manager {
     pub(crate) fn expected_artifacts(&self) -> Vec<Artifact> {
         let (current, intents) = (self.current(), self.intents());
         let Current { revision, digest, document, .. } = &*current;
-        artifacts(&self.config().home, Projection { revision: *revision, digest, document, intents })
+        self.generated(Projection { revision: *revision, digest, document, intents })
     }
 
     /// What was decided outside of the document.

@@ -50,7 +50,8 @@ impl Manager {
         }
         match &request.source {
             Source::Document { text, format, base_dir } => {
-                let document = self.read_document(text, *format, base_dir.as_deref())?;
+                let mut document = self.read_document(text, *format, base_dir.as_deref())?;
+                self.take_in(&mut document, &current.document, request.dry_run)?;
                 self.compare(&current, document, Vec::new())
             }
             Source::Staged { selection, overwrite } => {

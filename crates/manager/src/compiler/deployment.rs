@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
 use snapshot::{Address, Deployment, Replica, Secret, Timeouts};
-use spec::{Endpoint, Engine, Model, defaults, environment_variable, environment_variables};
+use spec::{Credential, Endpoint, Engine, Model, defaults, environment_variable, environment_variables};
 use url::Url;
 
 use super::seconds;
 use crate::config::Environment;
+use crate::credentials::{self, Unresolved};
 
 /// What the deployments of one model share.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Context<'a> {
     pub(super) model: &'a Model,
     /// Those of `routing`.
     pub(super) timeouts: &'a spec::Timeouts,
+    /// Those that endpoints can name.
+    pub(super) credentials: &'a [Credential],
     pub(super) ready: &'a BTreeMap<String, Address>,
     pub(super) env: &'a Environment,
 }
@@ -26,6 +29,8 @@ pub(super) enum Unusable {
         "the environment variable {0} does not hold an address (as http://127.0.0.1:8000/v1); the deployment is not used"
     )]
     Address(String),
+    #[error("{0}; the deployment is not used")]
+    Credential(#[from] Unresolved),
 }
 
 /// The deployment as the gateway sees it; none for an engine of which no replica is ready.
@@ -61,13 +66,21 @@ fn compile_endpoint(context: &Context<'_>, id: &str, endpoint: &Endpoint) -> Res
         id: id.into(),
         upstream_model: endpoint.model.as_deref().map_or_else(|| context.model.name.clone(), resolve).into(),
         weight: endpoint.weight,
-        credential: endpoint.credential.as_deref().map(|text| Secret::new(resolve(text))),
+        credential: endpoint.credential.as_deref().map(|text| presented(context, text)).transpose()?,
         // A probe of somebody else's service may be billed.
         health_path: None,
         rpm: endpoint.rpm,
         timeouts: Timeouts::default(),
         replicas: vec![Replica { id: format!("{id}/0").into(), address, base_path }],
     })
+}
+
+/// What an endpoint's `credential` leads to.
+fn presented(context: &Context<'_>, text: &str) -> Result<Secret, Unresolved> {
+    if environment_variable(text).is_some() {
+        return Ok(Secret::new(resolve(context.env, text)));
+    }
+    credentials::resolve(context.credentials, text, context.env)
 }
 
 fn compile_engine(context: &Context<'_>, id: &str, engine: &Engine) -> Option<Deployment> {

@@ -6,6 +6,7 @@ use store::{AuditEntry, Cause, StagedEdit, StagedRow};
 
 use super::{Edit, ItemState, MOST, StageError, StagedItem, digest, subject};
 use crate::Manager;
+use crate::credentials::TakeInError;
 use crate::current::Current;
 use crate::fault_points::FaultPoint;
 
@@ -108,11 +109,20 @@ impl Manager {
             // What an update made unfit is said when it is applied.
             let _: Result<(), Fault> = item.put_into(&mut document);
         }
+        let mut kept = document.clone();
+        if let Some(own) = &state.staged {
+            let _: Result<(), Fault> = own.put_into(&mut kept);
+        }
         match &edit.data {
             Some(data) => {
                 document.put_item(&edit.id, data.clone()).map_err(|fault| unfit(fault.into()))?;
                 self.complete(current, &mut document, edit)?;
                 spec::validate_item(&document, &edit.id).map_err(unfit)?;
+                self.take_in(&mut document, &kept, false).map_err(|error| match error {
+                    // Whoever edits an item knows its fields, and not where it stands among all.
+                    TakeInError::Faults(faults) => unfit(faults.map_paths(|path| below(&document, path))),
+                    TakeInError::Seal(error) => error.into(),
+                })?;
             }
             None if !state.exists() => return Err(StageError::NotFound(edit.id.clone())),
             None => {
@@ -183,4 +193,9 @@ impl Manager {
 fn state_in(current: &Current, all: &[StagedItem], edit: &Edit) -> ItemState {
     let staged = all.iter().find(|item| item.id == edit.id).cloned();
     ItemState { id: edit.id.clone(), applied: current.document.item(&edit.id), staged }
+}
+
+/// A path of the document, from the item that it leads into.
+fn below(document: &Document, path: &str) -> String {
+    document.locate(path).map_or_else(|| path.to_owned(), |(_, below)| below.to_owned())
 }

@@ -6,6 +6,7 @@ use crate::Manager;
 use crate::edit_lock::Locked;
 use crate::history::HistoryError;
 use crate::staged::SelectionError;
+use crate::vault::SealError;
 
 /// An edit was not kept, or not given up.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub(crate) enum StageError {
     Selection(#[from] SelectionError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error(transparent)]
     Store(#[from] store::Error),
 }

@@ -7,7 +7,7 @@ use ambient::{Rng, Timestamp};
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use serde::{Deserialize, Serialize};
 
-use super::SecretKey;
+use super::Keyring;
 use crate::Snapshot;
 
 /// What every file begins with; the digit counts formats.
@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub struct SealedFile {
     path: PathBuf,
-    key: SecretKey,
+    keyring: Keyring,
     rng: Rng,
 }
 
@@ -72,8 +72,8 @@ struct Keeping<'a> {
 
 impl SealedFile {
     /// The file at `path`, which need not be there.
-    pub fn new(path: impl Into<PathBuf>, key: SecretKey, rng: Rng) -> Self {
-        Self { path: path.into(), key, rng }
+    pub fn new(path: impl Into<PathBuf>, keyring: impl Into<Keyring>, rng: Rng) -> Self {
+        Self { path: path.into(), keyring: keyring.into(), rng }
     }
 
     /// Where it is.
@@ -97,9 +97,9 @@ impl SealedFile {
             Err(error) => return Err(io_error(error)),
             Ok(_) => {}
         }
-        let mut bytes = fs::read(&self.path).map_err(io_error)?;
-        let content = self.open(&mut bytes)?;
-        let kept = serde_json::from_slice(content).map_err(|cause| SealError::Content { path: path(), cause })?;
+        let bytes = fs::read(&self.path).map_err(io_error)?;
+        let content = self.open(&bytes)?;
+        let kept = serde_json::from_slice(&content).map_err(|cause| SealError::Content { path: path(), cause })?;
         Ok(Some(kept))
     }
 
@@ -109,21 +109,29 @@ impl SealedFile {
         let path = || self.path.clone();
         let content = serde_json::to_vec(content).map_err(|cause| SealError::Content { path: path(), cause })?;
         let broken = || SealError::Broken(path());
-        let key = self.key.derive(&salt, PURPOSE).ok_or_else(broken)?;
+        let key = self.keyring.keys().first().and_then(|key| key.derive(&salt, PURPOSE)).ok_or_else(broken)?;
         let mut sealed = content;
         key.seal_in_place_append_tag(nonce(), Aad::from(MAGIC), &mut sealed).map_err(|_| broken())?;
         bytes.append(&mut sealed);
         Ok(bytes)
     }
 
-    fn open<'b>(&self, bytes: &'b mut [u8]) -> Result<&'b [u8], SealError> {
+    fn open(&self, bytes: &[u8]) -> Result<Vec<u8>, SealError> {
         let broken = || SealError::Broken(self.path.clone());
-        let Some((_, sealed)) = bytes.split_at_mut_checked(MAGIC.len()).filter(|(magic, _)| magic == MAGIC) else {
+        let Some((_, sealed)) = bytes.split_at_checked(MAGIC.len()).filter(|(magic, _)| magic == MAGIC) else {
             return Err(SealError::Foreign(self.path.clone()));
         };
-        let (salt, sealed) = sealed.split_at_mut_checked(SALT_BYTES).ok_or_else(broken)?;
-        let key = self.key.derive(salt, PURPOSE).ok_or_else(broken)?;
-        key.open_in_place(nonce(), Aad::from(MAGIC), sealed).map(|content| &*content).map_err(|_| broken())
+        let (salt, sealed) = sealed.split_at_checked(SALT_BYTES).ok_or_else(broken)?;
+        // A key that does not fit destroys what it is tried on.
+        let mut opened = Err(broken());
+        for key in self.keyring.keys().iter().filter_map(|key| key.derive(salt, PURPOSE)) {
+            let mut tried = sealed.to_vec();
+            if let Ok(content) = key.open_in_place(nonce(), Aad::from(MAGIC), &mut tried) {
+                opened = Ok(content.to_vec());
+                break;
+            }
+        }
+        opened
     }
 
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
@@ -151,7 +159,7 @@ mod tests {
 
     use super::*;
     use crate::testing::snapshot;
-    use crate::{KeyHash, Secret};
+    use crate::{KeyHash, Secret, SecretKey};
 
     fn file(folder: &Path) -> SealedFile {
         let key = SecretKey::new(&Secret::new("0123456789abcdef0123456789abcdef")).unwrap();
@@ -179,6 +187,17 @@ mod tests {
         let other = SecretKey::new(&Secret::new("another-key-another-key-another-key")).unwrap();
         let other = SealedFile::new(file.path(), other, Rng::system());
         assert!(matches!(other.read(), Err(SealError::Broken(_))));
+    }
+
+    #[test]
+    fn what_an_earlier_key_sealed_is_read_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let rng = Rng::system();
+        let old = Keyring::default().with_new(&rng);
+        let with = |keyring: Keyring| SealedFile::new(folder.path().join("snapshot"), keyring, rng.clone());
+        with(old.clone()).keep(&snapshot(1), Timestamp::default()).unwrap();
+        with(old.with_new(&rng)).read().unwrap().unwrap();
+        assert!(with(old.with_new(&rng).without_earlier()).read().is_err());
     }
 
     #[test]

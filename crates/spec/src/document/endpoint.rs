@@ -18,9 +18,9 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::NAME_BYTES))]
     pub model: Option<String>,
-    /// What is presented there as bearer token: `os.environ/NAME`, or null for none.
+    /// What is presented there as bearer token: the name of one of `credentials`, or `os.environ/NAME`; null for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^os\\.environ/[A-Za-z_][A-Za-z0-9_]*$"))]
+    #[schemars(regex(pattern = "^(os\\.environ/[A-Za-z_][A-Za-z0-9_]*|[a-z0-9-]{1,64})$"))]
     pub credential: Option<String>,
     /// Share of the traffic under `simple-shuffle`, from 0 to 1,000; 0 takes none.
     #[serde(default = "one")]

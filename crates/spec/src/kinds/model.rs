@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::read::read;
 use super::{ItemKind, Kind, json};
-use crate::{Document, Fault, Model, quote::Quoted};
+use crate::{Document, Fault, ItemId, Model, Reference, environment_variable, quote::Quoted};
 
 /// Models, by their public names.
 pub(super) struct Models;
@@ -58,8 +58,26 @@ impl Kind for Models {
         Some((model.name.clone(), below.trim_start_matches('.')))
     }
 
+    fn references(&self, document: &Document) -> Vec<Reference> {
+        document.models.iter().flat_map(credentials_of).collect()
+    }
+
     fn place(&self, document: &Document, name: &str) -> Option<String> {
         let index = document.models.iter().position(|model| model.name == name)?;
         Some(format!("models[{index}]"))
     }
+}
+
+/// The credentials that a model's endpoints name.
+fn credentials_of(model: &Model) -> Vec<Reference> {
+    let endpoints =
+        model.deployments.iter().enumerate().filter_map(|(index, one)| Some((index, one.endpoint.as_ref()?)));
+    let named = endpoints.filter_map(|(index, endpoint)| Some((index, endpoint.credential.as_deref()?)));
+    let by_name = named.filter(|(_, credential)| environment_variable(credential).is_none());
+    let reference = |(index, name): (usize, &str)| Reference {
+        from: ItemId::new(ItemKind::MODEL, &model.name),
+        path: format!("deployments[{index}].endpoint.credential"),
+        to: ItemId::new(ItemKind::CREDENTIAL, name),
+    };
+    by_name.map(reference).collect()
 }

@@ -37,6 +37,7 @@ const SECTIONS: &[Section] = &[
     section!(requests),
     section!(limits),
     section!(housekeeping),
+    section!(passthrough),
 ];
 
 // === impl ItemKind ===

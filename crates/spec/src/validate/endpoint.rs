@@ -1,4 +1,4 @@
-use super::{environment, name, url};
+use super::{credential, environment, name, url};
 use crate::{Endpoint, environment_variable, fault::Scope, limits};
 
 pub(super) fn check(here: &mut Scope<'_>, endpoint: &Endpoint) {
@@ -18,12 +18,12 @@ pub(super) fn check(here: &mut Scope<'_>, endpoint: &Endpoint) {
 }
 
 /// The value may be the secret itself, so no message repeats it.
-fn check_credential(here: &mut Scope<'_>, credential: &str) {
-    if environment_variable(credential).is_none() {
+fn check_credential(here: &mut Scope<'_>, text: &str) {
+    if environment_variable(text).is_none() && !credential::is_name(text) {
         here.fault(
-            "credential is neither null nor `os.environ/NAME`; put the secret into an environment variable and name \
-             that (credentials by name are not in this version)",
+            "credential is neither null, nor the name of one of `credentials`, nor `os.environ/NAME`; put the secret into \
+             `credentials` (`enginehouse credential set NAME`) and give its name",
         );
     }
-    environment::check(here, "credential", credential);
+    environment::check(here, "credential", text);
 }

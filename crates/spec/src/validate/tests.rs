@@ -224,7 +224,7 @@ fn the_rest_of_an_endpoint() {
     let found = |rest: &str| faults_of_endpoint(&format!("url: 'http://h', {rest}"));
     only(&found("weight: 1001"), &path("weight"), "weight is 1001; give 0 to 1000");
     only(&found("model: ''"), &path("model"), "model is empty");
-    only(&found("credential: my-openai"), &path("credential"), "credentials by name are not in this version");
+    only(&found("credential: my-openai"), &path("credential"), "there is no credential of this name");
     only(&found("credential: os.environ/"), &path("credential"), "refers to the variable ``");
     only(&found("credential: os.environ/A-B"), &path("credential"), "letters, digits and `_`");
 }

@@ -1,0 +1,236 @@
+"""Renders from a document that uses everything, and lets the programs say what they make of it. See .ci/render."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = os.environ["ENGINEHOUSE"]
+LITELLM = os.environ["LITELLM"]
+HERE = pathlib.Path(__file__).resolve().parent
+SECRET = "sk-plain-of-the-render-check"
+MASTER = "sk-master-of-the-render-check"
+# What LiteLLM's environment has to hold; the names are those that the rendered file asks for.
+VARIABLES = {
+    "OPENAI_KEY": "sk-named-0123456789",
+    "OTHER_KEY": "sk-direct-0123456789",
+    "MODEL_NAME": "sim",
+    "ENGINEHOUSE_CREDENTIAL_SEALED_ONE": SECRET,
+    "LITELLM_MASTER_KEY": "sk-litellm-0123456789",
+}
+PATIENCE = 180  # seconds for what has to come; machines can be slow
+done = []
+
+
+def check(name):
+    """Notes a check that passed."""
+    done.append(name)
+    print(f"  ok: {name}", flush=True)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(argv, log, environment=None):
+    """A program in the background, gone at the end; its output stands in a file."""
+    variables = {**os.environ, **(environment or {})}
+    with open(log, "w") as out:
+        process = subprocess.Popen([str(word) for word in argv], stdout=out, stderr=out, env=variables, start_new_session=True)
+    try:
+        yield process
+    except BaseException:
+        print(pathlib.Path(log).read_text()[-4000:], file=sys.stderr)
+        raise
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def request(port, path, body=None, key=None, headers=None):
+    """Status and body of one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {"content-type": "application/json", **(headers or {}), **({"authorization": f"Bearer {key}"} if key else {})}
+    connection.request("POST" if body is not None else "GET", path, json.dumps(body) if body is not None else None, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(errors="replace")
+
+
+def answers(port, path, process):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SystemExit(f"it ended with {process.returncode} instead of answering {path}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if request(port, path)[0] < 500:
+                return
+        time.sleep(0.2)
+    raise SystemExit(f"nothing answers {path} within {PATIENCE} s")
+
+
+def run(argv, **options):
+    """Runs a command that must succeed; what it printed."""
+    finished = subprocess.run([str(word) for word in argv], capture_output=True, text=True, **options)
+    if finished.returncode:
+        raise SystemExit(f"{' '.join(map(str, argv))} fails:\n{finished.stdout}{finished.stderr}")
+    return finished.stdout + finished.stderr
+
+
+def chat(content="hi", model="org/engine", **more):
+    return {"model": model, "messages": [{"role": "user", "content": content}], **more}
+
+
+def streams(port):
+    """A stream comes piece by piece: the first piece is here while the engine still has most of the others to make.
+
+    Each asks for something else: what was answered before comes from the cache, at once.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {MASTER}"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(chat(f"hi {time.monotonic_ns()}", stream=True)), headers)
+    answer = connection.getresponse()
+    assert answer.status == 200, (answer.status, answer.read())
+    arrivals = []
+    while line := answer.readline():
+        if line.startswith(b"data: "):
+            arrivals.append(time.monotonic())
+    assert len(arrivals) > 25, arrivals
+    # The engine takes 100 ms for each of 30 tokens. A proxy that held them back would bring all at once.
+    assert arrivals[-1] - arrivals[0] > 1.0, [round(at - arrivals[0], 2) for at in arrivals]
+
+
+def edge(port, name):
+    """What has to hold of any proxy in front of Enginehouse."""
+    streams(port)
+    check(f"{name}: a stream comes piece by piece")
+    for path in ("/ui", "/ui/x", "/api/v1/status", "/API/v1/status", "/metrics"):
+        status, _ = request(port, path, key=MASTER)
+        assert status == 404, (path, status)
+    check(f"{name}: /ui, /api and /metrics are not published")
+    status, _ = request(port, "/models/org%2Fengine/v1/chat/completions", chat(max_tokens=1), MASTER)
+    assert status == 200, status
+    check(f"{name}: a name with a slash gets through")
+    status, _ = request(port, "/v1/chat/completions", chat("x" * (1 << 20)), MASTER)
+    assert status == 413, status
+    check(f"{name}: a body above max_body_bytes is a 413")
+
+
+def validate(rendered):
+    """Each file as its own program judges it."""
+    run(["caddy", "validate", "--config", rendered / "Caddyfile", "--adapter", "caddyfile"])
+    check("caddy validate")
+    said = run(["nginx", "-t", "-c", rendered / "nginx.conf"])
+    assert "test is successful" in said, said
+    check("nginx -t")
+    (rendered / "enginehouse.token").write_text("token")
+    said = run(["promtool", "check", "config", rendered / "prometheus.yml"])
+    check("promtool check config")
+    environment = {**os.environ, "ENGINEHOUSE_IMAGE": "enginehouse:test"}
+    for profile in ([], ["--profile", "postgres", "--profile", "valkey", "--profile", "monitoring", "--profile", "litellm"]):
+        said = run(["docker-compose", *profile, "-f", rendered / "compose.yaml", "config"], env=environment, cwd=rendered)
+        assert "enginehouse:test" in said, said
+    check("docker-compose config, with and without profiles")
+
+
+def no_secrets(rendered):
+    for file in rendered.iterdir():
+        text = file.read_text()
+        assert SECRET not in text and "sealed:v1:" not in text, file
+        assert oct(file.stat().st_mode & 0o777) == "0o600" or file.name == "enginehouse.token", file
+    for line in (rendered / "litellm-config.yaml").read_text().splitlines():
+        field, _, value = line.strip().lstrip("- ").partition(": ")
+        assert field != "ssl", line
+        if field.endswith(("_key", "password", "token", "secret")) and not field.endswith("cost_per_token"):
+            assert value.strip('"').startswith("os.environ/"), line
+    check("no file holds a secret, and LiteLLM's no `ssl`")
+
+
+def through_litellm(rendered, folder, environment):
+    port = free_port()
+    argv = [LITELLM, "--config", rendered / "litellm-config.yaml", "--host", "127.0.0.1", "--port", port]
+    quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+    with running(argv, folder / "litellm.log", {**environment, **quiet}) as process:
+        answers(port, "/health/liveliness", process)
+        check("LiteLLM starts from its file")
+        key = environment["LITELLM_MASTER_KEY"]
+        _, listed = request(port, "/v1/models", key=key)
+        names = {model["id"] for model in json.loads(listed)["data"]}
+        assert {"org/engine", "endpoint", 'no: "quoting" # here', "rerank", "ears", "mouth", "brush"} == names, names
+        check("LiteLLM knows every model that has a deployment")
+        status, body = request(port, "/v1/chat/completions", chat(max_tokens=3), key)
+        assert status == 200 and json.loads(body)["choices"][0]["message"]["content"], (status, body)
+        check("a chat through LiteLLM reaches an engine by way of Enginehouse")
+        for n in range(8):
+            status, body = request(port, "/v1/chat/completions", chat(f"hi {n}", "endpoint", max_tokens=3), key)
+            assert status == 200, (status, body)
+        check("chats through LiteLLM reach endpoints, with and without a key")
+        body = {"model": 'no: "quoting" # here', "input": "hi"}
+        status, body = request(port, "/v1/embeddings", body, key)
+        assert status in (200, 400, 404, 500), (status, body)
+
+
+def main():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="enginehouse-render-"))
+    folder.chmod(0o755)
+    home, client, admin, engine = folder / "home", free_port(), free_port(), free_port()
+    environment = {**VARIABLES, "ENGINEHOUSE_MASTER_KEY": MASTER}
+    cli = lambda *arguments, **options: run([PROGRAM, "--home", home, *arguments], **options)
+    serve = [PROGRAM, "serve", "--home", home, "--listen", f"127.0.0.1:{client}", "--admin-listen", f"127.0.0.1:{admin}"]
+    sim = [PROGRAM, "engine-sim", "--port", engine, "--model", "sim"]
+    with running(sim, folder / "sim.log"), running(serve, folder / "serve.log", environment) as server:
+        answers(client, "/health", server)
+        text = (HERE / "document.yaml").read_text().format(program=PROGRAM, endpoint=f"http://127.0.0.1:{engine}/v1")
+        cli("apply", "-f", "-", "--wait", "--timeout", "60s", input=text)
+        # As a user gets them: what is printed is what lies in the home.
+        rendered = folder / "rendered"
+        rendered.mkdir()
+        for target in ("litellm", "caddyfile", "nginx", "prometheus", "compose"):
+            path = pathlib.Path(json.loads(cli("render", target, "--json"))["path"])
+            cli("render", target, "-o", rendered / path.name)
+            assert (rendered / path.name).read_bytes() == path.read_bytes(), target
+        check("`render -o` writes what each apply writes")
+        no_secrets(rendered)
+        validate(rendered)
+
+        port = free_port()
+        site = {"ENGINEHOUSE_SITE": f"http://127.0.0.1:{port}", "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+        config = (rendered / "Caddyfile").read_text()
+        # Caddy's own admin port is not ours to test, and may be taken.
+        (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + config)
+        with running(["caddy", "run", "--config", folder / "Caddyfile", "--adapter", "caddyfile"], folder / "caddy.log", site) as caddy:
+            answers(port, "/health", caddy)
+            edge(port, "caddy")
+
+        port = free_port()
+        config = (rendered / "nginx.conf").read_text()
+        assert "listen 80 default_server;" in config
+        (folder / "nginx.conf").write_text(config.replace("listen 80 default_server;", f"listen 127.0.0.1:{port} default_server;"))
+        ours = f"daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.err;"
+        with running(["nginx", "-c", folder / "nginx.conf", "-g", ours], folder / "nginx.log") as nginx:
+            answers(port, "/health", nginx)
+            edge(port, "nginx")
+
+        direct = json.loads(cli("key", "create", "--direct", "--json"))["key"]
+        through_litellm(rendered, folder, {**environment, "ENGINEHOUSE_API_KEY": direct})
+    shutil.rmtree(folder, ignore_errors=True)
+    print(f"render: {len(done)} passed, 0 failed in {time.monotonic() - began:.0f} s")
+
+
+began = time.monotonic()
+main()
