@@ -145,6 +145,15 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// Gets `path`, which is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let answer = self.answer(Method::GET, path, None).await?;
+        if !answer.status.is_success() {
+            return Err(ApiFault::from_answer(answer.status, &answer.body).into());
+        }
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
     /// Gets the list at `path`, whole: page by page.
     pub(crate) async fn list(&self, path: &str) -> anyhow::Result<Value> {
         let (mut items, mut path) = (Vec::new(), path.to_owned());

@@ -28,8 +28,8 @@ pub(crate) enum Via {
     Socket,
     /// The master key at the client port, by LiteLLM's paths.
     Litellm,
-    /// The master key at the admin port.
-    MasterKey,
+    /// The master key at the admin port; its hash.
+    MasterKey(KeyHash),
     /// An API token at the admin port; its hash.
     Token(KeyHash),
     /// A name and a password at the admin port; the hash of the session that they began.
@@ -63,8 +63,8 @@ impl Actor {
     }
 
     /// A holder of the master key at the admin port.
-    pub(crate) fn master(remote: Option<IpAddr>) -> Self {
-        Self::new("master", Access::all(), Via::MasterKey, remote)
+    pub(crate) fn master(key: KeyHash, remote: Option<IpAddr>) -> Self {
+        Self::new("master", Access::all(), Via::MasterKey(key), remote)
     }
 
     /// Who logged in.
@@ -126,7 +126,7 @@ impl Via {
         match self {
             Self::Socket => "socket",
             Self::Litellm => "litellm",
-            Self::MasterKey => "master-key",
+            Self::MasterKey(_) => "master-key",
             Self::Token(_) => "token",
             Self::Session(_) => "session",
             Self::Itself => "itself",

@@ -23,6 +23,8 @@ mod credentials;
 mod document;
 mod drift;
 mod edit_lock;
+mod etag;
+mod events;
 mod extract;
 mod host;
 mod housekeeping;
@@ -30,6 +32,7 @@ mod items;
 mod jobs;
 mod keys;
 mod limits;
+mod logs;
 mod master_key;
 mod models;
 mod open;
@@ -45,6 +48,7 @@ mod schema;
 mod session;
 mod staged;
 mod status;
+mod stream;
 mod teams;
 #[cfg(test)]
 mod tests;
@@ -86,6 +90,7 @@ fn finish(router: Router<Manager>, manager: &Manager) -> Router {
         .fallback(async || Problem::not_found("there is nothing at this path"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(middleware::from_fn(page::link))
+        .layer(middleware::from_fn_with_state(manager.clone(), events::announce))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(manager.clone())
 }
@@ -145,7 +150,9 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::get, tokens::revoke))
         .routes(routes!(master_key::rotate))
-        .routes(routes!(audit::list));
+        .routes(routes!(audit::list))
+        .routes(routes!(events::events))
+        .routes(routes!(logs::logs));
     let whole = OpenApiRouter::with_openapi(openapi::Description::openapi()).nest("/api/v1", v1);
     let (routes, description) = whole.split_for_parts();
     (routes, openapi::complete(description))

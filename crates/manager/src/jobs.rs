@@ -59,6 +59,11 @@ impl Jobs {
         self.0.lock().iter().find(|job| job.id == id).cloned()
     }
 
+    /// All that are remembered, oldest first.
+    pub(crate) fn all(&self) -> Vec<Job> {
+        self.0.lock().iter().cloned().collect()
+    }
+
     /// Notes how a job ended.
     pub(crate) fn end(&self, id: &str, state: JobState, message: Option<String>, outcome: Vec<ModelStatus>) {
         if let Some(job) = self.0.lock().iter_mut().find(|job| job.id == id) {

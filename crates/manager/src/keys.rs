@@ -14,9 +14,11 @@ use crate::{Actor, Manager};
 
 mod amount;
 mod check;
+mod difference;
 mod duration;
 mod edit;
 mod expired;
+mod seen;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -24,6 +26,7 @@ pub(crate) use amount::{UnfitAmount, nanos};
 pub(crate) use check::{ALIAS_BYTES, UnfitField, check_limits, check_metadata, check_models, check_name};
 pub(crate) use duration::after;
 pub(crate) use edit::{Edit, KeyEdit, LimitsEdit};
+pub(crate) use seen::Seen;
 
 /// Rows of all keys as the store holds them, for reading without it.
 #[derive(Debug)]
@@ -73,6 +76,8 @@ pub(crate) struct Issued {
 pub(crate) enum KeyError {
     #[error("there is no such key")]
     NotFound,
+    #[error("the key {0} was changed meanwhile")]
+    Stale(String),
     #[error("another key has the alias `{0}`; choose another alias")]
     AliasTaken(String),
     #[error("there is no team `{0}`; make it first")]
@@ -192,6 +197,9 @@ impl Manager {
     ) -> Result<Changed, KeyError> {
         let _changing = self.inner().keys.changing().await;
         let mut row = self.inner().keys.find(name)?;
+        if !edit.seen.is_still(row.updated_at) {
+            return Err(KeyError::Stale(row.id));
+        }
         let mut fields = fields_of(&row);
         edit.apply(&mut fields);
         set_fields(&mut row, self.checked(fields)?);
@@ -221,8 +229,12 @@ impl Manager {
     }
 
     /// Deletes a key; the books keep its name.
-    pub(crate) async fn delete_key(&self, name: &str, actor: &Actor) -> Result<Changed, KeyError> {
+    pub(crate) async fn delete_key(&self, name: &str, seen: &Seen, actor: &Actor) -> Result<Changed, KeyError> {
         let _changing = self.inner().keys.changing().await;
+        let old = self.inner().keys.find(name)?;
+        if !seen.is_still(old.updated_at) {
+            return Err(KeyError::Stale(old.id));
+        }
         let row = self.deleted(name)?;
         let behind = self.commit_keys(&[KeyChange::Replace(&row)], "key.delete", actor).await?;
         Ok(Changed { row, behind })
@@ -281,7 +293,10 @@ impl Manager {
         action: &str,
         actor: &Actor,
     ) -> Result<Result<(), GatewayBehind>, store::Error> {
-        let entries: Vec<_> = changes.iter().map(|change| entry(change.row(), action, actor)).collect();
+        let before = self.inner().keys.rows();
+        let old = |row: &KeyRow| before.iter().find(|old| old.id == row.id);
+        let entries: Vec<_> =
+            changes.iter().map(|change| entry(change.row(), old(change.row()), action, actor)).collect();
         self.store().keys().change(changes, &entries).await?;
         for change in changes {
             self.inner().keys.put(change.row().clone());
@@ -296,14 +311,12 @@ impl Manager {
     }
 }
 
-fn entry<'a>(row: &'a KeyRow, action: &'a str, actor: &'a Actor) -> AuditEntry<'a> {
-    AuditEntry {
-        at: row.updated_at,
-        by: actor.by(),
-        action,
-        subject: &row.id,
-        detail: json!({ "alias": row.alias, "key_name": row.key_name }),
+fn entry<'a>(row: &'a KeyRow, old: Option<&KeyRow>, action: &'a str, actor: &'a Actor) -> AuditEntry<'a> {
+    let mut detail = json!({ "alias": row.alias, "key_name": row.key_name });
+    if let Some(old) = old {
+        detail["fields"] = difference::difference(old, row).into();
     }
+    AuditEntry { at: row.updated_at, by: actor.by(), action, subject: &row.id, detail }
 }
 
 fn fields_of(row: &KeyRow) -> KeyFields {

@@ -15,6 +15,7 @@ use crate::accounts::{self, AccountTable, First, Logins};
 use crate::apply::{ApplyTurn, Verification};
 use crate::current::{Current, UnreadableRevision};
 use crate::edit_lock::EditLock;
+use crate::events::Events;
 use crate::home::{Holder, HomeLock};
 use crate::housekeeping::Housekeeping;
 use crate::jobs::Jobs;
@@ -105,6 +106,7 @@ pub(crate) struct Inner {
     pub(crate) jobs: Jobs,
     /// What Prometheus was told of engines last.
     pub(crate) engine_targets: EngineTargets,
+    pub(crate) events: Events,
     /// Asks for a pass of the reconciler.
     pub(crate) nudge: Notify,
     /// Engines that an earlier manager recorded; none once this one runs and has adopted them.
@@ -112,6 +114,8 @@ pub(crate) struct Inner {
     drain: watch::Sender<DrainStatus>,
     health: watch::Sender<StoreHealth>,
     running: AtomicBool,
+    /// Ends answers that would go on for ever: the service takes no new work.
+    closing: CancellationToken,
     /// Ends what was spawned.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -154,11 +158,13 @@ impl Manager {
             edit_lock: EditLock::read(&store).await?,
             jobs: Jobs::default(),
             engine_targets: EngineTargets::default(),
+            events: Events::new(),
             nudge: Notify::new(),
             recorded: Mutex::new(Some(config.home.records()?)),
             drain: watch::Sender::new(DrainStatus::default()),
             health: watch::Sender::new(StoreHealth::default()),
             running: AtomicBool::new(false),
+            closing: CancellationToken::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             _lock: lock,
@@ -217,6 +223,11 @@ impl Manager {
     /// Whether engines are supervised: not so in a one-shot command.
     pub(crate) fn runs(&self) -> bool {
         self.0.outlet.has_gateway() || self.0.running.load(Ordering::Relaxed)
+    }
+
+    /// Cancelled when the service takes no new work.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
     }
 
     /// Runs a task that ends with the manager.

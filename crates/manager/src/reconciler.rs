@@ -27,6 +27,7 @@ mod tests;
 pub(crate) use adopt::adopt;
 pub(crate) use desired::{Desired, desired};
 pub(crate) use fleet::Fleet;
+pub(crate) use launch::log_file;
 pub(crate) use record::Record;
 pub(crate) use replica::ReplicaView;
 

@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 use serde_json::{Map, Value, json};
 use store::{AuditEntry, KeyChange, KeyRow, RowLimits, TeamChange, TeamRow};
 
-use crate::keys::{Edit, LimitsEdit, UnfitField, check_models, check_name};
+use crate::keys::{Edit, LimitsEdit, Seen, UnfitField, check_models, check_name};
 use crate::publish::GatewayBehind;
 use crate::{Actor, Manager};
 
@@ -33,6 +33,8 @@ pub(crate) struct TeamFields {
 /// What becomes of the fields of a team.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct TeamEdit {
+    /// What it must still be.
+    pub(crate) seen: Seen,
     pub(crate) alias: Edit<Option<String>>,
     pub(crate) models: Edit<Vec<String>>,
     pub(crate) limits: LimitsEdit,
@@ -53,6 +55,8 @@ pub(crate) struct ChangedTeam {
 pub(crate) enum TeamError {
     #[error("there is no such team")]
     NotFound,
+    #[error("the team {0} was changed meanwhile")]
+    Stale(String),
     #[error("another team has the id `{0}`; choose another id, or none to have one made")]
     IdTaken(String),
     #[error("another team has the alias `{0}`; choose another alias")]
@@ -122,7 +126,7 @@ impl TeamEdit {
 
     /// Makes the changes.
     pub(crate) fn apply(self, fields: &mut TeamFields) {
-        let Self { alias, models, limits, blocked, metadata } = self;
+        let Self { seen: _, alias, models, limits, blocked, metadata } = self;
         alias.apply(&mut fields.alias);
         models.apply(&mut fields.models);
         limits.apply(&mut fields.limits);
@@ -163,6 +167,9 @@ impl Manager {
     ) -> Result<ChangedTeam, TeamError> {
         let _changing = self.inner().keys.changing().await;
         let old = self.inner().teams.find(name).ok_or(TeamError::NotFound)?;
+        if !edit.seen.is_still(old.updated_at) {
+            return Err(TeamError::Stale(old.id));
+        }
         let mut fields = TeamFields {
             alias: old.alias,
             models: old.models,
@@ -177,9 +184,12 @@ impl Manager {
     }
 
     /// Deletes a team and all its keys: a key without its team would be free of the team's limits.
-    pub(crate) async fn delete_team(&self, name: &str, actor: &Actor) -> Result<ChangedTeam, TeamError> {
+    pub(crate) async fn delete_team(&self, name: &str, seen: &Seen, actor: &Actor) -> Result<ChangedTeam, TeamError> {
         let _changing = self.inner().keys.changing().await;
         let mut row = self.inner().teams.find(name).ok_or(TeamError::NotFound)?;
+        if !seen.is_still(row.updated_at) {
+            return Err(TeamError::Stale(row.id));
+        }
         row.updated_at = self.config().clock.now();
         let keys: Vec<_> = self.keys_of_team(&row.id).into_iter().map(|key| deleted(key, &row)).collect();
         self.commit_team(&TeamChange::Remove(&row), &keys, "team.delete", actor).await

@@ -129,6 +129,11 @@ impl Manager {
         Some(Actor::token(&row.name, access, hash, remote))
     }
 
+    /// Whether this token is good, by its hash.
+    pub(crate) fn knows_token(&self, hash: KeyHash) -> bool {
+        self.inner().tokens.find_hash(hash, self.config().clock.now()).is_some()
+    }
+
     /// Makes a token.
     pub(crate) async fn create_token(&self, new: NewToken, actor: &Actor) -> Result<IssuedToken, TokenError> {
         check_name("name", &new.name, NAME_BYTES)?;

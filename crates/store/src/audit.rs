@@ -70,6 +70,8 @@ pub struct AuditFilter {
     pub from: Option<Timestamp>,
     /// Only until then, included.
     pub to: Option<Timestamp>,
+    /// Only rows after this one.
+    pub after: Option<u64>,
     /// Only rows before this one.
     pub before: Option<u64>,
 }
@@ -107,6 +109,7 @@ impl<'s> Audit<'s> {
         let mut find =
             Statement::new("SELECT id, at, actor, via, remote, action, subject, detail FROM audit WHERE TRUE");
         find.bind_some(" AND id < ", filter.before)
+            .bind_some(" AND id > ", filter.after)
             .bind_some(" AND at >= ", filter.from)
             .bind_some(" AND at <= ", filter.to)
             .bind_some(" AND actor = ", filter.actor.as_deref())

@@ -73,6 +73,7 @@ pub(super) async fn list(
         subject: params.subject,
         from: params.from.map(|moment| read_moment("from", &moment)).transpose()?,
         to: params.to.map(|moment| read_moment("to", &moment)).transpose()?,
+        after: None,
         before: page.after,
     };
     let limit = u32::try_from(page.limit + 1).unwrap_or(u32::MAX);

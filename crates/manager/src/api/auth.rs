@@ -13,6 +13,7 @@ use snapshot::KeyHash;
 use super::extract::Remote;
 use super::{Problem, cookie, origin};
 use crate::access::Wish;
+use crate::actor::Via;
 use crate::{Actor, Manager, sessions, tokens};
 
 /// Where every path of the API begins.
@@ -68,7 +69,21 @@ impl Guard {
         }
         // Hashes are compared, not keys: how long that takes tells nothing about the key.
         let master = self.manager.inner().outlet.master_key()?;
-        (KeyHash::of(presented) == master).then(|| Actor::master(remote))
+        (KeyHash::of(presented) == master).then(|| Actor::master(master, remote))
+    }
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// Whether somebody who got in would still get in: for answers that go on for long.
+    pub(crate) fn still_admits(&self, actor: &Actor) -> bool {
+        match actor.via() {
+            Via::Session(hash) => self.inner().sessions.find(hash, self.config().clock.now()).is_some(),
+            Via::Token(hash) => self.knows_token(hash),
+            Via::MasterKey(hash) => self.inner().outlet.master_key() == Some(hash),
+            Via::Socket | Via::Litellm | Via::Itself => true,
+        }
     }
 }
 

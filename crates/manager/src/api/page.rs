@@ -87,7 +87,7 @@ impl<T: Serialize> IntoResponse for Listed<T> {
     }
 }
 
-/// Says in each answer that has a next page where it is: the same request, filters included, with another cursor.
+/// Says what caches may keep, and in each answer that has a next page where it is: the same request, filters included, with another cursor.
 pub(super) async fn link(request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
     let mut response = next.run(request).await;
@@ -98,6 +98,9 @@ pub(super) async fn link(request: Request, next: Next) -> Response {
         let link = HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", uri.path(), query.finish()));
         response.headers_mut().extend(link.ok().map(|link| (header::LINK, link)));
     }
+    // Answers hold what is of today, and now and then a secret: no cache keeps them unasked.
+    let caching = if response.headers().contains_key(header::ETAG) { "no-cache" } else { "no-store" };
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(caching));
     response
 }
 

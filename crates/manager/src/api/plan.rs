@@ -64,7 +64,7 @@ struct PlanItem {
 /// What applying would do
 ///
 /// Nothing is written. What could not be applied is refused as applying it would be.
-#[utoipa::path(post, path = "/plan", request_body = PlanBody, responses(
+#[utoipa::path(post, path = "/plan", request_body = PlanBody, extensions(("x-reads-only" = json!(true))), responses(
     (status = 200, body = Plan),
     (status = 412, description = "somebody changed meanwhile what it would replace", body = Problem,
         content_type = "application/problem+json"),

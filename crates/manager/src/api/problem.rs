@@ -87,6 +87,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
+    /// What was to be changed is not any more what the sender knows.
+    pub(super) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, detail)
+    }
+
     /// It is too much at the moment.
     pub(super) fn later(status: StatusCode, detail: impl Into<String>, after: std::time::Duration) -> Self {
         // Rounded up, and never at once.
@@ -308,6 +313,7 @@ impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::NotFound => Self::not_found(error.to_string()),
+            KeyError::Stale(_) => Self::precondition_failed(error.to_string()),
             KeyError::AliasTaken(_) | KeyError::SecretTaken => Self::new(StatusCode::CONFLICT, error.to_string()),
             KeyError::NoTeam(_) => Self::unfit("team", error.to_string()),
             KeyError::Unfit(unfit) => Self::unfit("key", unfit.to_string()),
@@ -321,6 +327,7 @@ impl From<TeamError> for Problem {
     fn from(error: TeamError) -> Self {
         match error {
             TeamError::NotFound => Self::not_found(error.to_string()),
+            TeamError::Stale(_) => Self::precondition_failed(error.to_string()),
             TeamError::IdTaken(_) | TeamError::AliasTaken(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             TeamError::Field(unfit) => Self::unfit(unfit.field, unfit.message),
             TeamError::Store(error) => error.into(),

@@ -3,6 +3,9 @@ use serde_json::json;
 use crate::testing::TestApp;
 
 mod access;
+mod audited;
+mod events;
+mod lists;
 
 const DOCUMENT: &str = "
 version: 1

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use snapshot::Period;
 use store::RowLimits;
 
-use super::KeyFields;
+use super::{KeyFields, Seen};
 
 /// What becomes of a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Edit<T> {
 /// What becomes of the fields of a key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KeyEdit {
+    /// What it must still be.
+    pub(crate) seen: Seen,
     pub(crate) alias: Edit<Option<String>>,
     pub(crate) models: Edit<Vec<String>>,
     pub(crate) aliases: Edit<BTreeMap<String, String>>,
@@ -80,7 +82,8 @@ impl KeyEdit {
 
     /// Makes the changes.
     pub(crate) fn apply(self, fields: &mut KeyFields) {
-        let Self { alias, models, aliases, limits, owner, team, tags, retries, expires_at, blocked, metadata } = self;
+        let Self { seen: _, alias, models, aliases, limits, owner, team, tags, retries, expires_at, blocked, metadata } =
+            self;
         alias.apply(&mut fields.alias);
         models.apply(&mut fields.models);
         aliases.apply(&mut fields.aliases);

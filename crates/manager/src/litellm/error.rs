@@ -67,6 +67,7 @@ impl From<KeyError> for LiteError {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::NotFound => Self::not_found("Key not found."),
+            KeyError::Stale(_) => Self::bad_request(None, error.to_string()),
             KeyError::AliasTaken(alias) => {
                 let text = format!(
                     "Key with alias '{alias}' already exists. Unique key aliases across all keys are required."
@@ -86,6 +87,7 @@ impl From<TeamError> for LiteError {
     fn from(error: TeamError) -> Self {
         match error {
             TeamError::NotFound => Self::no_team(""),
+            TeamError::Stale(_) => Self::bad_request(None, error.to_string()),
             TeamError::IdTaken(id) => {
                 let text = format!("Team id = {id} already exists. Please use a different team id.");
                 Self::bad_request(Some("team_id"), text)

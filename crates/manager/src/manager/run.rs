@@ -32,6 +32,7 @@ impl Manager {
             self.reread_after_outages(&cancel),
             health::watch_store(&self.0.store, &self.0.health, &cancel),
             self.drain(&cancel),
+            self.tell_events(&cancel),
             self.publish_booked(&cancel),
             self.keep_house(&cancel),
         );
@@ -41,6 +42,7 @@ impl Manager {
     /// Ends what [`run`](Self::run) left, once it has returned: stops the engines if told so (else the next manager
     /// adopts them), and closes the store.
     pub async fn shutdown(&self, stop_engines: bool) {
+        self.0.closing.cancel();
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;

@@ -24,13 +24,22 @@ impl Manager {
     /// Serves [`router`](Self::router) on a socket made by [`Home::bind_control`](crate::Home::bind_control), until
     /// cancelled.
     pub async fn serve_control(&self, listener: UnixListener, cancel: CancellationToken) -> io::Result<()> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(cancel.cancelled_owned()).await
+        axum::serve(listener, self.router()).with_graceful_shutdown(self.closes_with(cancel)).await
     }
 
     /// Serves [`admin_router`](Self::admin_router), until cancelled.
     pub async fn serve_admin(&self, listener: TcpListener, cancel: CancellationToken) -> io::Result<()> {
         let own = listener.local_addr()?;
         let service = self.admin_router(own).into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(cancel.cancelled_owned()).await
+        axum::serve(listener, service).with_graceful_shutdown(self.closes_with(cancel)).await
+    }
+
+    /// Ends answers that would go on for ever once `cancel` says so: a server waits for all answers.
+    fn closes_with(&self, cancel: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let closing = self.0.closing.clone();
+        async move {
+            cancel.cancelled().await;
+            closing.cancel();
+        }
     }
 }

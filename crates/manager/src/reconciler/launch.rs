@@ -50,7 +50,7 @@ pub(super) fn launch(
 }
 
 /// Where a replica writes.
-pub(super) fn log_file(home: &Home, id: &str) -> PathBuf {
+pub(crate) fn log_file(home: &Home, id: &str) -> PathBuf {
     home.logs().join(format!("{}.log", id.replace('/', "-")))
 }
 

@@ -1,18 +1,27 @@
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
 
 use super::KeyView;
 use crate::Manager;
 use crate::api::Problem;
+use crate::api::etag;
 use crate::api::extract::Named;
 
 /// A key
 #[utoipa::path(get, path = "/keys/{key}", operation_id = "get_key",
-    params(("key" = String, Path, description = "Its id, hash or alias")), responses(
-    (status = 200, body = KeyView),
+    params(("key" = String, Path, description = "Its id, hash or alias"),
+        ("if-none-match" = Option<String>, Header, description = "an `etag`: only if it is another")), responses(
+    (status = 200, body = KeyView, headers(("etag" = String, description = "its version"))),
+    (status = 304, description = "as it was seen"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(in crate::api) async fn get(State(manager): State<Manager>, Named(key): Named) -> Result<Json<KeyView>, Problem> {
+pub(in crate::api) async fn get(
+    State(manager): State<Manager>,
+    Named(key): Named,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let row = manager.inner().keys.find(&key)?;
-    Ok(Json(KeyView::read(&manager, row).await?))
+    let version = row.updated_at;
+    Ok(etag::answer(&headers, version, &KeyView::read(&manager, row).await?))
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use ambient::Timestamp;
 use axum::extract::State;
 use axum::{Extension, Json};
+use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -10,9 +11,10 @@ use utoipa::ToSchema;
 use super::KeyView;
 use super::view::Expiry;
 use crate::api::Problem;
+use crate::api::etag;
 use crate::api::extract::{Body, Named};
 use crate::api::limits::LimitsPatch;
-use crate::keys::{Edit, KeyEdit};
+use crate::keys::{Edit, KeyEdit, KeyError, Seen};
 use crate::{Actor, Manager};
 
 /// What is to be changed. Whatever is left out stays; null takes a limit away.
@@ -67,22 +69,29 @@ pub(in crate::api) struct KeyPatch {
 
 /// Change a key
 #[utoipa::path(patch, path = "/keys/{key}", operation_id = "update_key", request_body = KeyPatch,
-    params(("key" = String, Path, description = "Its id, hash or alias")), responses(
+    params(("key" = String, Path, description = "Its id, hash or alias"),
+        ("if-match" = Option<String>, Header, description = "its `etag`: only if it is still what was seen")), responses(
     (status = 200, body = KeyView),
+    (status = 412, description = "it was changed meanwhile; who did what stands in it", body = Problem,
+        content_type = "application/problem+json"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(in crate::api) async fn update(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
     Named(key): Named,
+    headers: HeaderMap,
     Body(patch): Body<KeyPatch>,
 ) -> Result<Json<KeyView>, Problem> {
-    let edit = patch.into_edit(manager.config().clock.now())?;
+    let edit = KeyEdit { seen: etag::seen(&headers), ..patch.into_edit(manager.config().clock.now())? };
     let changed = manager.finish({
         let manager = manager.clone();
         async move { manager.update_key(&key, "key.update", &actor, edit).await }
     });
-    let changed = changed.await?;
+    let changed = match changed.await {
+        Err(KeyError::Stale(id)) => return Err(etag::stale(&manager, &id).await),
+        changed => changed?,
+    };
     Ok(Json(KeyView::of_changed(&manager, changed).await.warn_of_unknown_models(&manager)))
 }
 
@@ -95,6 +104,7 @@ impl KeyPatch {
         let moment = Expiry { expires_at: given, duration: duration.as_deref() }.moment(now)?;
         let sets_expiry = duration.is_some() || expires_at != Edit::Keep;
         Ok(KeyEdit {
+            seen: Seen::default(),
             alias: self.alias,
             models: self.models,
             aliases: self.aliases,

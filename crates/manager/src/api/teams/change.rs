@@ -1,16 +1,17 @@
 use axum::extract::State;
 use axum::{Extension, Json};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::TeamView;
 use crate::api::Problem;
+use crate::api::etag;
 use crate::api::extract::{Body, Named};
 use crate::api::limits::{LimitsPatch, NewLimits};
 use crate::keys::Edit;
-use crate::teams::{TeamEdit, TeamFields};
+use crate::teams::{ChangedTeam, TeamEdit, TeamError, TeamFields};
 use crate::{Actor, Manager};
 
 /// A team to be made. Whatever is left out does not limit it.
@@ -80,18 +81,23 @@ pub(in crate::api) async fn create(
 
 /// Change a team
 #[utoipa::path(patch, path = "/teams/{team}", operation_id = "update_team", request_body = TeamPatch,
-    params(("team" = String, Path, description = "Its id or alias")), responses(
+    params(("team" = String, Path, description = "Its id or alias"),
+        ("if-match" = Option<String>, Header, description = "its `etag`: only if it is still what was seen")), responses(
     (status = 200, body = TeamView),
+    (status = 412, description = "it was changed meanwhile; who did what stands in it", body = Problem,
+        content_type = "application/problem+json"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(in crate::api) async fn update(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
     Named(team): Named,
+    headers: HeaderMap,
     Body(patch): Body<TeamPatch>,
 ) -> Result<Json<TeamView>, Problem> {
     let TeamPatch { alias, models, limits, blocked, metadata } = patch;
-    let edit = TeamEdit { alias, models, limits: limits.into_edit()?, blocked, metadata };
+    let seen = etag::seen(&headers);
+    let edit = TeamEdit { seen, alias, models, limits: limits.into_edit()?, blocked, metadata };
     set(manager, team, "team.update", actor, edit).await
 }
 
@@ -129,21 +135,25 @@ pub(in crate::api) async fn unblock(
 ///
 /// What they used stays in the books. The answer shows the team as it was.
 #[utoipa::path(delete, path = "/teams/{team}", operation_id = "delete_team",
-    params(("team" = String, Path, description = "Its id or alias")), responses(
+    params(("team" = String, Path, description = "Its id or alias"),
+        ("if-match" = Option<String>, Header, description = "its `etag`: only if it is still what was seen")), responses(
     (status = 200, body = TeamView),
+    (status = 412, description = "it was changed meanwhile; who did what stands in it", body = Problem,
+        content_type = "application/problem+json"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(in crate::api) async fn delete(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
     Named(team): Named,
+    headers: HeaderMap,
 ) -> Result<Json<TeamView>, Problem> {
+    let seen = etag::seen(&headers);
     let changed = manager.finish({
         let manager = manager.clone();
-        async move { manager.delete_team(&team, &actor).await }
+        async move { manager.delete_team(&team, &seen, &actor).await }
     });
-    let changed = changed.await?;
-    Ok(Json(TeamView::of_changed(&manager, changed).await))
+    shown(&manager, changed.await).await
 }
 
 async fn set(
@@ -157,6 +167,12 @@ async fn set(
         let manager = manager.clone();
         async move { manager.update_team(&team, action, &actor, edit).await }
     });
-    let changed = changed.await?;
-    Ok(Json(TeamView::of_changed(&manager, changed).await))
+    shown(&manager, changed.await).await
+}
+
+async fn shown(manager: &Manager, changed: Result<ChangedTeam, TeamError>) -> Result<Json<TeamView>, Problem> {
+    match changed {
+        Err(TeamError::Stale(id)) => Err(etag::stale(manager, &id).await),
+        changed => Ok(Json(TeamView::of_changed(manager, changed?).await)),
+    }
 }

@@ -1,7 +1,8 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
 use serde::Deserialize;
 use store::TeamRow;
 use utoipa::IntoParams;
@@ -9,6 +10,7 @@ use utoipa::IntoParams;
 use super::TeamView;
 use crate::Manager;
 use crate::api::Problem;
+use crate::api::etag;
 use crate::api::extract::{Named, Params};
 use crate::api::page::{Listed, Page};
 use crate::compiler::limits_of_team;
@@ -59,11 +61,18 @@ pub(in crate::api) async fn list(
 
 /// A team
 #[utoipa::path(get, path = "/teams/{team}", operation_id = "get_team",
-    params(("team" = String, Path, description = "Its id or alias")), responses(
-    (status = 200, body = TeamView),
+    params(("team" = String, Path, description = "Its id or alias"),
+        ("if-none-match" = Option<String>, Header, description = "an `etag`: only if it is another")), responses(
+    (status = 200, body = TeamView, headers(("etag" = String, description = "its version"))),
+    (status = 304, description = "as it was seen"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(in crate::api) async fn get(State(manager): State<Manager>, Named(team): Named) -> Result<Json<TeamView>, Problem> {
+pub(in crate::api) async fn get(
+    State(manager): State<Manager>,
+    Named(team): Named,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let row = manager.inner().teams.find(&team).ok_or(TeamError::NotFound)?;
-    Ok(Json(TeamView::read(&manager, row).await?))
+    let version = row.updated_at;
+    Ok(etag::answer(&headers, version, &TeamView::read(&manager, row).await?))
 }

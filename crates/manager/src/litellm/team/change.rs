@@ -7,6 +7,7 @@ use super::fields::TeamBody;
 use super::read::shown;
 use super::row;
 use crate::Manager;
+use crate::keys::Seen;
 use crate::litellm::fields::{object, texts};
 use crate::litellm::row::{Spent, warn};
 use crate::litellm::{LiteError, actor};
@@ -67,7 +68,7 @@ pub(in crate::litellm) async fn delete(State(manager): State<Manager>, body: Byt
     for team in asked.clone() {
         let gone = manager.finish({
             let (manager, team) = (manager.clone(), team.clone());
-            async move { manager.delete_team(&team, &actor()).await }
+            async move { manager.delete_team(&team, &Seen::default(), &actor()).await }
         });
         gone.await.map_err(|error| named(error, &team))?;
     }

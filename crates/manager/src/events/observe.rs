@@ -1,0 +1,100 @@
+//! Looks for what happened. Level-triggered: what is now is compared with what was told last, so that no part of the
+//! manager has to remember to tell.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use store::AuditFilter;
+use tokio_util::sync::CancellationToken;
+
+use crate::Manager;
+
+/// How often engines and jobs are looked at.
+const EVERY: Duration = Duration::from_millis(500);
+/// How many of these looks go by until the audit is looked at without being asked to.
+const AUDIT_EVERY: u32 = 10;
+/// Rows of the audit that are read at once.
+const ROWS: u32 = 1_000;
+
+/// What was told last.
+#[derive(Debug, Default)]
+struct Told {
+    /// The newest row of the audit; none until it could be read.
+    audit: Option<u64>,
+    replicas: BTreeMap<String, Value>,
+    jobs: BTreeMap<String, Value>,
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// Tells what happens, until cancelled.
+    pub(crate) async fn tell_events(&self, cancel: &CancellationToken) {
+        let mut told = Told { replicas: self.seen_replicas(), jobs: self.seen_jobs(), audit: None };
+        self.tell_audited(&mut told).await;
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = 0_u32;
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.inner().events.nudge.notified() => self.tell_audited(&mut told).await,
+                _ = ticks.tick() => looks = looks.wrapping_add(1),
+            }
+            if looks.is_multiple_of(AUDIT_EVERY) {
+                looks += 1;
+                self.tell_audited(&mut told).await;
+            }
+            self.tell_new("replica", &mut told.replicas, self.seen_replicas());
+            self.tell_new("job", &mut told.jobs, self.seen_jobs());
+        }
+    }
+
+    async fn tell_audited(&self, told: &mut Told) {
+        let filter = AuditFilter { after: told.audit, ..AuditFilter::default() };
+        let limit = if told.audit.is_none() { 1 } else { ROWS };
+        let Ok(mut rows) = self.store().audit().find(&filter, limit).await else { return };
+        let newest = rows.first().map_or(told.audit.unwrap_or(0), |row| row.id);
+        // What was done before this manager was opened is no news.
+        if told.audit.replace(newest).is_some() {
+            rows.reverse();
+            for row in rows {
+                let data = json!({
+                    "action": row.action, "subject": row.subject, "actor": row.actor, "at": row.at.to_string(),
+                });
+                self.inner().events.tell("change", &data);
+            }
+        }
+    }
+
+    fn tell_new(&self, kind: &'static str, told: &mut BTreeMap<String, Value>, seen: BTreeMap<String, Value>) {
+        for (id, value) in seen.iter().filter(|(id, value)| told.get(*id) != Some(*value)) {
+            let mut data = value.clone();
+            data["id"] = id.as_str().into();
+            self.inner().events.tell(kind, &data);
+        }
+        for id in told.keys().filter(|id| !seen.contains_key(*id)) {
+            self.inner().events.tell(kind, &json!({ "id": id, "state": "gone" }));
+        }
+        *told = seen;
+    }
+
+    fn seen_replicas(&self) -> BTreeMap<String, Value> {
+        let models = self.models();
+        let replicas = models.iter().flat_map(|model| {
+            let all = model.deployments.iter().flat_map(|deployment| &deployment.replicas);
+            all.map(|replica| {
+                let value = json!({ "model": model.name, "state": replica.state, "message": replica.message });
+                (replica.id.clone(), value)
+            })
+        });
+        replicas.collect()
+    }
+
+    fn seen_jobs(&self) -> BTreeMap<String, Value> {
+        let jobs = self.inner().jobs.all();
+        let value = |job: &crate::jobs::Job| json!({ "state": job.state, "revision": job.revision });
+        jobs.iter().map(|job| (job.id.clone(), value(job))).collect()
+    }
+}
