@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    account, apply, audit, completions, config, credential, demo, doctor, housekeeping, key, model, open, render,
-    serve, team, token, usage,
+    account, apply, audit, backup, completions, config, credential, demo, doctor, housekeeping, key, model, open,
+    render, restore, serve, team, token, usage,
 };
 
 const EXAMPLES: &str = "\
@@ -96,6 +96,10 @@ pub(crate) enum Command {
     Usage(usage::UsageArgs),
     /// What is cleaned up, and how large the databases are
     Housekeeping(housekeeping::HousekeepingArgs),
+    /// Everything in one file: state, keys, books, secrets
+    Backup(Box<backup::BackupArgs>),
+    /// Make a home from a backup
+    Restore(Box<restore::RestoreArgs>),
     /// Look at the machine, the home and the service, and say what to do
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell

@@ -9,6 +9,7 @@ use crate::logging;
 pub(crate) mod account;
 pub(crate) mod apply;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod credential;
@@ -22,6 +23,7 @@ pub(crate) mod model;
 pub(crate) mod open;
 mod outcome;
 pub(crate) mod render;
+pub(crate) mod restore;
 mod schema;
 pub(crate) mod serve;
 pub(crate) mod team;
@@ -75,6 +77,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Housekeeping(args) => {
             with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)
         }
+        Command::Backup(args) => backup::run(globals, *args),
+        Command::Restore(args) => restore::run(globals, *args),
         Command::Doctor(args) => doctor::run(globals, &args),
         Command::Completions(args) => completions::run(&args),
         Command::EngineSim(args) => engine_sim::run(globals, args),

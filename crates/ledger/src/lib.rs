@@ -12,6 +12,7 @@
 pub mod drain;
 
 mod books;
+mod copy;
 mod entry;
 mod flight;
 mod frame;
@@ -31,6 +32,7 @@ mod testing;
 mod usage;
 
 pub use books::{Books, Condition, Health, Unavailable};
+pub use copy::segment_files;
 pub use entry::{Entry, Prepared, Settlement};
 pub use flight::{NewRequest, Progress};
 pub use money::{Nanos, Price};

@@ -10,6 +10,7 @@ mod accounts;
 mod actor;
 mod api;
 mod apply;
+pub mod backup;
 mod budgets;
 mod compiler;
 mod config;

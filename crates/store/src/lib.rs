@@ -17,6 +17,7 @@
 
 mod accounts;
 mod audit;
+mod copy;
 mod database;
 mod error;
 mod events;
@@ -43,6 +44,7 @@ use labels::Labels;
 
 pub use accounts::{AccountChange, AccountRow, Accounts};
 pub use audit::{Audit, AuditEntry, AuditFilter, AuditRow, By};
+pub use copy::{ColumnKind, ColumnShape, CopyPart, CopyRow, Dump, Load, LoadError, TableShape};
 pub use database::Look;
 pub use error::{Cause, Error, Result};
 pub use events::{Events, LoggedEvent, LogsFilter, Spend, Spending, Sums, UsageBy, UsageFilter, UsageRow};
