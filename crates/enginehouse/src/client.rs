@@ -147,7 +147,7 @@ impl Client {
 
     /// Gets `path`, which is no JSON.
     pub(crate) async fn text(&self, path: &str) -> anyhow::Result<String> {
-        let answer = self.answer(Method::GET, path, None).await?;
+        let answer = self.answer(Method::GET, path, None, None).await?;
         if !answer.status.is_success() {
             return Err(ApiFault::from_answer(answer.status, &answer.body).into());
         }

@@ -17,6 +17,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 mod engine_sim;
 pub(crate) mod housekeeping;
+pub(crate) mod import;
 pub(crate) mod key;
 mod limits;
 pub(crate) mod model;
@@ -76,6 +77,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Usage(args) => with_client(globals, Absent::Refuse, async |client| usage::run(client, args).await),
         Command::Housekeeping(args) => {
             with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)
+        }
+        Command::Import(args) => {
+            let reading = args.read()?;
+            if reading.is_dry() {
+                return reading.show();
+            }
+            with_client(globals, Absent::Make, async |client| reading.run(client).await)
         }
         Command::Backup(args) => backup::run(globals, *args),
         Command::Restore(args) => restore::run(globals, *args),

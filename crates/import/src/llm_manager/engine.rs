@@ -161,9 +161,8 @@ fn split(text: &str) -> Option<Vec<String>> {
     while let Some(c) = chars.next() {
         match (quote, c) {
             (Some(end), c) if c == end => quote = None,
-            (Some('\''), c) => word.push(c),
-            (_, '\\') => word.push(chars.next()?),
-            (Some(_), c) => word.push(c),
+            // Between single quotation marks it stands for itself.
+            (open, '\\') if open != Some('\'') => word.push(chars.next()?),
             (None, '\'' | '"') => (quote, is_word) = (Some(c), true),
             (None, c) if c.is_whitespace() => {
                 if is_word || !word.is_empty() {
@@ -171,7 +170,7 @@ fn split(text: &str) -> Option<Vec<String>> {
                 }
                 is_word = false;
             }
-            (None, c) => word.push(c),
+            (_, c) => word.push(c),
         }
     }
     if is_word || !word.is_empty() {

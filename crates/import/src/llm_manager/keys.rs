@@ -14,14 +14,13 @@ pub(super) fn convert(config: &mut Fields<'_>, imported: &mut Imported) {
     if let Some(keys) = config.take(&["direct_route_keys", "direct_keys", "direct_api_keys", "api_keys"]) {
         take(keys, "direct-route key", true, imported);
     }
-    match config.take(&["virtual_keys", "litellm_keys"]) {
-        Some(keys) => take(keys, "virtual key", false, imported),
-        None => {
-            let note = "those that LiteLLM keeps in PostgreSQL are not in this directory: make new ones (`key create`), \
-                        or name the old secrets with `key create --key`";
-            imported.report.push(Finding::new("virtual keys", "", Verdict::LeftOut, note));
-        }
+    if let Some(keys) = config.take(&["virtual_keys", "litellm_keys"]) {
+        take(keys, "virtual key", false, imported);
+        return;
     }
+    let note = "those that LiteLLM keeps in PostgreSQL are not in this directory: make new ones (`key create`), or name the \
+                old secrets with `key create --key`";
+    imported.report.push(Finding::new("virtual keys", "", Verdict::LeftOut, note));
 }
 
 fn take(keys: &Value, kind: &str, is_direct: bool, imported: &mut Imported) {

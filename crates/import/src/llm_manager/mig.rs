@@ -43,7 +43,8 @@ fn collect(value: &Value, place: &mut String, told: &mut Vec<(String, String)>) 
         }
         Value::Array(list) => {
             for (index, inner) in list.iter().enumerate() {
-                place.push_str(&format!(" {index}"));
+                place.push(' ');
+                place.push_str(&index.to_string());
                 collect(inner, place, told);
                 place.truncate(length);
             }

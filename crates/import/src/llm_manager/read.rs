@@ -71,7 +71,7 @@ fn mig_file(directory: &Path) -> Result<Option<PathBuf>, ReadError> {
     for entry in std::fs::read_dir(directory).map_err(fault)?.take(MAX_FILES) {
         let path = entry.map_err(fault)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        if name.contains("mig") && name.ends_with(".json") {
+        if name.strip_suffix(".json").is_some_and(|stem| stem.contains("mig")) {
             found.push(path);
         }
     }
