@@ -64,7 +64,7 @@ pub(crate) fn money(units: f64) -> String {
     exact[..kept].to_owned()
 }
 
-/// A size, in the largest unit that leaves something before the point.
+/// A size, in the largest unit that leaves something before the point; rounded down.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if count < 1_024 {
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn sizes_are_short() {
         let sizes = [0, 1_023, 1_024, 1_536, 5 << 20, u64::MAX].map(bytes);
-        assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "16777216.0 TiB"]);
+        assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "16777215.9 TiB"]);
     }
 
     #[test]

@@ -359,7 +359,10 @@ impl Client {
         let status = response.status();
         let headers = response.headers().clone();
         let content_type = headers.get(header::CONTENT_TYPE).map_or("", |v| v.to_str().unwrap()).to_owned();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        // Events go on for ever; who wants to hear them reads them piece by piece.
+        let goes_on = content_type == "text/event-stream";
+        let body = if goes_on { Body::empty() } else { response.into_body() };
+        let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         Answer { status, headers, content_type, body: serde_json::from_str(&text).unwrap_or_default(), text }
     }
