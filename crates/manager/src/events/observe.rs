@@ -52,11 +52,12 @@ impl Manager {
     }
 
     async fn tell_audited(&self, told: &mut Told) {
-        let filter = AuditFilter { after: told.audit, ..AuditFilter::default() };
+        // What was done before this manager was opened is no news.
+        let before = told.audit.is_none().then(|| self.started_at());
+        let filter = AuditFilter { after: told.audit, to: before, ..AuditFilter::default() };
         let limit = if told.audit.is_none() { 1 } else { ROWS };
         let Ok(mut rows) = self.store().audit().find(&filter, limit).await else { return };
         let newest = rows.first().map_or(told.audit.unwrap_or(0), |row| row.id);
-        // What was done before this manager was opened is no news.
         if told.audit.replace(newest).is_some() {
             rows.reverse();
             for row in rows {

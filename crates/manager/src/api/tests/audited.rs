@@ -32,6 +32,9 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
         ("discard_staged", By::Owner, "/api/v1/staged/discard", json!({ "all": true })),
         ("stage_item", By::Owner, "/api/v1/staged/model/org%2Ftiny", edited),
         ("resync", By::Owner, "/api/v1/resync", json!({})),
+        ("set_credential", By::Owner, "/api/v1/credentials/c", json!({ "secret": "sk-credential-0815" })),
+        ("reseal_credentials", By::Owner, "/api/v1/credentials/reseal", json!({})),
+        ("delete_credential", By::Owner, "/api/v1/credentials/c", json!({})),
         ("set_open_routes", By::Owner, "/api/v1/open-routes", json!({ "open": false })),
         ("create_team", By::Owner, "/api/v1/teams", json!({ "alias": "team" })),
         ("update_team", By::Owner, "/api/v1/teams/team", json!({ "rpm": 5 })),
@@ -82,7 +85,7 @@ async fn every_change_leaves_a_row_in_the_audit_and_no_secret() {
     }
     assert!(missing.is_empty(), "operations that change something, but are not tried here: {missing:?}");
 
-    let mut secrets = vec![PASSWORD.to_owned()];
+    let mut secrets = vec![PASSWORD.to_owned(), "sk-credential-0815".to_owned()];
     for (id, by, path, body) in requests() {
         let method = operations().into_iter().find_map(|(method, _, described)| {
             let operation = &description["paths"][&described][method.as_str().to_lowercase()];
