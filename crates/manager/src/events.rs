@@ -24,6 +24,8 @@ pub(crate) struct Events {
     readers: Arc<Semaphore>,
     /// Asks for a look at what was audited.
     nudge: Notify,
+    /// The newest row of the audit when the manager was opened: what was done before is no news.
+    audited: u64,
 }
 
 /// Something that happened.
@@ -48,8 +50,9 @@ pub(crate) struct Reader {
 // === impl Events ===
 
 impl Events {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(audited: u64) -> Self {
         Self {
+            audited,
             ring: Mutex::new(VecDeque::new()),
             newest: watch::Sender::new(0),
             readers: Arc::new(Semaphore::new(READERS)),
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_reader_goes_on_where_it_was_and_is_told_what_it_missed() {
-        let events = Events::new();
+        let events = Events::new(0);
         assert_eq!(events.after(0), (0, Vec::new()));
         (0..KEPT + 10).for_each(|n| events.tell("change", &json!({ "n": n })));
         let (missed, rest) = events.after(0);
@@ -108,7 +111,7 @@ mod tests {
 
     #[test]
     fn there_are_so_many_places() {
-        let events = Events::new();
+        let events = Events::new(0);
         let readers: Vec<_> = (0..READERS).map(|_| events.reader().unwrap()).collect();
         assert!(events.reader().is_none());
         drop(readers);

@@ -6,7 +6,7 @@ use ambient::Timestamp;
 use ledger::drain::DrainStatus;
 use parking_lot::{Mutex, RwLock};
 use snapshot::{Secret, SecretKeyError};
-use store::Store;
+use store::{AuditFilter, Store};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -158,7 +158,7 @@ impl Manager {
             edit_lock: EditLock::read(&store).await?,
             jobs: Jobs::default(),
             engine_targets: EngineTargets::default(),
-            events: Events::new(),
+            events: Events::new(newest_audited(&store).await?),
             nudge: Notify::new(),
             recorded: Mutex::new(Some(config.home.records()?)),
             drain: watch::Sender::new(DrainStatus::default()),
@@ -259,6 +259,12 @@ fn first_account(config: &ManagerConfig) -> First<'_> {
         required: config.admin_is_exposed,
         now: config.clock.now(),
     }
+}
+
+/// The newest row of the audit; 0 before the first.
+async fn newest_audited(store: &Store) -> store::Result<u64> {
+    let newest = store.audit().find(&AuditFilter::default(), 1).await?;
+    Ok(newest.first().map_or(0, |row| row.id))
 }
 
 async fn read_current(store: &Store) -> Result<Current, OpenError> {

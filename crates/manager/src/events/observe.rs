@@ -20,8 +20,8 @@ const ROWS: u32 = 1_000;
 /// What was told last.
 #[derive(Debug, Default)]
 struct Told {
-    /// The newest row of the audit; none until it could be read.
-    audit: Option<u64>,
+    /// The newest row of the audit.
+    audit: u64,
     replicas: BTreeMap<String, Value>,
     jobs: BTreeMap<String, Value>,
 }
@@ -31,7 +31,8 @@ struct Told {
 impl Manager {
     /// Tells what happens, until cancelled.
     pub(crate) async fn tell_events(&self, cancel: &CancellationToken) {
-        let mut told = Told { replicas: self.seen_replicas(), jobs: self.seen_jobs(), audit: None };
+        let mut told =
+            Told { replicas: self.seen_replicas(), jobs: self.seen_jobs(), audit: self.inner().events.audited };
         self.tell_audited(&mut told).await;
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -52,20 +53,14 @@ impl Manager {
     }
 
     async fn tell_audited(&self, told: &mut Told) {
-        // What was done before this manager was opened is no news.
-        let before = told.audit.is_none().then(|| self.started_at());
-        let filter = AuditFilter { after: told.audit, to: before, ..AuditFilter::default() };
-        let limit = if told.audit.is_none() { 1 } else { ROWS };
-        let Ok(mut rows) = self.store().audit().find(&filter, limit).await else { return };
-        let newest = rows.first().map_or(told.audit.unwrap_or(0), |row| row.id);
-        if told.audit.replace(newest).is_some() {
-            rows.reverse();
-            for row in rows {
-                let data = json!({
-                    "action": row.action, "subject": row.subject, "actor": row.actor, "at": row.at.to_string(),
-                });
-                self.inner().events.tell("change", &data);
-            }
+        let filter = AuditFilter { after: Some(told.audit), ..AuditFilter::default() };
+        let Ok(rows) = self.store().audit().find(&filter, ROWS).await else { return };
+        told.audit = rows.first().map_or(told.audit, |row| row.id);
+        for row in rows.into_iter().rev() {
+            let data = json!({
+                "action": row.action, "subject": row.subject, "actor": row.actor, "at": row.at.to_string(),
+            });
+            self.inner().events.tell("change", &data);
         }
     }
 

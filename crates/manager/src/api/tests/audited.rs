@@ -106,7 +106,10 @@ async fn every_change_leaves_a_row_in_the_audit_and_no_secret() {
         assert!(newest(&app.owner()).await > before, "{id} left nothing in the audit");
         let shown =
             ["key", "token", "password", "csrf_token"].map(|field| answer.body[field].as_str().map(str::to_owned));
-        secrets.extend(shown.into_iter().flatten());
+        // What resealing answers with is the id of the new key, which every sealed text names.
+        if id != "reseal_credentials" {
+            secrets.extend(shown.into_iter().flatten());
+        }
         let cookie = answer.header("set-cookie").split(['=', ';']).nth(1).unwrap_or_default();
         secrets.extend((!cookie.is_empty()).then(|| cookie.to_owned()));
     }
