@@ -28,7 +28,7 @@ pub struct AccountRow {
 /// What happens to an account's row. Whatever it is, all its sessions end.
 #[derive(Clone, Copy, Debug)]
 pub enum AccountChange<'a> {
-    /// It is added; one of that name is a [`Cause::Conflict`].
+    /// It is added; one of that name is a [`Cause::Conflict`](crate::Cause::Conflict).
     Add(&'a AccountRow),
     /// It is replaced, found by its name.
     Replace(&'a AccountRow),

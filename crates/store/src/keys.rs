@@ -87,7 +87,7 @@ impl<'s> Keys<'s> {
         Ok(rows)
     }
 
-    /// Makes all `changes`, or none. An alias or a secret that another key has is a [`Cause::Conflict`].
+    /// Makes all `changes`, or none. An alias or a secret that another key has is a [`Cause::Conflict`](crate::Cause::Conflict).
     pub async fn change(&self, changes: &[KeyChange<'_>], entries: &[AuditEntry<'_>]) -> Result<()> {
         let mut write = self.database.write().await?;
         change_all(&mut write, changes).await?;

@@ -97,7 +97,7 @@ impl<'s> Revisions<'s> {
     }
 
     /// Commits a revision in one transaction. A number that is not the next one, and a staged edit that is another one by
-    /// now, is a [`Cause::Conflict`].
+    /// now, is a [`Cause::Conflict`](crate::Cause::Conflict).
     pub async fn commit(&self, new: &NewRevision<'_>) -> Result<()> {
         let mut write = self.database.write().await?;
         let latest = latest_number(&mut write).await?;

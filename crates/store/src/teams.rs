@@ -59,7 +59,7 @@ impl<'s> Teams<'s> {
     }
 
     /// Makes the change, and those of keys that go with it, or none of them. An id or an alias that another team has is a
-    /// [`Cause::Conflict`].
+    /// [`Cause::Conflict`](crate::Cause::Conflict).
     pub async fn change(
         &self,
         change: &TeamChange<'_>,

@@ -51,7 +51,7 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// The file to write; must not be there yet [default: enginehouse-<moment>.backup]
+    /// The file to write; must not be there yet [default: `enginehouse-MOMENT.backup`]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
