@@ -36,7 +36,7 @@ class Logged(Enginehouse):
         """Microseconds of each snapshot, with its models and keys."""
         log = (self.programs.folder / f"{self.name}.log").read_text()
         lines = [json.loads(line) for line in log.splitlines() if '"taken over"' in line]
-        return [(line["fields"]["micros"], line["fields"]["models"], line["fields"]["keys"]) for line in lines]
+        return [(int(line["micros"]), line["models"], line["keys"]) for line in lines]
 
 
 def main():
