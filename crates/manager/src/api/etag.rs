@@ -54,7 +54,8 @@ pub(super) async fn stale(manager: &Manager, subject: &str) -> Problem {
     Problem::precondition_failed(format!("it was changed since you saw it{what}; look at it again, then decide"))
 }
 
-fn tags(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
+/// The tags that a header lists, over all its lines.
+pub(super) fn tags(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|tag| tag.trim().to_owned()).collect()
 }

@@ -1,24 +1,23 @@
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, header};
 
+use super::etag::tags;
 use crate::staged::Precondition;
 
 /// What the sender has seen, from `If-Match` or `If-None-Match`.
 pub(super) fn of(headers: &HeaderMap) -> Precondition {
-    let list = |name: HeaderName| -> Vec<String> {
-        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(|tag| tag.trim().to_owned()).collect()
-    };
-    let seen = list(header::IF_MATCH);
+    let seen = tags(headers, header::IF_MATCH);
     match (seen.is_empty(), seen.iter().any(|tag| tag == "*")) {
         (false, true) => Precondition::Anything,
         (false, false) => Precondition::Etags(seen),
-        (true, _) if list(header::IF_NONE_MATCH).iter().any(|tag| tag == "*") => Precondition::Absent,
+        (true, _) if tags(headers, header::IF_NONE_MATCH).iter().any(|tag| tag == "*") => Precondition::Absent,
         (true, _) => Precondition::Unknown,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     #[test]
