@@ -31,8 +31,8 @@ struct Told {
 impl Manager {
     /// Tells what happens, until cancelled.
     pub(crate) async fn tell_events(&self, cancel: &CancellationToken) {
-        let mut told =
-            Told { replicas: self.seen_replicas(), jobs: self.seen_jobs(), audit: self.inner().events.audited };
+        // What is there already is told too: it may have come after the first follower did, while this was held up.
+        let mut told = Told { audit: self.inner().events.audited, ..Told::default() };
         self.tell_audited(&mut told).await;
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
