@@ -37,7 +37,7 @@ pub struct DrainOptions {
     pub poll: Duration,
     /// Events in one batch at most.
     pub max_events: usize,
-    /// Bytes of the spool read for one batch at most, within one read (128 KiB).
+    /// Bytes of the spool read for one batch at most, within one read (64 KiB).
     pub max_bytes: usize,
     /// The longest pause after a failure; the first is 100 ms, each further one twice as long.
     pub max_pause: Duration,

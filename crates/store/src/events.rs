@@ -28,6 +28,9 @@ pub use usage::{Spend, Sums, UsageBy, UsageFilter, UsageRow};
 /// real comes near, and a sum can then never run over.
 const MOST: u64 = 1_000_000_000_000_000;
 
+/// Events that are summed up in one go, while requests on the same thread wait.
+const SUMMED: usize = 128;
+
 /// The books: events, and sums over them that are moved in the same transaction.
 #[derive(Clone, Debug)]
 pub struct Events {
@@ -95,8 +98,11 @@ async fn take_in(write: &mut Write<'_>, batch: &Batch, labels: &Labels, belief: 
         Write::Postgres(write) => unnest::insert(write, *gateway, events, labels).await?,
     };
     let mut sums = aggregate::Sums::default();
-    for event in new {
-        sums.add(event, labels.of(&event.open.key).as_deref());
+    for part in new.chunks(SUMMED) {
+        for event in part {
+            sums.add(event, labels.of(&event.open.key).as_deref());
+        }
+        tokio::task::yield_now().await;
     }
     sums.store(write).await?;
     let sql = "INSERT INTO positions (gateway_id, segment, offset_) VALUES ($1, $2, $3)

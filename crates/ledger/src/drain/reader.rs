@@ -10,8 +10,8 @@ use crate::scan::{self, Piece};
 use crate::segment::{self, SegmentFile};
 use crate::{Event, GatewayId, Position, Record};
 
-/// Bytes read from a segment at a time.
-const WINDOW: usize = 128 * 1024;
+/// Bytes read from a segment at a time, after which whoever waits for the core has it: requests come first.
+const WINDOW: usize = 64 * 1024;
 
 const _: () = assert!(WINDOW as u64 >= MAX_FRAME);
 
@@ -136,7 +136,7 @@ impl Reader {
                 return Ok(catch);
             }
             match self.step(&map, &mut catch, max_events)? {
-                Step::Read => {}
+                Step::Read => std::thread::yield_now(),
                 Step::Moved => map = self.map(gateway)?,
                 Step::End => return Ok(catch),
             }
