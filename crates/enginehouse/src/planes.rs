@@ -6,6 +6,7 @@ use ambient::Rng;
 use manager::{Made, PostgresUrl};
 use snapshot::{Keyring, Link, LinkConfig, Publisher, Secret};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 
 use crate::home::Home;
 use crate::lifecycle::Lifecycle;
@@ -13,6 +14,9 @@ use crate::lifecycle::Lifecycle;
 mod control;
 mod data;
 mod kept;
+mod runtimes;
+
+pub(crate) use runtimes::Runtimes;
 
 use control::{ControlPlane, ControlStart};
 use data::{DataPlane, DataStart, open_books};
@@ -30,6 +34,8 @@ pub(crate) struct Start {
     pub(crate) hand_over: HandOver,
     /// How large the books are.
     pub(crate) books: ledger::Options,
+    /// Where the manager runs.
+    pub(crate) rest: Handle,
 }
 
 /// What a manager without a gateway of its own is started with.
@@ -43,6 +49,8 @@ pub(crate) struct ManagerStart {
     pub(crate) client: SocketAddr,
     pub(crate) given: Given,
     pub(crate) hand_over: HandOver,
+    /// Where the manager runs.
+    pub(crate) rest: Handle,
 }
 
 /// What a gateway without a manager of its own is started with.
@@ -53,6 +61,8 @@ pub(crate) struct GatewayStart {
     /// Seals what is kept; none leaves it to a file of the home.
     pub(crate) secret_keys: Option<Keyring>,
     pub(crate) books: ledger::Options,
+    /// Where the link to the manager runs.
+    pub(crate) rest: Handle,
 }
 
 /// Secrets from the environment; none leaves them to the manager.
@@ -90,8 +100,8 @@ impl Planes {
         let publisher = new_publisher();
         let subscriber = publisher.subscribe("the gateway".to_owned());
         let (database, given) = (start.database, start.given);
-        let control = ControlStart { home: &home, database, client, admin, given, publisher };
-        let opened = control::open(&control, &lifecycle.soft).await?;
+        let control = ControlStart { home: home.clone(), database, client, admin, given, publisher };
+        let opened = control::open(control, lifecycle.soft.clone(), &start.rest).await?;
         (start.hand_over)(&start.home, &opened.made)?;
         let (books, recovered) = open_books(&home, start.books)?;
         // It would grow old: nobody keeps a newer one while both planes run together. Not before the books are ours: a
@@ -100,7 +110,7 @@ impl Planes {
         let behind = control::troubles(&opened.manager);
         let data = DataStart { home: &home, books, recovered, behind, keep: None };
         let data = DataPlane::start(data, subscriber, start.client, lifecycle);
-        let control = ControlPlane::start(opened.manager, &home, start.admin, lifecycle)?;
+        let control = ControlPlane::start(opened.manager, &home, start.admin, lifecycle, start.rest)?;
         Ok(Self { client, admin: Some(admin), made: opened.made, control: Some(control), data: Some(data) })
     }
 
@@ -110,10 +120,10 @@ impl Planes {
         let home = manager::Home::create(start.home.path())?;
         let publisher = new_publisher();
         let (database, given) = (start.database, start.given);
-        let control = ControlStart { home: &home, database, client, admin, given, publisher: publisher.clone() };
-        let opened = control::open(&control, &lifecycle.soft).await?;
+        let control = ControlStart { home: home.clone(), database, client, admin, given, publisher: publisher.clone() };
+        let opened = control::open(control, lifecycle.soft.clone(), &start.rest).await?;
         (start.hand_over)(&start.home, &opened.made)?;
-        let control = ControlPlane::start(opened.manager, &home, start.admin, lifecycle)?;
+        let control = ControlPlane::start(opened.manager, &home, start.admin, lifecycle, start.rest)?;
         control.serve_gateways(&home, publisher, lifecycle)?;
         tracing::info!(socket = %home.gateway_socket().display(), "gateways can connect");
         Ok(Self { client, admin: Some(admin), made: opened.made, control: Some(control), data: None })
@@ -130,7 +140,7 @@ impl Planes {
         let name = format!("gateway {} (pid {})", books.gateway(), std::process::id());
         let (link, subscriber) = Link::new(LinkConfig { socket: home.gateway_socket(), name, kept });
         let data = DataStart { home: &home, books, recovered, behind: link.troubles(), keep: Some(file) };
-        let data = DataPlane::start(data, subscriber, start.client, lifecycle).linked(link);
+        let data = DataPlane::start(data, subscriber, start.client, lifecycle).linked(link, &start.rest);
         Ok(Self { client, admin: None, made: Made::default(), control: None, data: Some(data) })
     }
 

@@ -13,9 +13,9 @@ mod window;
 
 use std::sync::Arc;
 
-use ambient::Clock;
+use ambient::{Clock, Timestamp};
 use ledger::Nanos;
-use snapshot::Limits;
+use snapshot::{Limits, Spent};
 use tokio::time::Instant;
 
 pub(crate) use allowance::Allowance;
@@ -67,6 +67,18 @@ pub(crate) struct Ticket {
     /// What the request used; until it is settled, nothing.
     used: Reserved,
     clock: Clock,
+}
+
+// === impl Applied ===
+
+impl Applied {
+    /// Goes on under the same limits in a new snapshot, by which `spent` was spent.
+    pub(crate) fn follow(&self, spent: &Spent, now: Timestamp) {
+        // Only budgets with a period have something to follow.
+        if self.limits.budget_period.is_some() {
+            self.scope.follow(&self.limits, spent, now);
+        }
+    }
 }
 
 /// Takes a place in every scope, or in none. Also says what is left afterwards.

@@ -63,7 +63,7 @@ pub(crate) fn authenticate(serving: &Serving, headers: &HeaderMap, clock: &Clock
         return Ok(Caller::Master);
     }
     let key = serving.keys.get(&hash).ok_or(Cause::UnknownKey)?;
-    if key.key.blocked {
+    if key.is_blocked() {
         return Err(Cause::KeyBlocked);
     }
     if key.team.as_ref().is_some_and(|team| team.team.blocked) {
@@ -215,7 +215,7 @@ mod tests {
         };
         let caller = |kind| {
             let serving = Serving::next(&Serving::default(), &snapshot(kind), &Metrics::new(), Timestamp::default());
-            Caller::Key(serving.keys[&KeyHash::of("sk")].clone())
+            Caller::Key(serving.keys.get(&KeyHash::of("sk")).unwrap().clone())
         };
         let (virtual_key, direct) = (caller(KeyKind::Virtual), caller(KeyKind::Direct));
         let enters = |caller: &Caller| {

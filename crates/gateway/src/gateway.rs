@@ -10,6 +10,7 @@ use ledger::{Books, Condition, Recovered};
 use snapshot::{SealedFile, Snapshot, Subscriber};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -102,21 +103,13 @@ impl Gateway {
         }
     }
 
-    async fn take_over(&self, mut subscriber: Subscriber) {
+    async fn take_over(self: &Arc<Self>, mut subscriber: Subscriber) {
         let mut backlog = self.backlog.lock().await;
         while let Some(snapshot) = self.next_snapshot(&mut subscriber).await {
             let complete = backlog.complete(&snapshot).await;
-            let began = Instant::now();
-            let next = Serving::next(&self.serving.load(), &complete, &self.metrics, self.clock.now());
-            self.books.set_on_full(match snapshot.settings.on_full {
-                snapshot::OnFull::Refuse => ledger::OnFull::Refuse,
-                snapshot::OnFull::Serve => ledger::OnFull::Serve,
-            });
-            // Requests that run keep the serving that they began with; no stream breaks.
-            self.serving.store(Arc::new(next));
-            let (epoch, micros) = (snapshot.epoch, began.elapsed().as_micros());
-            tracing::debug!(epoch, models = complete.models.len(), keys = complete.keys.len(), micros, "taken over");
-            self.metrics.epoch.set(i64::try_from(snapshot.epoch).unwrap_or(i64::MAX));
+            if !self.serve_from(complete, subscriber.published_at()).await {
+                continue;
+            }
             // Kept before it is acknowledged: what was promised holds also after a crash. And before segments of the books
             // are used again, which the sums in it take the place of.
             let is_kept = match &self.keep {
@@ -128,6 +121,29 @@ impl Gateway {
                 subscriber.acknowledge(snapshot.epoch);
             }
         }
+    }
+
+    /// Serves from `snapshot`, which is made ready where no request waits; false where that fails.
+    async fn serve_from(self: &Arc<Self>, snapshot: Arc<Snapshot>, published_at: Instant) -> bool {
+        let gateway = self.clone();
+        let done = spawn_blocking(move || {
+            let next = Serving::next(&gateway.serving.load(), &snapshot, &gateway.metrics, gateway.clock.now());
+            gateway.books.set_on_full(match snapshot.settings.on_full {
+                snapshot::OnFull::Refuse => ledger::OnFull::Refuse,
+                snapshot::OnFull::Serve => ledger::OnFull::Serve,
+            });
+            // Requests that run keep the serving that they began with; no stream breaks.
+            gateway.serving.store(Arc::new(next));
+            let micros = published_at.elapsed().as_micros();
+            let (epoch, models, keys) = (snapshot.epoch, snapshot.models.len(), snapshot.keys.len());
+            tracing::debug!(epoch, models, keys, micros, "taken over");
+            gateway.metrics.epoch.set(i64::try_from(epoch).unwrap_or(i64::MAX));
+        });
+        let done = done.await;
+        if let Err(error) = &done {
+            tracing::error!(%error, "a snapshot cannot be taken over; going on with the one before");
+        }
+        done.is_ok()
     }
 
     /// The next snapshot; until it comes, tries to keep the last one where that has failed, and acknowledges it then.

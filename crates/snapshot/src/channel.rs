@@ -27,6 +27,8 @@ pub struct Subscriber {
     desk: Weak<Desk>,
     number: u64,
     newest: watch::Receiver<Newest>,
+    /// When what came last was published.
+    published_at: Instant,
     acknowledge: watch::Sender<u64>,
 }
 
@@ -62,6 +64,8 @@ struct Newest {
     /// The next epoch is greater.
     epoch: u64,
     snapshot: Option<Arc<Snapshot>>,
+    /// When it came; none before the first.
+    at: Option<Instant>,
 }
 
 /// As many as the link lets in.
@@ -100,25 +104,31 @@ impl Publisher {
         gateways.connected.insert(number, Gateway { name, acknowledged });
         let mut newest = self.0.newest.subscribe();
         newest.mark_changed();
-        Subscriber { desk: Arc::downgrade(&self.0), number, newest, acknowledge }
+        Subscriber { desk: Arc::downgrade(&self.0), number, newest, published_at: Instant::now(), acknowledge }
     }
 
     /// Publishes `snapshot` under the next epoch, which is returned. Later snapshots replace earlier
     /// ones that were not read yet.
     pub fn publish(&self, mut snapshot: Snapshot) -> u64 {
-        let mut epoch = 0;
+        let (mut epoch, mut earlier) = (0, None);
         self.0.newest.send_modify(|newest| {
             newest.epoch += 1;
             epoch = newest.epoch;
             (snapshot.manager, snapshot.epoch) = (self.0.manager, epoch);
-            newest.snapshot = Some(Arc::new(snapshot));
+            earlier = newest.put(Arc::new(snapshot));
         });
+        // A large one takes a while to give back: not while gateways wait for the new one.
+        drop(earlier);
         epoch
     }
 
     /// Publishes what another manager made, as it is.
     pub(crate) fn relay(&self, snapshot: Arc<Snapshot>) {
-        self.0.newest.send_replace(Newest { epoch: snapshot.epoch, snapshot: Some(snapshot) });
+        let mut earlier = None;
+        self.0.newest.send_modify(|newest| {
+            newest.epoch = snapshot.epoch;
+            earlier = newest.put(snapshot);
+        });
     }
 
     /// Sees to it that what is published is newer than `epoch`, which a gateway has from an earlier manager.
@@ -131,6 +141,7 @@ impl Publisher {
             let Some(snapshot) = &mut newest.snapshot else { return false };
             newest.epoch += 1;
             Arc::make_mut(snapshot).epoch = newest.epoch;
+            newest.at = Some(Instant::now());
             true
         });
     }
@@ -173,10 +184,17 @@ impl Subscriber {
     pub async fn next(&mut self) -> Option<Arc<Snapshot>> {
         loop {
             self.newest.changed().await.ok()?;
-            if let Some(snapshot) = &self.newest.borrow_and_update().snapshot {
+            let newest = self.newest.borrow_and_update();
+            if let Some(snapshot) = &newest.snapshot {
+                self.published_at = newest.at.unwrap_or(self.published_at);
                 return Some(snapshot.clone());
             }
         }
+    }
+
+    /// When what [`next`](Self::next) gave last was published.
+    pub fn published_at(&self) -> Instant {
+        self.published_at
     }
 
     /// Where what is acknowledged is told and heard.
@@ -195,6 +213,16 @@ impl Drop for Subscriber {
         if let Some(desk) = self.desk.upgrade() {
             desk.gateways.lock().connected.remove(&self.number);
         }
+    }
+}
+
+// === impl Newest ===
+
+impl Newest {
+    /// Puts `snapshot` in the place of the one that was; that one.
+    fn put(&mut self, snapshot: Arc<Snapshot>) -> Option<Arc<Snapshot>> {
+        self.at = Some(Instant::now());
+        self.snapshot.replace(snapshot)
     }
 }
 

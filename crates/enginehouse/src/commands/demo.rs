@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use snapshot::Secret;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::home::Home;
 use crate::lifecycle::{Lifecycle, Stop};
-use crate::planes::{Given, Planes, Start};
+use crate::planes::{Given, Planes, Runtimes, Start};
 use crate::{logging, output};
 
 mod one_request;
@@ -58,11 +59,10 @@ pub(crate) struct DemoArgs {
 pub(crate) fn run(globals: &Globals, args: DemoArgs) -> anyhow::Result<()> {
     logging::start(globals, "warn")?;
     let folder = TempDir::with_prefix("enginehouse-demo-").context("no folder for the demo's home")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(demo(folder.path(), args))
+    Runtimes::build()?.run(async |rest| demo(folder.path(), args, rest).await)
 }
 
-async fn demo(folder: &Path, args: DemoArgs) -> anyhow::Result<()> {
+async fn demo(folder: &Path, args: DemoArgs, rest: Handle) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::install()?;
     let home = Home::at(folder);
     let start = Start {
@@ -74,6 +74,7 @@ async fn demo(folder: &Path, args: DemoArgs) -> anyhow::Result<()> {
         // They are shown with the rest.
         hand_over: |_, _| Ok(()),
         books: ledger::Options::default(),
+        rest,
     };
     let planes = Planes::both(start, &lifecycle).await?;
     // A signal in the middle of it ends the demo as orderly as one at the end.

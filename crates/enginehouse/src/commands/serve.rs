@@ -8,12 +8,13 @@ use manager::{Made, PostgresUrl};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use snapshot::Secret;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 
 use crate::cli::Globals;
 use crate::exit::AlreadyReported;
 use crate::home::Home;
 use crate::lifecycle::{Drained, Lifecycle, Stop};
-use crate::planes::{GatewayStart, Given, ManagerStart, Planes, Start};
+use crate::planes::{GatewayStart, Given, ManagerStart, Planes, Runtimes, Start};
 use crate::{database, logging, output, secret_env, span};
 
 const EXAMPLES: &str = "\
@@ -86,13 +87,12 @@ pub(crate) fn run(globals: &Globals, args: ServeArgs) -> anyhow::Result<()> {
     // Before there is a second thread: those that exist already would stay root.
     home.act_as_owner()?;
     raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&home, args, environment))
+    Runtimes::build()?.run(async |rest| serve(&home, args, environment, rest).await)
 }
 
-async fn serve(home: &Home, args: ServeArgs, environment: FromEnvironment) -> anyhow::Result<()> {
+async fn serve(home: &Home, args: ServeArgs, environment: FromEnvironment, rest: Handle) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::install()?;
-    let planes = start(home, &args, environment, &lifecycle).await?;
+    let planes = start(home, &args, environment, (&lifecycle, rest)).await?;
     if planes.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
         tracing::warn!("the admin port is open to other machines in plain HTTP: put a proxy with TLS before it");
     }
@@ -106,7 +106,7 @@ async fn start(
     home: &Home,
     args: &ServeArgs,
     environment: FromEnvironment,
-    lifecycle: &Lifecycle,
+    (lifecycle, rest): (&Lifecycle, Handle),
 ) -> anyhow::Result<Planes> {
     let FromEnvironment { given, database } = environment;
     let client = || bind(args.listen, "client", "--listen");
@@ -116,16 +116,16 @@ async fn start(
     match args.role {
         Role::All => {
             let (client, admin) = (client().await?, admin().await?);
-            let start = Start { home, database, client, admin, given, hand_over, books };
+            let start = Start { home, database, client, admin, given, hand_over, books, rest };
             Planes::both(start, lifecycle).await
         }
         Role::Manager => {
             let (client, admin) = (args.listen, admin().await?);
-            let start = ManagerStart { home, database, admin, client, given, hand_over };
+            let start = ManagerStart { home, database, admin, client, given, hand_over, rest };
             Planes::manager(start, lifecycle).await
         }
         Role::Gateway => Planes::gateway(
-            GatewayStart { home, client: client().await?, secret_keys: given.secret_keys, books },
+            GatewayStart { home, client: client().await?, secret_keys: given.secret_keys, books, rest },
             lifecycle,
         ),
     }

@@ -7,6 +7,7 @@ use manager::{
 };
 use snapshot::{Publisher, link};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -25,8 +26,8 @@ const AWAY_POLL: Duration = Duration::from_secs(1);
 const AWAY_QUIET: u32 = 30;
 
 /// What the manager is opened with.
-pub(super) struct ControlStart<'a> {
-    pub(super) home: &'a manager::Home,
+pub(super) struct ControlStart {
+    pub(super) home: manager::Home,
     /// None keeps the store in the home.
     pub(super) database: Option<PostgresUrl>,
     /// Where clients connect.
@@ -44,6 +45,8 @@ pub(super) struct ControlPlane {
     /// Ends what the manager does by itself; later than the ports, because books are drained until the last request.
     end: CancellationToken,
     background: JoinHandle<()>,
+    /// Where all of it runs.
+    rest: Handle,
 }
 
 // === impl ControlPlane ===
@@ -55,7 +58,10 @@ impl ControlPlane {
         home: &manager::Home,
         admin: TcpListener,
         lifecycle: &Lifecycle,
+        rest: Handle,
     ) -> anyhow::Result<Self> {
+        // What is spawned from here on, and waits for sockets, does so there.
+        let entered = rest.enter();
         let (tasks, soft) = (&lifecycle.tasks, &lifecycle.soft);
         let control = UnixListener::from_std(home.bind_control()?)?;
         tasks.spawn(server("control socket", manager.clone(), soft.clone(), async move |manager, cancel| {
@@ -69,7 +75,8 @@ impl ControlPlane {
             let (manager, end) = (manager.clone(), end.clone());
             async move { manager.run(end).await }
         });
-        Ok(Self { manager, end, background })
+        drop(entered);
+        Ok(Self { manager, end, background, rest })
     }
 
     /// Lets gateways in other processes connect.
@@ -79,6 +86,7 @@ impl ControlPlane {
         publisher: Publisher,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<()> {
+        let _entered = self.rest.enter();
         let listener = UnixListener::from_std(home.bind_gateway()?)?;
         let store_fault = follow(self.manager.store_health(), |health| health.trouble.clone());
         lifecycle.tasks.spawn(link::serve(listener, publisher, store_fault, lifecycle.soft.clone()));
@@ -90,18 +98,30 @@ impl ControlPlane {
         if self.background.await.is_err() {
             tracing::error!("the manager's work broke off; see above");
         }
-        self.manager.shutdown(stop_engines).await;
+        let manager = self.manager;
+        if self.rest.spawn(async move { manager.shutdown(stop_engines).await }).await.is_err() {
+            tracing::error!("the manager's end broke off; see above");
+        }
     }
 }
 
 /// Opens the manager; a command that works on the home just now is waited for, another service is not. A database server
 /// that is away is waited for until the service is to stop: both may have been started by the same reboot.
-pub(super) async fn open(start: &ControlStart<'_>, soft: &CancellationToken) -> Result<Opened, OpenError> {
+pub(super) async fn open(start: ControlStart, soft: CancellationToken, rest: &Handle) -> Result<Opened, OpenError> {
+    let there = rest.clone();
+    match rest.spawn_blocking(move || there.block_on(open_here(start, soft))).await {
+        Ok(opened) => opened,
+        // The task is never cancelled, so it panicked: here, as if it had been awaited directly.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn open_here(start: ControlStart, soft: CancellationToken) -> Result<Opened, OpenError> {
     let give_up = Instant::now() + PATIENCE;
     let mut waits = false;
     let mut tries = 0;
     loop {
-        match Manager::open(manager_config(start)).await {
+        match Manager::open(manager_config(&start)).await {
             Err(OpenError::Home(HomeError::InUse { holder: Holder::Command | Holder::Unknown, pid, .. }))
                 if Instant::now() < give_up && !soft.is_cancelled() =>
             {
@@ -123,7 +143,7 @@ pub(super) async fn open(start: &ControlStart<'_>, soft: &CancellationToken) -> 
     }
 }
 
-fn manager_config(start: &ControlStart<'_>) -> ManagerConfig {
+fn manager_config(start: &ControlStart) -> ManagerConfig {
     ManagerConfig {
         home: start.home.clone(),
         database: start.database.clone(),

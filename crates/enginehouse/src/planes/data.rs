@@ -6,6 +6,7 @@ use gateway::{Gateway, GatewayConfig};
 use ledger::{Books, Recovered};
 use snapshot::{Link, SealedFile, Subscriber};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -53,9 +54,9 @@ impl DataPlane {
         Self { following: vec![following] }
     }
 
-    /// Lets `link` bring what is served.
-    pub(super) fn linked(mut self, link: Link) -> Self {
-        self.following.push(tokio::spawn(link.run()).abort_handle());
+    /// Lets `link` bring what is served; on threads of its own, because what comes can be large.
+    pub(super) fn linked(mut self, link: Link, rest: &Handle) -> Self {
+        self.following.push(rest.spawn(link.run()).abort_handle());
         self
     }
 

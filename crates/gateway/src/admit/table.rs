@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ambient::Timestamp;
-use snapshot::{Limits, Spent};
+use snapshot::{Key, Limits, Spent};
 
 use super::{Applied, Scope};
 
@@ -19,8 +19,15 @@ pub(crate) enum Kind {
 /// The counters of everything that can have limits, by what it is and its id. They outlive snapshots: also those of a
 /// team or model that is gone, because what comes back under the same name has spent what it had spent. Only operators make
 /// names, so their number is bounded.
+///
+/// Clones share their tables until something new comes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ScopeTable(HashMap<(Kind, Arc<str>), Arc<Scope>>);
+pub(crate) struct ScopeTable {
+    keys: Table,
+    others: Table,
+}
+
+type Table = Arc<HashMap<(Kind, Arc<str>), Arc<Scope>>>;
 
 // === impl ScopeTable ===
 
@@ -34,13 +41,23 @@ impl ScopeTable {
         spent: &Spent,
         now: Timestamp,
     ) -> Arc<Applied> {
-        let scope = self.0.entry((kind, id.clone())).or_insert_with(|| Arc::new(Scope::new(spent)));
+        let table = if kind == Kind::Key { &mut self.keys } else { &mut self.others };
+        let place = (kind, id.clone());
+        let known = table.get(&place).cloned();
+        let scope = known.unwrap_or_else(|| {
+            let scope = Arc::new(Scope::new(spent));
+            Arc::make_mut(table).insert(place, scope.clone());
+            scope
+        });
         scope.follow(limits, spent, now);
-        Arc::new(Applied { scope: scope.clone(), limits: limits.clone(), name: name.into() })
+        Arc::new(Applied { scope, limits: limits.clone(), name: name.into() })
     }
 
-    /// Forgets keys that are not among `live`: their ids never come back.
-    pub(crate) fn keep_keys(&mut self, live: &HashSet<&Arc<str>>) {
-        self.0.retain(|(kind, id), _| *kind != Kind::Key || live.contains(id));
+    /// Forgets keys that are not among `live`, all of which it knows: their ids never come back.
+    pub(crate) fn keep_keys(&mut self, live: &[Key]) {
+        if self.keys.len() > live.len() {
+            let live: HashSet<_> = live.iter().map(|key| &key.id).collect();
+            Arc::make_mut(&mut self.keys).retain(|(_, id), _| live.contains(id));
+        }
     }
 }

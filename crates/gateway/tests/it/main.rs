@@ -23,3 +23,4 @@ mod scopes;
 mod speech;
 mod support;
 mod surfaces;
+mod swap;
