@@ -25,6 +25,9 @@ pub(crate) use fault::{ApiFault, Unreachable};
 /// Bytes that one answer may have.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
+/// Entries that a page of a list has at most.
+pub(crate) const PAGE: u32 = 1_000;
+
 /// How long a command that needs a server waits for one that may be about to start.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -156,15 +159,47 @@ impl Client {
 
     /// Gets the list at `path`, whole: page by page.
     pub(crate) async fn list(&self, path: &str) -> anyhow::Result<Value> {
-        let (mut items, mut path) = (Vec::new(), path.to_owned());
+        self.list_some(path, usize::MAX).await
+    }
+
+    /// Gets the first `most` entries of the list at `path`.
+    pub(crate) async fn list_some(&self, path: &str, most: usize) -> anyhow::Result<Value> {
+        let mut items = Vec::new();
+        self.pages(path, |page| {
+            let Value::Array(page) = page else { anyhow::bail!("the server's answer is no list") };
+            items.extend(page);
+            Ok(items.len() < most)
+        })
+        .await?;
+        items.truncate(most);
+        Ok(Value::Array(items))
+    }
+
+    /// Gets what is at `path`, of which the list `field` comes in pages, with all of them.
+    pub(crate) async fn whole(&self, path: &str, field: &str) -> anyhow::Result<Value> {
+        let (mut whole, mut items) = (Value::Null, Vec::new());
+        self.pages(path, |mut page| {
+            let rows = page.get_mut(field).map(Value::take);
+            let Some(Value::Array(rows)) = rows else { anyhow::bail!("the server's answer has no list `{field}`") };
+            items.extend(rows);
+            whole = page;
+            Ok(true)
+        })
+        .await?;
+        whole[field] = items.into();
+        Ok(whole)
+    }
+
+    /// Gives `take` page after page, for as long as it wants more.
+    async fn pages(&self, path: &str, mut take: impl FnMut(Value) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let mut path = path.to_owned();
         loop {
             let answer = self.answer(Method::GET, &path, None, None).await?;
             let next = answer.next.clone();
-            let Value::Array(page) = answer.into_value()? else { anyhow::bail!("the server's answer is no list") };
-            items.extend(page);
+            let wants_more = take(answer.into_value()?)?;
             match next {
-                Some(next) => path = next,
-                None => return Ok(Value::Array(items)),
+                Some(next) if wants_more => path = next,
+                _ => return Ok(()),
             }
         }
     }

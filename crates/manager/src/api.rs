@@ -35,6 +35,7 @@ mod limits;
 mod logs;
 mod master_key;
 mod models;
+mod moment;
 mod open;
 mod openapi;
 mod origin;

@@ -70,8 +70,6 @@ pub struct AuditFilter {
     pub from: Option<Timestamp>,
     /// Only until then, included.
     pub to: Option<Timestamp>,
-    /// Only rows after this one.
-    pub after: Option<u64>,
     /// Only rows before this one.
     pub before: Option<u64>,
 }
@@ -96,6 +94,13 @@ impl<'s> Audit<'s> {
         self.database.fetch_optional(sql, args![subject]).await?.map(|found| row(&found)).transpose()
     }
 
+    /// The first `limit` rows behind the row `id`, oldest first.
+    pub async fn after(&self, id: u64, limit: u32) -> Result<Vec<AuditRow>> {
+        let sql = "SELECT id, at, actor, via, remote, action, subject, detail FROM audit
+            WHERE id > $1 ORDER BY id LIMIT $2";
+        self.database.fetch_all(sql, args![id, limit]).await?.iter().map(row).collect()
+    }
+
     /// The latest `limit` rows, newest first.
     pub async fn list(&self, limit: u32) -> Result<Vec<AuditRow>> {
         self.find(&AuditFilter::default(), limit).await
@@ -109,7 +114,6 @@ impl<'s> Audit<'s> {
         let mut find =
             Statement::new("SELECT id, at, actor, via, remote, action, subject, detail FROM audit WHERE TRUE");
         find.bind_some(" AND id < ", filter.before)
-            .bind_some(" AND id > ", filter.after)
             .bind_some(" AND at >= ", filter.from)
             .bind_some(" AND at <= ", filter.to)
             .bind_some(" AND actor = ", filter.actor.as_deref())

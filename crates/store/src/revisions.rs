@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use ambient::Timestamp;
 
 use crate::audit::{self, AuditEntry};
-use crate::database::{Database, Insert, Row, Write, args};
+use crate::database::{Database, Insert, Row, Statement, Write, args};
 use crate::staged::{self, StagedKey};
 use crate::{Result, settings};
 
@@ -54,6 +54,19 @@ pub struct NewRevision<'a> {
     pub audit: &'a AuditEntry<'a>,
 }
 
+/// Which revisions; what is none does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RevisionFilter {
+    /// Only this one's.
+    pub author: Option<String>,
+    /// Only from then on.
+    pub from: Option<Timestamp>,
+    /// Only until then, included.
+    pub to: Option<Timestamp>,
+    /// Only those before this number.
+    pub before: Option<u64>,
+}
+
 /// What outlives revisions about a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelRow {
@@ -84,10 +97,15 @@ impl<'s> Revisions<'s> {
         row.map(|row| revision(&row)).transpose()
     }
 
-    /// The latest `limit` revisions, newest first.
-    pub async fn list(&self, limit: u32) -> Result<Vec<RevisionSummary>> {
-        let sql = "SELECT number, applied_at, author, digest, message FROM revisions ORDER BY number DESC LIMIT $1";
-        self.database.fetch_all(sql, args![limit]).await?.iter().map(summary).collect()
+    /// The latest `limit` revisions that match, newest first.
+    pub async fn find(&self, filter: &RevisionFilter, limit: u32) -> Result<Vec<RevisionSummary>> {
+        let mut find = Statement::new("SELECT number, applied_at, author, digest, message FROM revisions WHERE TRUE");
+        find.bind_some(" AND number < ", filter.before)
+            .bind_some(" AND applied_at >= ", filter.from)
+            .bind_some(" AND applied_at <= ", filter.to)
+            .bind_some(" AND author = ", filter.author.as_deref())
+            .bind(" ORDER BY number DESC LIMIT ", limit);
+        self.database.fetch_by(&find).await?.iter().map(summary).collect()
     }
 
     /// What outlives revisions about every model that ever was.
@@ -210,8 +228,16 @@ mod tests {
         assert_eq!((latest.summary.number, latest.document.as_str()), (2, "{\"version\":2}"));
         assert_eq!(store.revisions().get(1).await.unwrap().unwrap().summary.digest, "digest-1");
         assert_eq!(store.revisions().get(9).await.unwrap(), None);
-        let numbers: Vec<_> = store.revisions().list(10).await.unwrap().iter().map(|r| r.number).collect();
-        assert_eq!(numbers, [2, 1]);
+        let found = async |filter: RevisionFilter, limit| -> Vec<u64> {
+            store.revisions().find(&filter, limit).await.unwrap().iter().map(|r| r.number).collect()
+        };
+        let (all, at) = (RevisionFilter::default, |seconds: i64| Some(Timestamp::from_micros(seconds * 1_000_000)));
+        assert_eq!(found(all(), 10).await, [2, 1]);
+        assert_eq!(found(all(), 1).await, [2]);
+        assert_eq!(found(RevisionFilter { before: Some(2), ..all() }, 10).await, [1]);
+        assert_eq!(found(RevisionFilter { from: at(2), ..all() }, 10).await, [2]);
+        assert_eq!(found(RevisionFilter { to: at(1), ..all() }, 10).await, [1]);
+        assert_eq!(found(RevisionFilter { author: Some("ann".into()), ..all() }, 10).await, [0; 0]);
         let audit: Vec<_> = store.audit().list(10).await.unwrap().into_iter().map(|row| row.detail).collect();
         assert_eq!(audit, [json!({"n": 2}), json!({"n": 1})], "a refused commit leaves no audit either");
     }

@@ -159,7 +159,7 @@ pub(crate) async fn run(client: &Client, args: CredentialArgs) -> anyhow::Result
 }
 
 async fn list(client: &Client, show: &ShowArgs) -> anyhow::Result<()> {
-    let answer = client.get("/api/v1/credentials").await?;
+    let answer = client.list("/api/v1/credentials?limit=1000").await?;
     if show.json {
         return Ok(output::json(&answer)?);
     }

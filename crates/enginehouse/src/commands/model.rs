@@ -103,7 +103,7 @@ async fn run_logs(client: &Client, args: LogsArgs) -> anyhow::Result<()> {
 }
 
 async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {
-    let answer = client.get("/api/v1/models").await?;
+    let answer = client.list("/api/v1/models?limit=1000").await?;
     if args.json {
         return Ok(output::json(&answer)?);
     }

@@ -1,5 +1,4 @@
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 
 use crate::client::{self, Client};
 use crate::{output, span};
@@ -48,7 +47,7 @@ enum Part {
 
 /// Prints what was used and what it cost.
 pub(crate) async fn run(client: &Client, args: UsageArgs) -> anyhow::Result<()> {
-    let answer: Value = client.get(&args.path()).await?;
+    let answer = client.whole(&args.path(), "rows").await?;
     if args.json {
         return Ok(output::json(&answer)?);
     }
@@ -64,7 +63,7 @@ pub(crate) async fn run(client: &Client, args: UsageArgs) -> anyhow::Result<()> 
 impl UsageArgs {
     fn path(&self) -> String {
         let by: Vec<&str> = self.by.iter().map(|part| part.as_str()).collect();
-        let mut pairs = vec![("by", by.join(","))];
+        let mut pairs = vec![("by", by.join(",")), ("limit", client::PAGE.to_string())];
         let filters = [("from", &self.from), ("to", &self.to), ("key", &self.key), ("model", &self.model)];
         pairs.extend(filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         format!("/api/v1/usage{}", client::query(pairs))

@@ -1,15 +1,14 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
-use ambient::Timestamp;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{AuditFilter, AuditRow};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Problem;
 use super::extract::Params;
 use super::page::{Listed, Page};
+use super::{Problem, moment};
 use crate::Manager;
 
 /// Which actions.
@@ -71,13 +70,11 @@ pub(super) async fn list(
         actor: params.actor,
         action: params.action,
         subject: params.subject,
-        from: params.from.map(|moment| read_moment("from", &moment)).transpose()?,
-        to: params.to.map(|moment| read_moment("to", &moment)).transpose()?,
-        after: None,
+        from: params.from.map(|moment| moment::read("from", &moment)).transpose()?,
+        to: params.to.map(|moment| moment::read("to", &moment)).transpose()?,
         before: page.after,
     };
-    let limit = u32::try_from(page.limit + 1).unwrap_or(u32::MAX);
-    let rows = manager.store().audit().find(&filter, limit).await?;
+    let rows = manager.store().audit().find(&filter, page.rows()).await?;
     Ok(page.of_rest(rows, |row| row.id).map(AuditView::from))
 }
 
@@ -87,12 +84,5 @@ impl From<AuditRow> for AuditView {
     fn from(row: AuditRow) -> Self {
         let AuditRow { id, at, actor, via, remote, action, subject, detail } = row;
         Self { id, at: at.to_string(), actor, via, remote, action, subject, detail }
-    }
-}
-
-fn read_moment(field: &'static str, text: &str) -> Result<Timestamp, Problem> {
-    match text.parse::<jiff::Timestamp>() {
-        Ok(moment) => Ok(Timestamp::from_micros(moment.as_microsecond())),
-        Err(_) => Err(Problem::unfit(field, "is no moment; write it as 2026-12-31T23:59:59Z")),
     }
 }

@@ -1,12 +1,15 @@
+#![expect(unused_qualifications, reason = "written by the macro that describes the route")]
+
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use spec::{Provider, SecretText};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::apply::ApplyAnswer;
-use super::extract::Body;
+use super::extract::{Body, Params};
+use super::page::{Listed, Page};
 use crate::credentials::{CredentialRow, Held, NewCredential, Resealed};
 use crate::{Actor, Manager};
 
@@ -65,15 +68,36 @@ pub(super) struct ResealAnswer {
     forgotten: usize,
 }
 
+/// Which credentials.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// How many at most: 1 to 1,000; 100 unless given.
+    limit: Option<u32>,
+    /// Where to go on, as the `link` of the page before says.
+    cursor: Option<String>,
+    /// Only those of this provider, as `openai`.
+    #[param(value_type = Option<String>)]
+    provider: Option<Provider>,
+}
+
 /// The credentials
 ///
-/// Names, and whether they can be presented. Their secrets are never shown.
-#[utoipa::path(get, path = "/credentials", operation_id = "list_credentials", responses(
-    (status = 200, body = Vec<CredentialView>),
+/// By name: whose they are, and whether they can be presented. Their secrets are never shown.
+#[utoipa::path(get, path = "/credentials", operation_id = "list_credentials", params(ListParams), responses(
+    (status = 200, body = Vec<CredentialView>, headers(("link" = Option<String>, description = "the next page, with `rel=\"next\"`"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn list(State(manager): State<Manager>) -> Json<Vec<CredentialView>> {
-    Json(manager.credentials().into_iter().map(CredentialView::from).collect())
+pub(super) async fn list(
+    State(manager): State<Manager>,
+    Params(params): Params<ListParams>,
+) -> Result<Listed<CredentialView>, Problem> {
+    let page = Page::<String>::read(params.limit, params.cursor.as_deref())?;
+    let mut rows = manager.credentials();
+    rows.retain(|row| params.provider.is_none() || row.provider == params.provider);
+    rows.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(page.cut(rows.into_iter(), |row| row.name.clone()).map(CredentialView::from))
 }
 
 /// Set a credential

@@ -1,13 +1,17 @@
+#![expect(unused_qualifications, reason = "written by the macro that describes the route")]
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spec::{ChangeKind, ItemId, ItemKind};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
+use super::extract::Params;
+use super::page::{Listed, Page};
 use crate::Manager;
 use crate::staged::{ItemState, StagedItem};
 
@@ -49,13 +53,37 @@ pub(super) struct StagedView {
     base_revision: u64,
 }
 
+/// Which items.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// How many at most: 1 to 1,000; 100 unless given.
+    pub(super) limit: Option<u32>,
+    /// Where to go on, as the `link` of the page before says.
+    pub(super) cursor: Option<String>,
+    /// Only those of this kind, as `model`.
+    kind: Option<String>,
+    /// Only those that this one staged.
+    author: Option<String>,
+}
+
 /// Every item, with what is staged
-#[utoipa::path(get, path = "/items", operation_id = "list_items", responses(
-    (status = 200, body = Vec<ItemView>),
+///
+/// By kind and name.
+#[utoipa::path(get, path = "/items", operation_id = "list_items", params(ListParams), responses(
+    (status = 200, body = Vec<ItemView>, headers(("link" = Option<String>, description = "the next page, with `rel=\"next\"`"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn list(State(manager): State<Manager>) -> Result<Json<Vec<ItemView>>, Problem> {
-    Ok(Json(manager.items().await?.into_iter().map(ItemView::from).collect()))
+pub(super) async fn list(
+    State(manager): State<Manager>,
+    Params(params): Params<ListParams>,
+) -> Result<Listed<ItemView>, Problem> {
+    let page = Page::<(String, String)>::read(params.limit, params.cursor.as_deref())?;
+    let mut items = params.choose(manager.items().await?)?;
+    items.sort_by(|one, other| one.id.cmp(&other.id));
+    let items = page.cut(items.into_iter(), |item| (item.id.kind.as_str().to_owned(), item.id.name.clone()));
+    Ok(items.map(ItemView::from))
 }
 
 /// An item, with what is staged
@@ -82,6 +110,21 @@ pub(super) async fn get(
 pub(super) fn item_id(kind: &str, name: String) -> Result<ItemId, Problem> {
     let kind = kind.parse::<ItemKind>().map_err(|unknown| Problem::not_found(unknown.to_string()))?;
     Ok(ItemId::new(kind, name))
+}
+
+// === impl ListParams ===
+
+impl ListParams {
+    /// Those that are asked for.
+    pub(super) fn choose(&self, mut items: Vec<ItemState>) -> Result<Vec<ItemState>, Problem> {
+        let kind = self.kind.as_deref().map(str::parse::<ItemKind>).transpose();
+        let kind = kind.map_err(|unknown| Problem::unfit("kind", unknown.to_string()))?;
+        let staged_by = |item: &ItemState| item.staged.as_ref().map(|staged| staged.author.clone());
+        items.retain(|item| {
+            kind.is_none_or(|kind| item.id.kind == kind) && (self.author.is_none() || staged_by(item) == self.author)
+        });
+        Ok(items)
+    }
 }
 
 // === impl ItemView ===

@@ -1,15 +1,56 @@
-use axum::Json;
+#![expect(unused_qualifications, reason = "written by the macro that describes the route")]
+
 use axum::extract::State;
+use serde::Deserialize;
+use spec::ModelType;
+use utoipa::IntoParams;
 
 use super::Problem;
+use super::extract::Params;
+use super::page::{Listed, Page};
 use crate::Manager;
 use crate::status::ModelStatus;
 
+/// Which models.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// How many at most: 1 to 1,000; 100 unless given.
+    limit: Option<u32>,
+    /// Where to go on, as the `link` of the page before says.
+    cursor: Option<String>,
+    /// Only those of this type, as `chat`.
+    #[serde(rename = "type")]
+    #[param(value_type = Option<String>)]
+    model_type: Option<ModelType>,
+    /// Only those of which every replica takes requests, or of which some do not.
+    ready: Option<bool>,
+}
+
 /// The models and how they are served
-#[utoipa::path(get, path = "/models", responses(
-    (status = 200, body = Vec<ModelStatus>),
+///
+/// By name.
+#[utoipa::path(get, path = "/models", params(ListParams), responses(
+    (status = 200, body = Vec<ModelStatus>, headers(("link" = Option<String>, description = "the next page, with `rel=\"next\"`"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn models(State(manager): State<Manager>) -> Json<Vec<ModelStatus>> {
-    Json(manager.models())
+pub(super) async fn models(
+    State(manager): State<Manager>,
+    Params(params): Params<ListParams>,
+) -> Result<Listed<ModelStatus>, Problem> {
+    let page = Page::<String>::read(params.limit, params.cursor.as_deref())?;
+    let mut models = manager.models();
+    models.retain(|model| params.wants(model));
+    models.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(page.cut(models.into_iter(), |model| model.name.clone()))
+}
+
+// === impl ListParams ===
+
+impl ListParams {
+    fn wants(&self, model: &ModelStatus) -> bool {
+        self.model_type.is_none_or(|model_type| model.model_type == model_type)
+            && self.ready.is_none_or(|ready| (model.ready >= model.replicas) == ready)
+    }
 }

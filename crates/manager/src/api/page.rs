@@ -50,6 +50,11 @@ impl<K: Serialize + DeserializeOwned> Page<K> {
         Ok(Self { limit: limit as usize, after })
     }
 
+    /// How many rows to ask a store for: one more than the limit.
+    pub(super) fn rows(&self) -> u32 {
+        u32::try_from(self.limit + 1).unwrap_or(u32::MAX)
+    }
+
     /// Out of a whole list that is in the order of its keys.
     pub(super) fn cut<T>(&self, all: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Listed<T>
     where
@@ -75,15 +80,20 @@ impl<T> Listed<T> {
     pub(super) fn map<U>(self, each: impl FnMut(T) -> U) -> Listed<U> {
         Listed { items: self.items.into_iter().map(each).collect(), next: self.next }
     }
-}
 
-impl<T: Serialize> IntoResponse for Listed<T> {
-    fn into_response(self) -> Response {
-        let mut response = Json(self.items).into_response();
+    /// An answer of which the page is a part only.
+    pub(super) fn within<W: Serialize>(self, whole: impl FnOnce(Vec<T>) -> W) -> Response {
+        let mut response = Json(whole(self.items)).into_response();
         if let Some(next) = self.next {
             response.extensions_mut().insert(Follows(next));
         }
         response
+    }
+}
+
+impl<T: Serialize> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response {
+        self.within(|items| items)
     }
 }
 

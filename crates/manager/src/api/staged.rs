@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Extension, Json};
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::extract::{Body, Params};
-use super::items::{ItemView, item_id};
+use super::items::{ItemView, ListParams, item_id};
+use super::page::{Listed, Page};
 use super::{Problem, precondition};
-use crate::staged::Edit;
+use crate::staged::{Edit, ItemState};
 use crate::{Actor, Manager};
 
 mod apply;
@@ -33,14 +34,20 @@ pub(super) struct StageParams {
 }
 
 /// What is staged, oldest first
-#[utoipa::path(get, path = "/staged", operation_id = "list_staged", responses(
-    (status = 200, body = Vec<ItemView>),
+#[utoipa::path(get, path = "/staged", operation_id = "list_staged", params(ListParams), responses(
+    (status = 200, body = Vec<ItemView>, headers(("link" = Option<String>, description = "the next page, with `rel=\"next\"`"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn list(State(manager): State<Manager>) -> Result<Json<Vec<ItemView>>, Problem> {
-    let mut staged: Vec<_> = manager.items().await?.into_iter().filter(|state| state.staged.is_some()).collect();
-    staged.sort_by_key(|state| state.staged.as_ref().map(|item| item.version));
-    Ok(Json(staged.into_iter().map(ItemView::from).collect()))
+pub(super) async fn list(
+    State(manager): State<Manager>,
+    Params(params): Params<ListParams>,
+) -> Result<Listed<ItemView>, Problem> {
+    let page = Page::<Option<u64>>::read(params.limit, params.cursor.as_deref())?;
+    let version = |state: &ItemState| state.staged.as_ref().map(|item| item.version);
+    let mut staged = params.choose(manager.items().await?)?;
+    staged.retain(|state| state.staged.is_some());
+    staged.sort_by_key(version);
+    Ok(page.cut(staged.into_iter(), version).map(ItemView::from))
 }
 
 /// Stage an item

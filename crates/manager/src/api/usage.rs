@@ -1,7 +1,7 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use ledger::Nanos;
 use serde::{Deserialize, Serialize};
 use snapshot::MASTER_KEY_ID;
@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::extract::Params;
+use super::page::Page;
 use crate::Manager;
 
 /// Which usage, and what makes a row.
@@ -17,6 +18,10 @@ use crate::Manager;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct UsageParams {
+    /// How many rows at most: 1 to 1,000; 100 unless given.
+    limit: Option<u32>,
+    /// Where to go on, as the `link` of the page before says.
+    cursor: Option<String>,
     /// What rows are told apart by: any of `key`, `model` and `day`, separated by commas.
     #[serde(default)]
     by: String,
@@ -33,9 +38,9 @@ pub(super) struct UsageParams {
 /// What was used.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Usage {
-    /// One a group, by day, key and model.
+    /// One a group, by day, key and model: those of this page.
     rows: Vec<UsageView>,
-    /// All of them together.
+    /// All groups together, those of other pages too.
     total: UsageView,
 }
 
@@ -68,13 +73,14 @@ struct UsageView {
 
 /// What was used and what it cost
 #[utoipa::path(get, path = "/usage", params(UsageParams), responses(
-    (status = 200, body = Usage),
+    (status = 200, body = Usage, headers(("link" = Option<String>, description = "the next page, with `rel=\"next\"`"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn usage(
     State(manager): State<Manager>,
     Params(params): Params<UsageParams>,
-) -> Result<Json<Usage>, Problem> {
+) -> Result<Response, Problem> {
+    let page = Page::<[String; 3]>::read(params.limit, params.cursor.as_deref())?;
     let keys = manager.inner().keys.rows();
     let by = groups(&params.by)?;
     let filter = UsageFilter {
@@ -82,6 +88,8 @@ pub(super) async fn usage(
         to: params.to.map(|day| check_day("to", &day)).transpose()?,
         key: params.key.map(|name| key_id(&manager, &keys, name)).transpose()?,
         model: params.model,
+        after: None,
+        limit: None,
     };
     if let (Some(from), Some(to)) = (&filter.from, &filter.to)
         && from > to
@@ -89,9 +97,12 @@ pub(super) async fn usage(
         let message = format!("the first day, {from}, is after the last, {to}");
         return Err(Problem::unfit_pair(["from", "to"], &message));
     }
-    let rows = manager.store().events().usage(by, &filter).await?;
-    let total = rows.iter().fold(UsageView::default(), UsageView::plus);
-    Ok(Json(Usage { rows: rows.into_iter().map(|row| UsageView::new(row, &keys)).collect(), total }))
+    let books = manager.store().events();
+    let total = books.usage(UsageBy::default(), &filter).await?;
+    let total = total.iter().fold(UsageView::default(), UsageView::plus);
+    let rows = UsageFilter { after: page.after.clone(), limit: Some(page.rows()), ..filter };
+    let rows = page.of_rest(books.usage(by, &rows).await?, place).map(|row| UsageView::new(row, &keys));
+    Ok(rows.within(|rows| Usage { rows, total }))
 }
 
 // === impl UsageView ===
@@ -116,6 +127,11 @@ impl UsageView {
             ..self
         }
     }
+}
+
+/// Where a row stands among all.
+fn place(row: &UsageRow) -> [String; 3] {
+    [&row.day, &row.key, &row.model].map(|part| part.clone().unwrap_or_default())
 }
 
 fn groups(by: &str) -> Result<UsageBy, Problem> {

@@ -53,7 +53,7 @@ async fn the_same_document_again_changes_nothing() {
     let again = app.apply(ENDPOINT).await;
     assert_eq!((&again["revision"], &again["changed"]), (&json!(1), &json!(false)));
     assert_eq!((&again["changes"], &again["plan"]), (&json!([]), &json!([])));
-    assert_eq!(app.manager.store().revisions().list(9).await.unwrap().len(), 1);
+    assert_eq!(app.manager.store().revisions().find(&store::RevisionFilter::default(), 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

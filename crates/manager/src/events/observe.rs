@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use store::AuditFilter;
 use tokio_util::sync::CancellationToken;
 
 use crate::Manager;
@@ -52,15 +51,20 @@ impl Manager {
         }
     }
 
+    /// All that came since, however much: `ROWS` at a time.
     async fn tell_audited(&self, told: &mut Told) {
-        let filter = AuditFilter { after: Some(told.audit), ..AuditFilter::default() };
-        let Ok(rows) = self.store().audit().find(&filter, ROWS).await else { return };
-        told.audit = rows.first().map_or(told.audit, |row| row.id);
-        for row in rows.into_iter().rev() {
-            let data = json!({
-                "action": row.action, "subject": row.subject, "actor": row.actor, "at": row.at.to_string(),
-            });
-            self.inner().events.tell("change", &data);
+        loop {
+            let Ok(rows) = self.store().audit().after(told.audit, ROWS).await else { return };
+            for row in &rows {
+                let data = json!({
+                    "action": row.action, "subject": row.subject, "actor": row.actor, "at": row.at.to_string(),
+                });
+                self.inner().events.tell("change", &data);
+                told.audit = row.id;
+            }
+            if rows.len() < ROWS as usize {
+                return;
+            }
         }
     }
 

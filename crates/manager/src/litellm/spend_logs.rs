@@ -85,7 +85,8 @@ async fn summary(
     (first, last): (Date, Date),
 ) -> Result<Json<Vec<Value>>, LiteError> {
     let by = UsageBy { key: true, model: true, day: true };
-    let filter = UsageFilter { from: Some(first.to_string()), to: Some(last.to_string()), key, model: None };
+    let filter =
+        UsageFilter { from: Some(first.to_string()), to: Some(last.to_string()), key, ..UsageFilter::default() };
     let mut days: BTreeMap<String, Day> = BTreeMap::new();
     for row in manager.store().events().usage(by, &filter).await? {
         let day = days.entry(row.day.unwrap_or_default()).or_default();

@@ -221,5 +221,17 @@ mod spend {
         assert_eq!(total, json!({ "spend": 1.35e-5, "max_budget": 0.0 }));
         let info = app.owner().get(&format!("/key/info?key={key}")).await.ok();
         assert_eq!(info["info"]["spend"], 6.75e-6);
+
+        // The admin API's report comes in pages, each with the sum of all.
+        let mut path = "/api/v1/usage?by=key&limit=1".to_owned();
+        for (key, more) in [(id.as_str(), true), ("master", false)] {
+            let page = app.owner().get(&path).await;
+            let link = page.header("link").to_owned();
+            let usage = page.ok();
+            assert_eq!((usage["rows"].as_array().unwrap().len(), &usage["rows"][0]["key"]), (1, &json!(key)));
+            assert_eq!(usage["total"]["cost_nanos"], 13_500);
+            assert_eq!(!link.is_empty(), more);
+            path = link.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+        }
     }
 }

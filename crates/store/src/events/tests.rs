@@ -96,6 +96,20 @@ async fn usage_is_grouped_and_filtered(backend: Backend) {
     }
     let none = UsageFilter { key: one("nobody"), ..UsageFilter::default() };
     assert_eq!(books.usage(ALL, &none).await.unwrap(), []);
+
+    // Group by group, each behind the one before.
+    for by in [ALL, UsageBy { model: true, ..UsageBy::default() }, UsageBy::default()] {
+        let (mut after, mut rows) = (None, Vec::new());
+        while let [row] = &books
+            .usage(by, &UsageFilter { after: after.take(), limit: Some(1), ..UsageFilter::default() })
+            .await
+            .unwrap()[..]
+        {
+            after = Some([&row.day, &row.key, &row.model].map(|part| part.clone().unwrap_or_default()));
+            rows.push(row.clone());
+        }
+        assert_eq!(rows, books.usage(by, &UsageFilter::default()).await.unwrap());
+    }
 }
 
 async fn logs_come_newest_first_in_pages(backend: Backend) {

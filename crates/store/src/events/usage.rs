@@ -29,6 +29,10 @@ pub struct UsageFilter {
     pub key: Option<String>,
     /// Name of a model.
     pub model: Option<String>,
+    /// Only what follows this group: day, key and model, empty where rows are not told apart by it.
+    pub after: Option<[String; 3]>,
+    /// At most so many groups.
+    pub limit: Option<u32>,
 }
 
 /// Usage of one group.
@@ -81,17 +85,23 @@ pub struct Sums {
 impl Events {
     /// Usage in groups, ordered by day, key and model.
     pub async fn usage(&self, by: UsageBy, filter: &UsageFilter) -> Result<Vec<UsageRow>> {
-        let sql = "SELECT CASE WHEN $1 THEN day END AS day, CASE WHEN $2 THEN key_id END AS key_id,
-             CASE WHEN $3 THEN model END AS model, CAST(SUM(requests) AS BIGINT) AS requests,
+        let sql = "SELECT * FROM (
+             SELECT CASE WHEN $1 THEN day ELSE '' END AS day, CASE WHEN $2 THEN key_id ELSE '' END AS key_id,
+             CASE WHEN $3 THEN model ELSE '' END AS model, CAST(SUM(requests) AS BIGINT) AS requests,
              CAST(SUM(failed) AS BIGINT) AS failed, CAST(SUM(prompt_tokens) AS BIGINT) AS prompt_tokens,
              CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens,
              CAST(SUM(completion_tokens) AS BIGINT) AS completion_tokens, CAST(SUM(cost) AS BIGINT) AS cost
              FROM usage_by_day
              WHERE ($4 IS NULL OR day >= $4) AND ($5 IS NULL OR day <= $5)
              AND ($6 IS NULL OR key_id = $6) AND ($7 IS NULL OR model = $7)
-             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
-        let args = args![by.day, by.key, by.model, &filter.from, &filter.to, &filter.key, &filter.model];
-        self.database.fetch_all(sql, args).await?.iter().map(usage_row).collect()
+             GROUP BY 1, 2, 3) AS grouped
+             WHERE $8 IS NULL OR (day, key_id, model) > ($8, $9, $10)
+             ORDER BY day, key_id, model LIMIT $11";
+        let [day, key, model] = filter.after.clone().map_or([None, None, None], |after| after.map(Some));
+        let limit = filter.limit.unwrap_or(u32::MAX);
+        let UsageFilter { from, to, key: only_key, model: only_model, .. } = filter;
+        let args = args![by.day, by.key, by.model, from, to, only_key, only_model, &day, &key, &model, limit];
+        self.database.fetch_all(sql, args).await?.iter().map(|row| usage_row(row, by)).collect()
     }
 
     /// What was spent since ever and since each of `moments`, and up to where that includes the books of every gateway:
@@ -120,11 +130,11 @@ impl Events {
     }
 }
 
-fn usage_row(row: &Row) -> Result<UsageRow> {
+fn usage_row(row: &Row, by: UsageBy) -> Result<UsageRow> {
     Ok(UsageRow {
-        key: row.get("key_id")?,
-        model: row.get("model")?,
-        day: row.get("day")?,
+        key: by.key.then(|| row.get("key_id")).transpose()?,
+        model: by.model.then(|| row.get("model")).transpose()?,
+        day: by.day.then(|| row.get("day")).transpose()?,
         requests: row.get("requests")?,
         failed: row.get("failed")?,
         prompt_tokens: row.get("prompt_tokens")?,

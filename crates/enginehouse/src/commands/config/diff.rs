@@ -41,7 +41,7 @@ struct Status {
 pub(super) async fn run(client: &Client, args: &DiffArgs) -> anyhow::Result<()> {
     let (answer, changes) = match args.from {
         None => {
-            let answer = client.get("/api/v1/staged").await?;
+            let answer = client.list("/api/v1/staged?limit=1000").await?;
             let items: Vec<Item> = client::view(&answer)?;
             (answer, items.iter().filter_map(Change::of).collect())
         }

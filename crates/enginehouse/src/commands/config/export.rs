@@ -57,7 +57,7 @@ pub(super) async fn run(client: &Client, args: &ExportArgs) -> anyhow::Result<()
 }
 
 async fn put_staged(client: &Client, document: &mut Document) -> anyhow::Result<()> {
-    let items: Vec<Item> = client::view(&client.get("/api/v1/staged").await?)?;
+    let items: Vec<Item> = client::view(&client.list("/api/v1/staged?limit=1000").await?)?;
     for item in items {
         let id = spec::ItemId::new(item.kind.parse()?, item.name);
         match item.data {

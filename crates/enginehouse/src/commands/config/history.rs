@@ -30,7 +30,8 @@ struct Revision {
 }
 
 pub(super) async fn run(client: &Client, args: &HistoryArgs) -> anyhow::Result<()> {
-    let answer = client.get(&format!("/api/v1/revisions?limit={}", args.limit)).await?;
+    let (most, page) = (args.limit as usize, args.limit.min(client::PAGE));
+    let answer = client.list_some(&format!("/api/v1/revisions?limit={page}"), most).await?;
     if args.json {
         return Ok(output::json(&answer)?);
     }

@@ -43,7 +43,7 @@ async fn run_one(client: &Client, item: &ItemName, json: bool) -> anyhow::Result
 }
 
 async fn run_all(client: &Client, json: bool) -> anyhow::Result<()> {
-    let answer = client.get("/api/v1/items").await?;
+    let answer = client.list("/api/v1/items?limit=1000").await?;
     if json {
         return Ok(output::json(&answer)?);
     }

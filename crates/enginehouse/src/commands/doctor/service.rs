@@ -66,7 +66,9 @@ impl Service {
             Ok(None) => return Self::Absent { locked: is_locked(home) },
             Err(error) => return Self::Broken(format!("{error:#}")),
         };
-        let answers = async { anyhow::Ok((client.get("/api/v1/status").await?, client.get("/api/v1/models").await?)) };
+        let answers = async {
+            anyhow::Ok((client.get("/api/v1/status").await?, client.list("/api/v1/models?limit=1000").await?))
+        };
         match answers.await {
             Ok((status, models)) => Self::Running { status, models },
             Err(error) => Self::Broken(format!("{error:#}")),

@@ -123,3 +123,29 @@ models:
     app.manager.closing().cancel();
     heard.end().await;
 }
+
+#[tokio::test]
+async fn what_came_at_once_is_told_however_much_it_was() {
+    const MANY: usize = 2_500;
+    let app = TestApp::on_new_home().run().await;
+    let by = crate::Actor::owner();
+    let subjects: Vec<_> = (0..MANY).map(|n| n.to_string()).collect();
+    let entries: Vec<_> = subjects
+        .iter()
+        .map(|subject| store::AuditEntry {
+            at: ambient::Timestamp::default(),
+            by: by.by(),
+            action: "many",
+            subject,
+            detail: json!({}),
+        })
+        .collect();
+    app.manager.store().staged().remove(&[], &entries).await.unwrap();
+    app.manager.inner().events.nudge();
+    app.until(async || {
+        let (missed, kept) = app.manager.inner().events.after(0);
+        let told = usize::try_from(missed).unwrap() + kept.len();
+        (told >= MANY && kept.last()?.data.contains("\"2499\"")).then_some(())
+    })
+    .await;
+}

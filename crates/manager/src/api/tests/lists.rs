@@ -1,8 +1,23 @@
 //! Lists, versions, and what is said about what cannot be read.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::testing::TestApp;
+
+/// What `field` says in each entry of a list, page by page.
+async fn walk(app: &TestApp, path: &str, field: &str) -> Vec<Vec<String>> {
+    let (mut pages, mut path) = (Vec::new(), path.to_owned());
+    loop {
+        let answer = app.owner().get(&path).await;
+        let next = answer.header("link").split(['<', '>']).nth(1).map(str::to_owned);
+        let text = |entry: &Value| entry[field].as_str().map_or_else(|| entry[field].to_string(), str::to_owned);
+        pages.push(answer.ok().as_array().unwrap().iter().map(text).collect());
+        match next {
+            Some(next) => path = next,
+            None => return pages,
+        }
+    }
+}
 
 #[tokio::test]
 async fn keys_come_in_pages_and_can_be_chosen() {
@@ -37,7 +52,7 @@ async fn keys_come_in_pages_and_can_be_chosen() {
 #[tokio::test]
 async fn what_cannot_be_read_is_named() {
     let app = TestApp::on_new_home().open().await;
-    let at = |problem: &serde_json::Value| problem["errors"][0]["path"].as_str().unwrap_or("-").to_owned();
+    let at = |problem: &Value| problem["errors"][0]["path"].as_str().unwrap_or("-").to_owned();
     for (body, field) in [
         (json!({ "alias": 5 }), "alias"),
         (json!({ "rpm": "many" }), "rpm"),
@@ -91,4 +106,57 @@ async fn a_team_that_was_changed_meanwhile_is_not_changed_unseen() {
     let problem = stale.patch("/api/v1/teams/t", &json!({ "rpm": 6 })).await.problem(412);
     assert!(problem["detail"].as_str().unwrap().contains("team.block by master"), "{problem}");
     stale.delete("/api/v1/teams/t").await.problem(412);
+}
+
+#[tokio::test]
+async fn whatever_can_grow_comes_in_pages() {
+    let app = TestApp::on_new_home().open().await;
+    let model = |name: &str| {
+        json!({ "name": name, "type": if name == "c" { "embedding" } else { "chat" },
+            "deployments": [{ "endpoint": { "url": "http://127.0.0.1:9/v1", "model": "x" } }] })
+    };
+    let credentials: Vec<_> = ["z", "y", "x"]
+        .map(|name| json!({ "name": name, "provider": "openai", "secret": format!("os.environ/{name}") }))
+        .into();
+    let models = ["c", "a", "b"].map(model);
+    let document = json!({ "version": 1, "models": models, "credentials": credentials });
+    app.apply(&document.to_string()).await;
+    app.master().put("/api/v1/credentials/w", &json!({ "secret": "os.environ/W" })).await.ok();
+    for name in ["b", "new", "a"] {
+        let client = app.owner().with_header(if name == "new" { "if-none-match" } else { "if-match" }, "*");
+        let mut edited = model(name);
+        edited["price"] = json!({ "input": 3 });
+        client.put(&format!("/api/v1/staged/model/{name}"), &edited).await.ok();
+    }
+
+    assert_eq!(walk(&app, "/api/v1/models?limit=2", "name").await, [vec!["a", "b"], vec!["c"]]);
+    assert_eq!(walk(&app, "/api/v1/models?type=embedding", "name").await, [["c"]]);
+    assert_eq!(walk(&app, "/api/v1/credentials?limit=3", "name").await, [vec!["w", "x", "y"], vec!["z"]]);
+    assert_eq!(walk(&app, "/api/v1/credentials?provider=openai", "name").await, [["x", "y", "z"]]);
+    assert_eq!(walk(&app, "/api/v1/items?kind=model&limit=3", "name").await, [vec!["a", "b", "c"], vec!["new"]]);
+    assert_eq!(walk(&app, "/api/v1/items?kind=model&author=owner", "name").await, [["a", "b", "new"]]);
+    assert_eq!(walk(&app, "/api/v1/staged?limit=2", "name").await, [vec!["b", "new"], vec!["a"]], "oldest first");
+    assert_eq!(walk(&app, "/api/v1/staged?author=nobody", "name").await, [[""; 0]]);
+    let all = walk(&app, "/api/v1/items?limit=2", "name").await.concat();
+    assert_eq!(all, walk(&app, "/api/v1/items?limit=1000", "name").await.concat());
+    let problem = app.owner().get("/api/v1/items?kind=modle").await.problem(422);
+    assert_eq!(problem["errors"][0]["path"], "kind");
+}
+
+#[tokio::test]
+async fn revisions_come_in_pages_and_stay_as_they_are() {
+    let app = TestApp::on_new_home().open().await;
+    for n in 1..=5 {
+        let by = if n == 3 { app.master() } else { app.owner() };
+        by.put("/api/v1/credentials/w", &json!({ "secret": format!("os.environ/V{n}") })).await.ok();
+    }
+    assert_eq!(walk(&app, "/api/v1/revisions?limit=2", "number").await, [vec!["5", "4"], vec!["3", "2"], vec!["1"]]);
+    assert_eq!(walk(&app, "/api/v1/revisions?author=master", "number").await, [["3"]]);
+    assert_eq!(walk(&app, "/api/v1/revisions?from=2999-01-01T00:00:00Z", "number").await, [[""; 0]]);
+    let problem = app.owner().get("/api/v1/revisions?to=tomorrow").await.problem(422);
+    assert_eq!(problem["errors"][0]["path"], "to");
+    app.owner().get("/api/v1/revisions?limit=1001").await.problem(422);
+    let seen = app.owner().get("/api/v1/revisions/3").await.header("etag").to_owned();
+    assert_eq!(app.owner().with_header("if-none-match", &seen).get("/api/v1/revisions/3").await.status, 304);
+    assert_eq!(app.owner().with_header("if-none-match", &seen).get("/api/v1/revisions/2").await.status, 200);
 }
