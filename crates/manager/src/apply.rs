@@ -4,7 +4,7 @@ use serde_json::json;
 use spec::Warning;
 use store::AuditEntry;
 
-use crate::fault_points::FaultPoint;
+use crate::fault_points::{CommitStep, FaultPoint, Way};
 use crate::staged::StagedItem;
 use crate::{Actor, Manager};
 
@@ -22,6 +22,7 @@ mod turn;
 mod verify;
 
 pub(crate) use artifacts::{Artifact, ArtifactError, artifacts};
+use commit::Authored;
 pub(crate) use error::{ApplyError, OutdatedItem};
 pub use import::ImportError;
 pub(crate) use plan::{Step, StepAction};
@@ -62,13 +63,15 @@ impl Manager {
         let points = &self.config().fault_points;
         points.reach(FaultPoint::ApplyProposed);
         let pending = request.atomic.then(|| self.pending(&before, &proposal, &request));
-        let revision = self.commit(&proposal, &request.actor, &request.message, pending.as_ref()).await?;
+        let authored = Authored { way: Way::Apply, actor: &request.actor, message: &request.message };
+        let revision = self.commit(&proposal, authored, pending.as_ref()).await?;
         if let Err(behind) = self.publish_and_wait().await {
             proposal.warnings.push(Warning { path: String::new(), message: behind.to_string() });
         }
-        points.reach(FaultPoint::ApplyPublished);
+        points.reach(FaultPoint::Commit(Way::Apply, CommitStep::Published));
         self.inner().nudge.notify_one();
         let job = self.verify_later(pending, &proposal.document, &request);
+        points.reach(FaultPoint::ApplyFollowed);
         Ok(proposal.into_applied(revision, job))
     }
 

@@ -52,7 +52,7 @@ pub use health::{Health, Problem};
 pub use keys::{KeyChange, KeyRow, Keys};
 pub use limits::RowLimits;
 pub use location::{Location, PostgresUrl, UrlError};
-pub use revisions::{ModelRow, NewRevision, Revision, RevisionFilter, RevisionSummary, Revisions};
+pub use revisions::{ModelRow, NewRevision, Probe, Revision, RevisionFilter, RevisionSummary, Revisions};
 pub use room::Room;
 pub use sessions::{SessionRow, Sessions};
 pub use settings::Settings;

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt;
 
 use ambient::Timestamp;
 
@@ -52,7 +53,13 @@ pub struct NewRevision<'a> {
     pub consumed: &'a [StagedKey<'a>],
     /// What was done, for the audit.
     pub audit: &'a AuditEntry<'a>,
+    /// Called when the transaction holds everything and is not committed.
+    pub before_commit: Probe<'a>,
 }
+
+/// Something that tests look at or break in the midst of a transaction.
+#[derive(Clone, Copy, Default)]
+pub struct Probe<'a>(pub Option<&'a (dyn Fn() + Sync)>);
 
 /// Which revisions; what is none does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,7 +135,24 @@ impl<'s> Revisions<'s> {
             }
         }
         insert(&mut write, new).await?;
+        new.before_commit.call();
         write.commit().await
+    }
+}
+
+// === impl Probe ===
+
+impl Probe<'_> {
+    fn call(self) {
+        if let Some(call) = self.0 {
+            call();
+        }
+    }
+}
+
+impl fmt::Debug for Probe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Probe(…)" } else { "Probe" })
     }
 }
 
@@ -212,7 +236,15 @@ mod tests {
         let document = format!("{{\"version\":{number}}}");
         let settings = [("last", Some("x")), ("absent", None)];
         let settings = &settings;
-        let new = NewRevision { summary: &summary, document: &document, priced, settings, consumed, audit: &audit };
+        let new = NewRevision {
+            summary: &summary,
+            document: &document,
+            priced,
+            settings,
+            consumed,
+            audit: &audit,
+            before_commit: Probe::default(),
+        };
         store.revisions().commit(&new).await
     }
 

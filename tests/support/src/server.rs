@@ -271,6 +271,11 @@ impl Server {
         self.process.ended().await
     }
 
+    /// Takes a variable out of the environment that later starts get.
+    pub fn forget_environment(&mut self, name: &str) {
+        self.options.environment.retain(|(known, _)| known != name);
+    }
+
     /// Starts it again on the same home and addresses, and waits until both planes answer.
     pub async fn restart(&mut self) {
         self.kill();

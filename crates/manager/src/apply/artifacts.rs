@@ -51,9 +51,14 @@ impl Artifact {
         if self.stands() {
             return Ok(false);
         }
-        let prepared = Prepared::write(vec![self]).map_err(|error| error.source)?;
-        prepared.put_in_place()?;
+        let prepared = Prepared::write(vec![self], || ()).map_err(|error| error.source)?;
+        prepared.put_in_place(|| ())?;
         Ok(true)
+    }
+
+    /// Takes away what an apply that was cut off has left beside it.
+    pub(super) fn clear(&self) {
+        let _ = std::fs::remove_file(beside(&self.path));
     }
 }
 
@@ -61,7 +66,8 @@ impl Artifact {
 
 impl Prepared {
     /// Writes artifacts beside their places, forces them to the disk and reads them back; all of them or none.
-    pub(super) fn write(artifacts: Vec<Artifact>) -> Result<Self, ArtifactError> {
+    /// `each` is called after each.
+    pub(super) fn write(artifacts: Vec<Artifact>, each: impl Fn()) -> Result<Self, ArtifactError> {
         let mut prepared = Self::default();
         for Artifact { path: target, content } in artifacts {
             let temporary = beside(&target);
@@ -71,16 +77,18 @@ impl Prepared {
                 prepared.discard();
                 return Err(ArtifactError { path: temporary, source });
             }
+            each();
         }
         Ok(prepared)
     }
 
-    /// Puts them in place.
-    pub(super) fn put_in_place(self) -> io::Result<()> {
+    /// Puts them in place; `each` is called after each.
+    pub(super) fn put_in_place(self, each: impl Fn()) -> io::Result<()> {
         for Written { temporary, target } in self.0 {
             std::fs::rename(&temporary, &target)?;
             // The rename itself lasts once the folder is on the disk.
             File::open(target.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+            each();
         }
         Ok(())
     }
@@ -130,11 +138,11 @@ mod tests {
     fn artifacts_are_seen_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let both = || vec![artifact(folder.path(), "a", "1"), artifact(folder.path(), "b", "2")];
-        let prepared = Prepared::write(both()).unwrap();
+        let prepared = Prepared::write(both(), || ()).unwrap();
         assert_eq!(files(folder.path()), ["a.new", "b.new"]);
-        prepared.put_in_place().unwrap();
+        prepared.put_in_place(|| ()).unwrap();
         assert!(both().iter().all(Artifact::stands));
-        Prepared::write(vec![artifact(folder.path(), "a", "3")]).unwrap().discard();
+        Prepared::write(vec![artifact(folder.path(), "a", "3")], || ()).unwrap().discard();
         assert_eq!(files(folder.path()), ["a", "b"]);
     }
 
@@ -143,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("b.new")).unwrap();
         let both = vec![artifact(folder.path(), "a", "1"), artifact(folder.path(), "b", "2")];
-        assert!(Prepared::write(both).unwrap_err().to_string().contains("b.new"));
+        assert!(Prepared::write(both, || ()).unwrap_err().to_string().contains("b.new"));
         assert_eq!(files(folder.path()), ["b.new"]);
     }
 

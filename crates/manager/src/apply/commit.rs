@@ -1,13 +1,22 @@
 use serde_json::json;
-use store::{AuditEntry, NewRevision, RevisionSummary};
+use store::{AuditEntry, NewRevision, Probe, RevisionSummary};
 
 use super::artifacts::Prepared;
 use super::projection::Projection;
 use super::{ApplyError, Pending, Proposal, verify};
 use crate::digest::sha256;
-use crate::fault_points::FaultPoint;
+use crate::fault_points::{CommitStep, FaultPoint, Way};
 use crate::staged::StagedItem;
 use crate::{Actor, Manager};
+
+/// Who makes a revision, and what for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Authored<'a> {
+    pub(super) way: Way,
+    pub(super) actor: &'a Actor,
+    /// In the author's words.
+    pub(super) message: &'a str,
+}
 
 // === impl Manager ===
 
@@ -17,10 +26,10 @@ impl Manager {
     pub(super) async fn commit(
         &self,
         proposal: &Proposal,
-        actor: &Actor,
-        message: &str,
+        Authored { way, actor, message }: Authored<'_>,
         pending: Option<&Pending>,
     ) -> Result<u64, ApplyError> {
+        let reach = |step| self.config().fault_points.reach(FaultPoint::Commit(way, step));
         let before = self.current();
         // Cannot fail: every key is a string.
         let text = serde_json::to_string(&proposal.document).unwrap_or_default();
@@ -38,6 +47,7 @@ impl Manager {
             document: &text,
             priced: &before.repriced(&proposal.document),
             settings: &[(verify::SETTING, pending.as_deref())],
+            before_commit: Probe(Some(&|| reach(CommitStep::InTransaction))),
             consumed: &proposal.consumed.iter().map(StagedItem::key).collect::<Vec<_>>(),
             audit: &AuditEntry {
                 at: summary.applied_at,
@@ -49,20 +59,19 @@ impl Manager {
         };
         let (digest, document, intents) = (&summary.digest, &proposal.document, self.intents());
         let projection = Projection { revision: summary.number, digest, document, intents };
-        let points = &self.config().fault_points;
-        let prepared = Prepared::write(self.generated(projection))?;
-        points.reach(FaultPoint::ApplyWritten);
+        let prepared = Prepared::write(self.generated(projection), || reach(CommitStep::HalfWritten))?;
+        reach(CommitStep::Written);
         if let Err(error) = self.store().revisions().commit(&new).await {
             prepared.discard();
             return Err(error.into());
         }
-        points.reach(FaultPoint::ApplyCommitted);
+        reach(CommitStep::Committed);
         self.set_current(before.after(proposal.document.clone(), &new));
         tracing::info!(revision = summary.number, author = actor.name(), "revision committed");
-        if let Err(error) = prepared.put_in_place() {
+        if let Err(error) = prepared.put_in_place(|| reach(CommitStep::HalfPlaced)) {
             tracing::warn!(%error, "not all generated files could be put in place; the next start rewrites them");
         }
-        points.reach(FaultPoint::ApplyPlaced);
+        reach(CommitStep::Placed);
         Ok(summary.number)
     }
 }

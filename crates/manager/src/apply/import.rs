@@ -1,8 +1,9 @@
 use spec::{Document, Format};
 
 use super::projection::{self, Intents, Projection};
-use super::{ApplyError, Artifact, Proposal};
+use super::{ApplyError, Artifact, Authored, Proposal};
 use crate::current::Current;
+use crate::fault_points::Way;
 use crate::{Actor, Manager};
 
 /// `config.json` of a home without a store cannot be taken over.
@@ -23,6 +24,7 @@ impl Manager {
         if revision == 0 {
             return self.import().await.map_err(|reason| ImportError { reason });
         }
+        self.expected_artifacts().iter().for_each(Artifact::clear);
         let config = self.config().home.config();
         let is_edited = |artifact: &Artifact| artifact.path == config && config.exists() && !artifact.stands();
         let was_edited = self.expected_artifacts().iter().any(is_edited);
@@ -69,7 +71,8 @@ impl Manager {
             kept.map_err(|error| error.to_string())?;
         }
         let proposal = Proposal::back_to(&self.current(), document);
-        let revision = self.commit(&proposal, &Actor::import(), "", None).await.map_err(|error| error.to_string())?;
+        let authored = Authored { way: Way::Apply, actor: &Actor::import(), message: "" };
+        let revision = self.commit(&proposal, authored, None).await.map_err(|error| error.to_string())?;
         tracing::info!(revision, "config.json was imported");
         Ok(())
     }

@@ -6,6 +6,7 @@ use spec::{Change, Document, Fault, Format, ItemId, Warning};
 
 use super::{Applied, ApplyError, ApplyRequest, OutdatedItem, Source, Step, StepAction, plan, references};
 use crate::current::Current;
+use crate::fault_points::FaultPoint;
 use crate::staged::{Selection, StagedItem};
 use crate::{Manager, compiler};
 
@@ -52,10 +53,12 @@ impl Manager {
             Source::Document { text, format, base_dir } => {
                 let mut document = self.read_document(text, *format, base_dir.as_deref())?;
                 self.take_in(&mut document, &current.document, request.dry_run)?;
+                self.config().fault_points.reach(FaultPoint::ApplyValidated);
                 self.compare(&current, document, Vec::new())
             }
             Source::Staged { selection, overwrite } => {
                 let (document, consumed) = self.with_staged(&current, selection, *overwrite).await?;
+                self.config().fault_points.reach(FaultPoint::ApplyValidated);
                 self.compare(&current, document, consumed)
             }
             Source::Revision(number) => {

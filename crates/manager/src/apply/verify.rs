@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use spec::{Change, ChangeKind, Document, Format, ItemKind};
 
-use super::{ApplyError, ApplyRequest, Proposal};
+use super::{ApplyError, ApplyRequest, Authored, Proposal};
 use crate::current::Current;
+use crate::fault_points::{CommitStep, FaultPoint, Way};
 use crate::jobs::{Job, JobState};
 use crate::status::{ModelStatus, ReplicaState};
 use crate::{Actor, Manager};
@@ -160,14 +161,18 @@ impl Manager {
     async fn verify(self, job: &str, pending: &Pending, atomic: bool) {
         let failure = self.await_models(pending, atomic).await;
         let outcome = self.models_named(&pending.models);
+        let points = &self.config().fault_points;
         let state = match (&failure, atomic) {
             (None, true) => {
+                points.reach(FaultPoint::Verified);
                 self.forget_pending().await;
+                points.reach(FaultPoint::VerifiedNoted);
                 JobState::Succeeded
             }
             (None, false) => JobState::Succeeded,
             (Some(_), false) => JobState::Failed,
             (Some(_), true) => {
+                points.reach(FaultPoint::RollBackDecided);
                 self.roll_back(pending.previous).await;
                 JobState::RolledBack
             }
@@ -215,6 +220,7 @@ impl Manager {
         if let Err(behind) = self.publish_and_wait().await {
             tracing::warn!(%behind, "rolled back");
         }
+        self.config().fault_points.reach(FaultPoint::Commit(Way::RollBack, CommitStep::Published));
         self.inner().nudge.notify_one();
     }
 
@@ -226,7 +232,8 @@ impl Manager {
             None => Document::default(),
         };
         let proposal = Proposal::back_to(&self.current(), document);
-        self.commit(&proposal, &Actor::rollback(), &message, None).await.map(drop)
+        let authored = Authored { way: Way::RollBack, actor: &Actor::rollback(), message: &message };
+        self.commit(&proposal, authored, None).await.map(drop)
     }
 
     async fn forget_pending(&self) {
