@@ -5,12 +5,13 @@ import hashlib
 import http.client
 import json
 import sqlite3
+import subprocess
 import threading
 import time
 
-from machine import cores
+from machine import cores, free_port
 from peers import Enginehouse, engine
-from programs import Programs
+from programs import TARGET, Programs, listens
 from tables import describe_machine, middle, table
 
 MODEL = """
@@ -44,6 +45,7 @@ def main():
     parser.add_argument("--models", type=int, default=1_000, help="models (1,000)")
     parser.add_argument("--keys", type=int, default=10_000, help="virtual keys (10,000)")
     parser.add_argument("--applies", type=int, default=20, help="applies that are timed (20)")
+    parser.add_argument("--streams", type=int, default=500, help="streams at once, after the requests; 0 leaves them out (500)")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and home")
     arguments = parser.parse_args()
     describe_machine()
@@ -68,11 +70,21 @@ def main():
         millis = sorted(row[0] / 1000 for row in swaps)
         spans = lambda values: [f"{middle(values):.2f}", f"{values[int(0.99 * (len(values) - 1))]:.2f}", f"{values[-1]:.2f}"]
         print(f"{arguments.models} models, {arguments.keys} keys, {len(swaps)} snapshots in {arguments.applies} applies\n")
-        table(["ms", "p50", "p99", "worst"], [
+        rows = [
             ["gateway: from a snapshot to serving from it", *spans(millis)],
             ["a request meanwhile", *spans(moved)],
             ["a request while nothing changes", *spans(still)],
-        ])
+        ]
+        if arguments.streams:
+            # The one model that is asked leads to an engine that streams; the others stay as they are.
+            source = stream_source(programs, load)
+            document = document.replace(f":{port}/v1", f":{source}/v1")
+            house.apply(state(1))
+            quiet = streamed(house, load, arguments.streams, lambda: None)
+            busy = streamed(house, load, arguments.streams, lambda: [timed_apply(house, state(2 + n)) for n in range(arguments.applies)])
+            rows.append([f"a chunk's way meanwhile, {arguments.streams} streams", *busy])
+            rows.append(["a chunk's way while nothing changes", *quiet])
+        table(["ms", "p50", "p99", "worst"], rows)
 
 
 def add_keys(house, count):
@@ -85,6 +97,29 @@ def add_keys(house, count):
             row = {**first, "id": digest[:12], "hash": digest, "alias": f"key-{at}"}
             places = ", ".join("?" * len(columns))
             database.execute(f"INSERT INTO keys ({', '.join(columns)}) VALUES ({places})", [row[name] for name in columns])
+
+
+def stream_source(programs, core):
+    """Port of an engine that sends each stream a chunk every 100 ms, for 20 s."""
+    port = free_port()
+    argv = [TARGET / "bench-load", "engine", "--port", port, "--chunks", 200, "--every-ms", 100]
+    programs.start("streams", core, argv, listens(port))
+    return port
+
+
+def streamed(house, core, count, work):
+    """Milliseconds from the engine to the client of the chunks of `count` streams that run during `work`."""
+    argv = ["taskset", "-c", core, str(TARGET / "bench-load"), "streams", "--address", f"127.0.0.1:{house.port}",
+            "--key", house.key, "--streams", str(count), "--over-ms", "1000"]
+    clients = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    time.sleep(3)
+    work()
+    if clients.poll() is not None:
+        raise SystemExit("the streams ended before the applies did: take fewer applies")
+    report = json.loads(clients.communicate()[0])
+    if report["failed"]:
+        raise SystemExit(f"{report['failed']} of {count} streams failed: {report['fault']}")
+    return [f"{report['way'][which] / 1000:.2f}" for which in ("p50", "p99", "max")]
 
 
 def timed_apply(house, document):

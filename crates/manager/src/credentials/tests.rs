@@ -108,6 +108,10 @@ async fn a_projection_and_its_key_rebuild_the_service_and_without_the_key_the_re
     assert_eq!(presented(&keyless), None, "it is not used");
     let row = &keyless.owner().get("/api/v1/credentials").await.ok()[0];
     assert!(row["fault"].as_str().unwrap().contains("is sealed with the key"), "{row}");
+    // Forgetting keys would lose it for good.
+    let refused = keyless.owner().post("/api/v1/credentials/reseal", &json!({ "forget": true })).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
+    assert!(refused.text.contains("my-openai") && refused.text.contains("would be lost"), "{}", refused.text);
     // Given anew, it is used again.
     let set = json!({ "secret": PLAIN });
     keyless.owner().put("/api/v1/credentials/my-openai", &set).await.ok();

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use crate::current::Current;
 use crate::testing::TestApp;
 use crate::testing::engine::{Behaviour, document};
 
@@ -57,5 +58,14 @@ async fn an_engine_that_does_not_run_is_shown() {
     app.apply(&document(Behaviour::Healthy, "")).await;
     app.replica(|replica| replica["state"] == "ready").await;
     assert_eq!(drift(&app).await, [] as [Value; 0]);
+
+    // As if another definition applied, and nobody had acted on that yet.
+    let applied = app.manager.current();
+    let mut other = applied.document.clone();
+    other.models[0].deployments[0].engine.as_mut().unwrap().args.push("--other".to_owned());
+    app.manager.set_current(Current::tentative(other));
+    let found = app.manager.drift();
+    app.manager.set_current(Current::clone(&applied));
+    assert!(found[0].message.ends_with("runs from another definition"), "{found:?}");
     app.end(true).await;
 }

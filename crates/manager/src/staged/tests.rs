@@ -213,7 +213,8 @@ async fn a_revision_is_compared_applied_again_and_staged() {
 
     let staged = app.owner().post("/api/v1/revisions/1/stage", &json!({})).await.ok();
     assert_eq!((&staged[0]["name"], &staged[0]["data"]["price"]["input"]), (&json!("a"), &json!(1.0)));
-    app.owner().post("/api/v1/revisions/1/stage", &json!({})).await.problem(409);
+    let taken = app.owner().post("/api/v1/revisions/1/stage", &json!({})).await.problem(409);
+    assert_eq!(taken["errors"][0]["path"], "model a", "{taken}");
     let plan = app.owner().post("/api/v1/plan", &json!({ "revision": 1 })).await.ok();
     assert_eq!(plan["items"].as_array().unwrap().len(), 1);
     let moved = json!({ "seen_revision": 1 });

@@ -24,6 +24,7 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
     let edited = json!({ "name": "org/tiny", "type": "chat", "deployments": [endpoint] });
     vec![
         ("apply", By::Owner, "/api/v1/apply", document),
+        ("set_edit_lock", By::Owner, "/api/v1/lock", json!({ "locked": true, "reason": "kept elsewhere" })),
         ("set_edit_lock", By::Owner, "/api/v1/lock", json!({ "locked": false })),
         ("stage_deletion", By::Owner, "/api/v1/staged/model/org%2Ftiny", json!({})),
         ("apply_staged", By::Owner, "/api/v1/staged/apply", json!({ "all": true })),
