@@ -11,9 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use store::{CopyPart, CopyRow, Dump, LoggedEvent, LogsFilter, Store};
+use store::{CopyPart, CopyRow, Dump, Location, LoggedEvent, LogsFilter, Store};
 use support::{Engine, Finished, Http, Planes, Program, Server, ServerOptions, Signal, document, eventually, until};
 use tempfile::TempDir;
+
+#[path = "backup/postgres.rs"]
+mod postgres;
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -206,9 +209,9 @@ async fn encrypted_it_shows_nothing_and_opens_only_with_its_passphrase_and_whole
     assert_eq!(events(&target).await, events(&server.home()).await);
 }
 
-/// All rows of every table of a home on which nothing runs.
-async fn rows(home: &Path) -> Vec<(String, Vec<CopyRow>)> {
-    let mut dump = Dump::begin(home).await.unwrap();
+/// All rows of every table of a store that nothing changes.
+async fn rows(store: &Location) -> Vec<(String, Vec<CopyRow>)> {
+    let mut dump = Dump::begin(store).await.unwrap();
     let mut all = Vec::new();
     for part in CopyPart::ALL {
         for table in dump.tables(part).await.unwrap() {
@@ -226,7 +229,7 @@ async fn every_row_of_every_table_comes_back() {
     server.cli(&["config", "stage", "model/tiny", "--set", "price.input=3"]).ok();
     server.cli(&["team", "create", "blue"]).ok();
     server.cli(&["token", "create", "ci", "--role", "viewer"]).ok();
-    let before = rows(&server.home()).await;
+    let before = rows(&Location::Home(server.home())).await;
     for table in ["revisions", "staged", "keys", "teams", "accounts", "tokens", "settings", "audit", "events"] {
         let rows = before.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| rows.len());
         assert!(rows > 0, "{table} is empty: this test shows nothing of it");
@@ -235,7 +238,7 @@ async fn every_row_of_every_table_comes_back() {
     server.cli(&["backup", "create", "-o", text(&file)]).ok();
     command(&program, &target, &["restore", text(&file)]).ok();
     // Where the gateway's books are drained to is another matter: the spool is, and left behind.
-    let kept = before.iter().zip(rows(&target).await).filter(|((table, _), _)| table != "positions");
+    let kept = before.iter().zip(rows(&Location::Home(target)).await).filter(|((table, _), _)| table != "positions");
     for ((table, before), (_, after)) in kept {
         assert_eq!(*before, after, "{table}");
     }

@@ -1,30 +1,43 @@
-//! Everything of a home in one file, and back. Works on the files of the home, beside a running service and without one:
-//! a backup holds every secret, so it is made on the machine and does not go through the admin API.
+//! Everything of a home in one file, and back. Works on the files of the home and on its database, beside a running service
+//! and without one: a backup holds every secret, so it is made on the machine and does not go through the admin API. What it
+//! holds knows no database, so that one of SQLite can be restored into PostgreSQL, and the other way round.
 //!
 //! **What it holds** is the home as it was when its first byte was read, and nothing is torn: the spool of the gateway is
 //! copied first, then the books, then the rest, each as it was at one moment. What was drained while the spool was copied is
 //! in the books, and what is in both counts once, because events are known by their sequence.
+//!
+//! **A restore into PostgreSQL** is a restore into SQLite beside the home, whose tables then go over in one transaction. The
+//! home takes its place before that commits, with a mark in a file (`restoring`); the transaction puts the same mark into the
+//! database. So whoever finds that file can tell whether all is there or nothing is: [`settle`] is what every start asks.
 //!
 //! **A restored home** has a new gateway: the copied spool is drained into the books and left behind. So no sequence that
 //! the books know is ever given away again, however much went on after the backup. Requests that ran are `interrupted`.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use archive::Name;
 use serde::{Deserialize, Serialize};
-use store::{CopyPart, LoadError, TableShape};
+use store::{CopyPart, LoadError, Location, PostgresUrl, TableShape};
 
 use crate::HomeError;
 
 mod create;
 mod fill;
+mod mark;
+mod place;
+mod progress;
 mod restore;
+mod transfer;
 
 pub use archive::{Manifest, Passphrase, UnfitPassphrase, is_sealed};
-pub use create::create;
+pub use create::Create;
+pub use mark::Unfinished;
+pub use progress::{Doing, Progress, Step};
 pub use restore::{Restore, Restored, verify};
+
+pub(crate) use mark::settle;
 
 /// Files of the home that a backup holds; all others are made anew or are of no use elsewhere.
 const FILES: [&str; 3] = ["config.json", "secret.key", "master.key"];
@@ -84,6 +97,15 @@ pub enum BackupError {
     /// There is something already where it is to be restored to.
     #[error("{0} is not empty; restore to another home, or set this one aside with --force")]
     NotEmpty(PathBuf),
+    /// A restore that was cut off had done all but its last step.
+    #[error("the restore into {0} that was cut off had done everything but its last step, which is done now: start it")]
+    WasWhole(PathBuf),
+    /// The database did not say what became of the last step.
+    #[error(
+        "the database went away while it was made to last ({0}). Once it is back, start Enginehouse: it says whether all \
+         is there, and if not, run the restore again"
+    )]
+    Doubtful(store::Error),
     /// The disk refused.
     #[error("cannot {action} {}: {error}", path.display())]
     Io {
@@ -115,6 +137,11 @@ impl From<archive::UnfitName> for BackupError {
 #[derive(Serialize, Deserialize)]
 struct Head {
     table: TableShape,
+}
+
+/// Where the store of a home is.
+fn location(home: &Path, database: Option<PostgresUrl>) -> Location {
+    database.map_or_else(|| Location::Home(home.to_owned()), Location::Postgres)
 }
 
 /// The name of a part with rows.

@@ -28,6 +28,10 @@ pub(crate) enum FaultPoint {
     StageKept,
     /// Edits were given up, and nobody was told.
     Discarded,
+    /// A restored home is in its place, and its database is empty.
+    RestorePlaced,
+    /// A restored home and its database are there, and nobody was told.
+    RestoreFilled,
 }
 
 /// What a revision is committed for.
@@ -89,6 +93,8 @@ impl fmt::Display for FaultPoint {
             Self::StageChecked => "stage-checked",
             Self::StageKept => "stage-kept",
             Self::Discarded => "discarded",
+            Self::RestorePlaced => "restore-placed",
+            Self::RestoreFilled => "restore-filled",
         })
     }
 }

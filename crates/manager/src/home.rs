@@ -62,6 +62,11 @@ impl Home {
         Ok(home)
     }
 
+    /// One that is there already, without a look at it.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.0
@@ -154,6 +159,11 @@ impl Home {
             LockError::Io(cause) => HomeError::Io { path, cause },
             LockError::Held { holder, pid } => HomeError::InUse { home: self.0.clone(), holder, pid },
         })
+    }
+
+    /// There while a restore fills the database of this home; see [`crate::backup`].
+    pub(crate) fn restoring(&self) -> PathBuf {
+        self.0.join("restoring")
     }
 
     /// Binds [`control_socket`](Self::control_socket) for the owner only. Call it with the lock held: a socket

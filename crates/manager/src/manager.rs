@@ -29,7 +29,9 @@ use crate::sessions::SessionTable;
 use crate::teams::TeamTable;
 use crate::tokens::TokenTable;
 use crate::vault::Vault;
-use crate::{AdminPasswordError, HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, master_key};
+use crate::{
+    AdminPasswordError, HomeError, ImportError, ManagerConfig, MasterKeyError, StoreHealth, backup, master_key,
+};
 
 mod reread;
 mod run;
@@ -66,6 +68,9 @@ pub enum OpenError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A restore into it was cut off.
+    #[error(transparent)]
+    Unfinished(#[from] backup::Unfinished),
     /// There is no usable master key.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
@@ -134,6 +139,7 @@ impl Manager {
         let lock = config.home.lock(holder)?;
         let vault = Vault::open(config.home.secret_key(), config.secret_keys.take())?;
         config.env = config.env.clone().with_vault(vault);
+        backup::settle(&config.home, config.database.as_ref()).await?;
         let store = Store::open_at(&config.location()).await?;
         let passwords = Passwords::new(config.rng.clone());
         // First: where it refuses, nothing has been made that could not be shown.

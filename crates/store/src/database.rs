@@ -18,9 +18,10 @@ mod value;
 use postgres::Postgres;
 use sqlite::Sqlite;
 
+pub(crate) use migrate::failure;
 pub(crate) use part::Part;
 pub use postgres::Look;
-pub(crate) use postgres::Transaction;
+pub(crate) use postgres::{Transaction, claim};
 pub(crate) use row::Row;
 pub(crate) use statement::Statement;
 pub(crate) use value::{Value, args};

@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use ambient::{Clock, Rng};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use manager::backup::{self, Manifest, Passphrase};
+use manager::PostgresUrl;
+use manager::backup::{self, Create, Manifest, Passphrase};
 
 use super::restore::RestoreArgs;
 use crate::cli::Globals;
 use crate::home::Home;
-use crate::{logging, output, secret_env};
+use crate::{database, logging, output, secret_env};
 
+mod progress;
 mod show;
 
+pub(super) use progress::told;
 pub(super) use show::print;
 
 const EXAMPLES: &str = "\
@@ -24,7 +27,10 @@ Examples:
   enginehouse restore /backups/monday.backup --passphrase-file /root/backup.pass
 
 A backup is one file with everything: revisions, keys, books, secrets. It can be made while the service runs. It is made and
-restored on the machine itself: with --server it does not work.";
+restored on the machine itself: with --server it does not work.
+
+What it holds knows no database: it is read from and restored into the PostgreSQL that ENGINEHOUSE_DATABASE_URL names, or
+the files of the home where that is not set. So a backup also moves a home from the one to the other.";
 
 /// Verbs of `backup`.
 #[derive(Debug, Args)]
@@ -86,7 +92,8 @@ pub(crate) fn run(globals: &Globals, args: BackupArgs) -> anyhow::Result<()> {
     match args.verb {
         Verb::Create(args) => {
             logging::start(globals, "warn")?;
-            super::one_thread()?.block_on(create(&on_this_machine(globals)?, args))
+            let (home, database) = on_this_machine(globals)?;
+            super::one_thread()?.block_on(create(&home, database, args))
         }
         Verb::Verify(args) => {
             logging::start(globals, "warn")?;
@@ -97,22 +104,17 @@ pub(crate) fn run(globals: &Globals, args: BackupArgs) -> anyhow::Result<()> {
     }
 }
 
-/// The home; a server elsewhere has no part in this.
-pub(super) fn on_this_machine(globals: &Globals) -> anyhow::Result<Home> {
+/// The home, and the database that has its store, if it does not have that itself; a server elsewhere has no part in this.
+pub(super) fn on_this_machine(globals: &Globals) -> anyhow::Result<(Home, Option<PostgresUrl>)> {
     if globals.server.is_some() {
         bail!("backups hold every secret and do not go over the network: run this on the machine of the server");
     }
-    if secret_env::read("ENGINEHOUSE_DATABASE_URL")?.is_some() {
-        bail!("{POSTGRES}");
-    }
-    Home::resolve(globals)
+    let home = Home::resolve(globals)?;
+    let database = database::from_environment(&home)?;
+    Ok((home, database))
 }
 
-const POSTGRES: &str = "\
-the store is in PostgreSQL (ENGINEHOUSE_DATABASE_URL), and backups of this version hold stores in SQLite only: pack the stopped \
-home with `tar`, and the schemas enginehouse and enginehouse_ledger with `pg_dump`";
-
-async fn create(home: &Home, args: CreateArgs) -> anyhow::Result<()> {
+async fn create(home: &Home, database: Option<PostgresUrl>, args: CreateArgs) -> anyhow::Result<()> {
     if !home.exists() {
         bail!("there is no home at {}: name it with --home", home.path().display());
     }
@@ -123,7 +125,7 @@ async fn create(home: &Home, args: CreateArgs) -> anyhow::Result<()> {
     let part = path.with_added_extension("part");
     let file = begin(&path, &part)?;
     home.act_as_owner()?;
-    let made = write(home, file, passphrase.as_ref(), &clock).await;
+    let made = write(home, database, file, passphrase.as_ref(), clock).await;
     let done = made.and_then(|manifest| {
         fs::rename(&part, &path).with_context(|| format!("cannot name it {}", path.display()))?;
         Ok(manifest)
@@ -156,13 +158,16 @@ fn begin(path: &Path, part: &Path) -> anyhow::Result<fs::File> {
 
 async fn write(
     home: &Home,
+    database: Option<PostgresUrl>,
     file: fs::File,
     passphrase: Option<&Passphrase>,
-    clock: &Clock,
+    clock: Clock,
 ) -> anyhow::Result<Manifest<backup::About>> {
     let home = manager::Home::create(home.path())?;
     let out = io::BufWriter::with_capacity(1 << 20, file);
-    let (mut out, manifest) = backup::create(&home, out, passphrase, clock, &Rng::system()).await?;
+    let progress = told();
+    let create = Create { home: &home, database, passphrase, clock, rng: Rng::system(), progress };
+    let (mut out, manifest) = create.run(out).await?;
     out.flush().and_then(|()| out.get_ref().sync_all()).context("cannot force the backup to the disk")?;
     Ok(manifest)
 }

@@ -6,35 +6,50 @@ use std::path::Path;
 use ambient::{Clock, Rng};
 use archive::{Manifest, Name, Passphrase, Writer};
 use serde::Serialize;
-use store::{CopyPart, CopyRow, Dump, TableShape};
+use store::{CopyPart, CopyRow, Dump, PostgresUrl, TableShape};
 
-use super::{About, AboutPart, BackupError, FILES, Head, MAX_FILE_BYTES, ROWS_BYTES, rows_name};
+use super::transfer::page;
+use super::{
+    About, AboutPart, BackupError, Doing, FILES, Head, MAX_FILE_BYTES, Progress, ROWS_BYTES, Step, location, rows_name,
+};
 use crate::Home;
 
-/// Rows that are read at once: those of the books are small, others can be large.
-const PAGE: [(CopyPart, u32); 2] = [(CopyPart::Ledger, 2_000), (CopyPart::Main, 50)];
+/// A backup that is to be made. Whether anything runs on the home does not matter.
+#[derive(Debug)]
+pub struct Create<'a> {
+    /// The home.
+    pub home: &'a Home,
+    /// The database that has its store; none where the home itself has.
+    pub database: Option<PostgresUrl>,
+    /// What to encrypt it with.
+    pub passphrase: Option<&'a Passphrase>,
+    /// Time of day.
+    pub clock: Clock,
+    /// Where keys come from.
+    pub rng: Rng,
+    /// Where it is told how far it is.
+    pub progress: Progress,
+}
 
-/// Writes a backup of `home` to `out`, encrypted if there is a passphrase. Whether anything runs on the home does not matter.
-pub async fn create<W: Write>(
-    home: &Home,
-    out: W,
-    passphrase: Option<&Passphrase>,
-    clock: &Clock,
-    rng: &Rng,
-) -> Result<(W, Manifest<About>), BackupError> {
-    let made_at = clock.now();
-    let mut writer = Writer::new(out, passphrase, rng, u64::try_from(made_at.as_secs()).unwrap_or(0))?;
-    // First: see the module.
-    let spool_files = add_spool(&mut writer, &home.spool())?;
-    let mut dump = Dump::begin(home.path()).await?;
-    let mut databases = BTreeMap::new();
-    for part in CopyPart::ALL {
-        databases.insert(part, add_part(&mut writer, &mut dump, part).await?);
+// === impl Create ===
+
+impl Create<'_> {
+    /// Writes it to `out`.
+    pub async fn run<W: Write>(self, out: W) -> Result<(W, Manifest<About>), BackupError> {
+        let made_at = self.clock.now();
+        let mut writer = Writer::new(out, self.passphrase, &self.rng, u64::try_from(made_at.as_secs()).unwrap_or(0))?;
+        // First: see the module.
+        let spool_files = add_spool(&mut writer, &self.home.spool())?;
+        let mut dump = Dump::begin(&location(self.home.path(), self.database)).await?;
+        let mut databases = BTreeMap::new();
+        for part in CopyPart::ALL {
+            databases.insert(part, add_part(&mut writer, &mut dump, part, &self.progress).await?);
+        }
+        let (revision, digest) = dump.revision().await?.unzip();
+        let files = add_files(&mut writer, self.home.path())?;
+        let (version, made_at) = (env!("CARGO_PKG_VERSION").to_owned(), made_at.to_string());
+        Ok(writer.finish(About { version, made_at, revision, digest, databases, spool_files, files })?)
     }
-    let (revision, digest) = dump.revision().await?.unzip();
-    let files = add_files(&mut writer, home.path())?;
-    let (version, made_at) = (env!("CARGO_PKG_VERSION").to_owned(), made_at.to_string());
-    Ok(writer.finish(About { version, made_at, revision, digest, databases, spool_files, files })?)
 }
 
 /// Adds the books of every gateway as they lie in its spool; how many files.
@@ -56,10 +71,15 @@ fn add_spool<W: Write>(writer: &mut Writer<W>, spool: &Path) -> Result<usize, Ba
     Ok(count)
 }
 
-async fn add_part<W: Write>(writer: &mut Writer<W>, dump: &mut Dump, part: CopyPart) -> Result<AboutPart, BackupError> {
+async fn add_part<W: Write>(
+    writer: &mut Writer<W>,
+    dump: &mut Dump,
+    part: CopyPart,
+    progress: &Progress,
+) -> Result<AboutPart, BackupError> {
     let mut about = AboutPart { migrations: dump.migrations(part).await?, tables: BTreeMap::new() };
     for table in dump.tables(part).await? {
-        let rows = add_table(writer, dump, part, &table).await?;
+        let rows = add_table(writer, dump, part, &table, progress).await?;
         about.tables.insert(table.name, rows);
     }
     Ok(about)
@@ -71,12 +91,12 @@ async fn add_table<W: Write>(
     dump: &mut Dump,
     part: CopyPart,
     table: &TableShape,
+    progress: &Progress,
 ) -> Result<u64, BackupError> {
-    let page = PAGE.iter().find(|(of, _)| *of == part).map_or(1, |(_, page)| *page);
     let (mut last, mut count, mut number): (Option<CopyRow>, u64, u32) = (None, 0, 0);
     let mut text = Vec::new();
     loop {
-        let mut rows = dump.rows(part, table, last.as_ref(), page).await?;
+        let mut rows = dump.rows(part, table, last.as_ref(), page(part)).await?;
         for row in &rows {
             if text.is_empty() {
                 line(&mut text, &Head { table: table.clone() });
@@ -88,7 +108,9 @@ async fn add_table<W: Write>(
                 text.clear();
             }
         }
+        let before = count;
         count += rows.len() as u64;
+        progress.tell(&Step { doing: Doing::Saving, part, table: &table.name, before, rows: count, of: None });
         match rows.pop() {
             Some(row) => last = Some(row),
             None if text.is_empty() => return Ok(count),

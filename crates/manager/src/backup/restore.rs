@@ -1,6 +1,6 @@
-use std::fs::{self, DirBuilder, File};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,13 +8,17 @@ use ambient::{Clock, Rng};
 use archive::{Manifest, Passphrase};
 use ledger::drain::Drain;
 use ledger::{Books, Options};
-use store::{CopyPart, Load, Store};
+use store::{CopyPart, Load, Location, PostgresUrl, Store};
 use tokio::sync::mpsc;
 
 use super::fill::{Batch, Fill, WAITING};
-use super::{About, BackupError};
-use crate::Home;
+use super::mark::{self, Outcome};
+use super::place::Scratch;
+use super::transfer::transfer;
+use super::{About, BackupError, Doing, Progress, Step};
+use crate::fault_points::FaultPoint;
 use crate::home::{Holder, HomeLock};
+use crate::{FaultPoints, Home};
 
 /// A table that is not restored: how far spools were drained that no longer are.
 const LEFT_OUT: (CopyPart, &str) = (CopyPart::Ledger, "positions");
@@ -28,12 +32,18 @@ pub struct Restore<'a> {
     pub passphrase: Option<Arc<Passphrase>>,
     /// The home: absent or empty.
     pub home: &'a Path,
-    /// Whether a home that is not empty is set aside, under another name.
+    /// The database that the store is restored into; none restores it into the home.
+    pub database: Option<PostgresUrl>,
+    /// Whether a home or a database that is not empty is set aside, under another name.
     pub set_aside: bool,
     /// Time of day.
     pub clock: Clock,
     /// Where names come from.
     pub rng: Rng,
+    /// Where it is told how far it is.
+    pub progress: Progress,
+    /// Where a test lets the process die.
+    pub fault_points: FaultPoints,
 }
 
 /// What was restored.
@@ -45,10 +55,9 @@ pub struct Restored {
     pub interrupted: usize,
     /// Where what was there before is now.
     pub set_aside: Option<PathBuf>,
+    /// What schemas of the database are called now that were there before.
+    pub schemas: Vec<String>,
 }
-
-/// A folder that goes unless it is kept.
-struct Scratch(Option<PathBuf>);
 
 /// Reads a backup to its end; what it holds, if every byte is as it was written.
 pub fn verify(file: &Path, passphrase: Option<&Passphrase>) -> Result<Manifest<About>, BackupError> {
@@ -63,34 +72,90 @@ impl Restore<'_> {
     /// only what is complete takes the home's place.
     pub async fn run(self) -> Result<Restored, BackupError> {
         let manifest = verify(self.file, self.passphrase.as_deref())?;
-        let _lock = self.check_target()?;
+        let aside = self.aside().await?;
+        let _lock = self.check_target(aside.is_some())?;
+        let load = match &self.database {
+            Some(url) => Some((url, self.begin_load(url).await?)),
+            None => None,
+        };
         let scratch = Scratch::beside(self.home, &self.rng)?;
         Home::create(scratch.path())?;
         self.unpack(scratch.path(), &manifest).await?;
         let interrupted = self.settle_books(scratch.path()).await?;
-        let set_aside = self.put_in_place(scratch)?;
-        Ok(Restored { manifest, interrupted, set_aside })
+        let (set_aside, schemas) = match load {
+            None => (scratch.put_in_place(self.home, aside.as_deref())?.set_aside, Vec::new()),
+            Some((url, load)) => self.fill(url, load, scratch, aside.as_deref()).await?,
+        };
+        Ok(Restored { manifest, interrupted, set_aside, schemas })
+    }
+
+    /// What a home is called that is in the way; none if there must be none. What a restore that was cut off has left is no
+    /// home, but kept all the same: it may have been meant for another database.
+    async fn aside(&self) -> Result<Option<String>, BackupError> {
+        let is_left = match mark::look(&Home::at(self.home), self.database.as_ref()).await? {
+            Outcome::None => false,
+            Outcome::Whole => return Err(BackupError::WasWhole(self.home.to_owned())),
+            Outcome::Nothing => true,
+        };
+        Ok((self.set_aside || is_left).then(|| format!("before-restore-{}", self.clock.now().as_secs())))
     }
 
     /// Looks whether the home can be taken; keeps others away from one that is set aside.
-    fn check_target(&self) -> Result<Option<HomeLock>, BackupError> {
+    fn check_target(&self, sets_aside: bool) -> Result<Option<HomeLock>, BackupError> {
         let is_empty = match fs::read_dir(self.home) {
             Ok(mut entries) => entries.next().is_none(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(BackupError::io("list", self.home)(error)),
         };
-        match (is_empty, self.set_aside) {
+        match (is_empty, sets_aside) {
             (true, _) => Ok(None),
             (false, false) => Err(BackupError::NotEmpty(self.home.to_owned())),
             (false, true) => Ok(Some(Home::create(self.home)?.lock(Holder::Command)?)),
         }
     }
 
+    /// Sees whether the database can be taken, before anything else takes its time; keeps other managers away from it.
+    async fn begin_load(&self, url: &PostgresUrl) -> Result<Load, BackupError> {
+        let aside = format!("before_restore_{}", self.clock.now().as_secs());
+        let aside = self.set_aside.then_some(aside.as_str());
+        Ok(Load::begin(&Location::Postgres(url.clone()), CopyPart::newest, aside).await?)
+    }
+
+    /// Puts what was unpacked into the database and the home into its place; where what was there before is now, and the
+    /// schemas of the database that were there before.
+    async fn fill(
+        &self,
+        url: &PostgresUrl,
+        mut load: Load,
+        scratch: Scratch,
+        aside: Option<&str>,
+    ) -> Result<(Option<PathBuf>, Vec<String>), BackupError> {
+        transfer(scratch.path(), &mut load, &self.progress).await?;
+        let (mark, schemas) = (hex::encode(self.rng.bytes::<16>()), load.set_aside().to_vec());
+        mark::write(scratch.path(), &mark).map_err(BackupError::io("write to", scratch.path()))?;
+        let placed = scratch.put_in_place(self.home, aside)?;
+        self.fault_points.reach(FaultPoint::RestorePlaced);
+        if let Err(error) = load.finish(&mark).await {
+            match url.has_mark(&mark).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    placed.undo(&self.rng);
+                    return Err(error.into());
+                }
+                Err(error) => return Err(BackupError::Doubtful(error)),
+            }
+        }
+        self.fault_points.reach(FaultPoint::RestoreFilled);
+        mark::remove(&Home::at(self.home), url).await;
+        Ok((placed.set_aside, schemas))
+    }
+
     /// Fills the folder `into`; the file must still be the one that was read before.
     async fn unpack(&self, into: &Path, expected: &Manifest<About>) -> Result<(), BackupError> {
         let versions =
             |part| expected.about.databases.get(&part).map_or_else(Vec::new, |about| about.migrations.clone());
-        let mut load = Load::begin(into, versions).await?;
+        let mut load = Load::begin(&Location::Home(into.to_owned()), versions, None).await?;
+        let mut done = BTreeMap::<(CopyPart, String), u64>::new();
         let (sender, mut receiver) = mpsc::channel(WAITING);
         let input = File::open(self.file).map_err(BackupError::io("open", self.file))?;
         let (fill, passphrase) = (Fill { home: into.to_owned(), rows: sender }, self.passphrase.clone());
@@ -101,13 +166,20 @@ impl Restore<'_> {
         while let Some(Batch { part, table, rows }) = receiver.recv().await {
             if (part, table.name.as_str()) != LEFT_OUT {
                 load.insert(part, &table, &rows).await?;
+                let of = expected.about.databases.get(&part).and_then(|about| about.tables.get(&table.name));
+                let count = done.entry((part, table.name.clone())).or_default();
+                let before = *count;
+                *count += rows.len() as u64;
+                let step =
+                    Step { doing: Doing::Unpacking, part, table: &table.name, before, rows: *count, of: of.copied() };
+                self.progress.tell(&step);
             }
         }
         let read = reading.await.map_err(|error| BackupError::Books(error.to_string()))??;
         if read != *expected {
             return Err(archive::Error::Damaged("it was changed while it was read".to_owned()).into());
         }
-        Ok(load.finish().await?)
+        Ok(load.finish("").await?)
     }
 
     /// Takes what the spools hold into the books, and leaves them behind; how many requests were running.
@@ -136,70 +208,4 @@ impl Restore<'_> {
         drop(books);
         Ok(recovered.interrupted)
     }
-
-    fn put_in_place(&self, scratch: Scratch) -> Result<Option<PathBuf>, BackupError> {
-        let path = scratch.path().to_owned();
-        sync_folder(&path).map_err(BackupError::io("force to the disk", &path))?;
-        let set_aside = match fs::rename(&path, self.home) {
-            // An empty folder is replaced.
-            Ok(()) => None,
-            Err(_) if self.set_aside && self.home.is_dir() => {
-                let aside = beside(self.home, &format!("before-restore-{}", self.clock.now().as_secs()));
-                fs::rename(self.home, &aside).map_err(BackupError::io("set aside", self.home))?;
-                if let Err(error) = fs::rename(&path, self.home) {
-                    // Back to where it was.
-                    let _ = fs::rename(&aside, self.home);
-                    return Err(BackupError::io("make", self.home)(error));
-                }
-                Some(aside)
-            }
-            Err(error) => return Err(BackupError::io("make", self.home)(error)),
-        };
-        scratch.keep();
-        let parent = self.home.parent().unwrap_or(self.home);
-        sync_folder(parent).map_err(BackupError::io("force to the disk", parent))?;
-        Ok(set_aside)
-    }
-}
-
-// === impl Scratch ===
-
-impl Scratch {
-    /// A folder beside `home`, on the same disk, for its owner only.
-    fn beside(home: &Path, rng: &Rng) -> Result<Self, BackupError> {
-        let path = beside(home, &format!("restore-{}", hex::encode(rng.bytes::<4>())));
-        let parent = path.parent().unwrap_or(&path);
-        fs::create_dir_all(parent).map_err(BackupError::io("make", parent))?;
-        DirBuilder::new().mode(0o700).create(&path).map_err(BackupError::io("make", &path))?;
-        Ok(Self(Some(path)))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.as_deref().unwrap_or(Path::new(""))
-    }
-
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0
-            && let Err(error) = fs::remove_dir_all(path)
-        {
-            tracing::warn!(path = %path.display(), %error, "what was unpacked of the backup is left there; remove it");
-        }
-    }
-}
-
-/// `<home>.<word>`.
-fn beside(home: &Path, word: &str) -> PathBuf {
-    let mut name = home.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{word}"));
-    home.with_file_name(name)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }

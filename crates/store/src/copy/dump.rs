@@ -1,49 +1,51 @@
-use std::path::Path;
-
-use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
-
-use super::{ColumnKind, ColumnShape, CopyPart, CopyRow, TableShape, quoted, value};
-use crate::{Error, Result};
+use super::{CopyPart, CopyRow, TableShape, postgres, sqlite};
+use crate::{Location, Result};
 
 /// Everything that is in a store, as it was at one moment: of the books first, then of the rest. Reads beside a server
 /// that writes, and changes nothing, not even the form of the tables.
 #[derive(Debug)]
-pub struct Dump {
-    ledger: SqliteConnection,
-    main: SqliteConnection,
+pub struct Dump(Source);
+
+#[derive(Debug)]
+enum Source {
+    Sqlite(Box<sqlite::Dump>),
+    Postgres(Box<postgres::Dump>),
 }
 
 // === impl Dump ===
 
 impl Dump {
-    /// Of the store in the folder `home`.
-    pub async fn begin(home: &Path) -> Result<Self> {
-        Ok(Self { ledger: begin(home, CopyPart::Ledger).await?, main: begin(home, CopyPart::Main).await? })
+    /// Of the store at `location`.
+    pub async fn begin(location: &Location) -> Result<Self> {
+        Ok(Self(match location {
+            Location::Home(home) => Source::Sqlite(Box::new(sqlite::Dump::begin(home).await?)),
+            Location::Postgres(url) => Source::Postgres(Box::new(Box::pin(postgres::Dump::begin(url)).await?)),
+        }))
     }
 
     /// Numbers of the migrations that made the tables of a part.
     pub async fn migrations(&mut self, part: CopyPart) -> Result<Vec<i64>> {
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
-            .fetch_all(self.of(part))
-            .await
-            .map_err(|error| fault(part, &error))
+        match &mut self.0 {
+            Source::Sqlite(dump) => dump.migrations(part).await,
+            Source::Postgres(dump) => Box::pin(dump.migrations(part)).await,
+        }
     }
 
     /// Number and digest of the revision that applies; none before the first.
     pub async fn revision(&mut self) -> Result<Option<(u64, String)>> {
-        let found = sqlx::query("SELECT number, digest FROM revisions ORDER BY number DESC LIMIT 1")
-            .fetch_optional(&mut self.main)
-            .await
-            .and_then(|row| row.map(|row| Ok((row.try_get::<i64, _>(0)?, row.try_get(1)?))).transpose());
-        let found = found.map_err(|error| fault(CopyPart::Main, &error))?;
-        Ok(found.map(|(number, digest)| (number.unsigned_abs(), digest)))
+        let found = match &mut self.0 {
+            Source::Sqlite(dump) => dump.revision().await,
+            Source::Postgres(dump) => Box::pin(dump.revision()).await,
+        };
+        Ok(found?.map(|(number, digest)| (number.unsigned_abs(), digest)))
     }
 
     /// The tables of a part, by name.
     pub async fn tables(&mut self, part: CopyPart) -> Result<Vec<TableShape>> {
-        tables(self.of(part)).await.map_err(|error| fault(part, &error))
+        match &mut self.0 {
+            Source::Sqlite(dump) => dump.tables(part).await,
+            Source::Postgres(dump) => Box::pin(dump.tables(part)).await,
+        }
     }
 
     /// Up to `most` rows of a table, in the order of its key, behind the row `after`.
@@ -54,84 +56,9 @@ impl Dump {
         after: Option<&CopyRow>,
         most: u32,
     ) -> Result<Vec<CopyRow>> {
-        rows(self.of(part), table, after, most).await.map_err(|error| fault(part, &error))
-    }
-
-    fn of(&mut self, part: CopyPart) -> &mut SqliteConnection {
-        match part {
-            CopyPart::Ledger => &mut self.ledger,
-            CopyPart::Main => &mut self.main,
+        match &mut self.0 {
+            Source::Sqlite(dump) => dump.rows(part, table, after, most).await,
+            Source::Postgres(dump) => Box::pin(dump.rows(part, table, after, most)).await,
         }
     }
-}
-
-async fn begin(home: &Path, part: CopyPart) -> Result<SqliteConnection> {
-    let begun = async {
-        let options = SqliteConnectOptions::new().filename(home.join(part.file())).read_only(true);
-        let mut connection = options.connect().await?;
-        sqlx::query("BEGIN").execute(&mut connection).await?;
-        // The moment is that of the first look.
-        sqlx::query("SELECT COUNT(*) FROM _sqlx_migrations").execute(&mut connection).await?;
-        Ok(connection)
-    };
-    begun.await.map_err(|error| fault(part, &error))
-}
-
-/// The tables of a part but for those of the database itself.
-pub(super) async fn tables(connection: &mut SqliteConnection) -> sqlx::Result<Vec<TableShape>> {
-    let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_sqlx\\_%' ESCAPE '\\'
-         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
-    let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut *connection).await?;
-    let mut tables = Vec::with_capacity(names.len());
-    for name in names {
-        let columns = sqlx::query("SELECT name, type, pk FROM pragma_table_info($1) ORDER BY cid")
-            .bind(&name)
-            .fetch_all(&mut *connection)
-            .await?;
-        tables.push(TableShape { columns: columns.iter().map(column).collect::<sqlx::Result<_>>()?, name });
-    }
-    Ok(tables)
-}
-
-fn column(row: &SqliteRow) -> sqlx::Result<ColumnShape> {
-    let declared: String = row.try_get("type")?;
-    let kind = match declared.to_ascii_uppercase().as_str() {
-        "BOOLEAN" => ColumnKind::Bool,
-        "TEXT" => ColumnKind::Text,
-        "BLOB" | "BYTEA" => ColumnKind::Bytes,
-        _ => ColumnKind::Int,
-    };
-    let key = u32::try_from(row.try_get::<i64, _>("pk")?).ok().filter(|place| *place > 0);
-    Ok(ColumnShape { name: row.try_get("name")?, kind, key })
-}
-
-async fn rows(
-    connection: &mut SqliteConnection,
-    table: &TableShape,
-    after: Option<&CopyRow>,
-    most: u32,
-) -> sqlx::Result<Vec<CopyRow>> {
-    let key = table.key();
-    let names = key.iter().map(|at| quoted(&table.columns[*at].name)).collect::<Vec<_>>().join(", ");
-    let behind = after.map_or_else(String::new, |_| {
-        let places = (1..=key.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
-        format!("WHERE ({names}) > ({places})")
-    });
-    let (columns, table_name) = (table.column_list(), quoted(&table.name));
-    let sql = format!("SELECT {columns} FROM {table_name} {behind} ORDER BY {names} LIMIT {most}");
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for at in after.iter().flat_map(|_| &key) {
-        let last = after.and_then(|row| row.get(*at)).unwrap_or(&Value::Null);
-        let unfit = || sqlx::Error::Encode("a key that is none".into());
-        query = value::bind(query, last, table.columns[*at].kind).ok_or_else(unfit)?;
-    }
-    let found = query.fetch_all(connection).await?;
-    let row = |row: &SqliteRow| -> sqlx::Result<CopyRow> {
-        table.columns.iter().enumerate().map(|(at, column)| value::read(row, at, column.kind)).collect()
-    };
-    found.iter().map(row).collect()
-}
-
-pub(super) fn fault(part: CopyPart, error: &sqlx::Error) -> Error {
-    Error::from_sqlx(part.file(), error)
 }

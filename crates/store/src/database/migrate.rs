@@ -40,7 +40,8 @@ async fn is_up_to_date(connection: &mut PgConnection, migrations: &Migrator) -> 
     migrations.iter().map(|migration| (migration.version, migration.checksum.to_vec())).eq(made)
 }
 
-pub(super) fn failure(name: &'static str, error: &MigrateError) -> Error {
+/// Why the tables are not up to date.
+pub(crate) fn failure(name: &'static str, error: &MigrateError) -> Error {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => Error::from_sqlx(name, error),
         other => Error::new(name, Cause::Other, format!("cannot bring the tables up to date: {other}")),

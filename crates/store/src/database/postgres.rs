@@ -10,7 +10,7 @@ use super::value::Value;
 use super::{Part, migrate};
 use crate::{Cause, Error, PostgresUrl, Result};
 
-mod claim;
+pub(crate) mod claim;
 mod connections;
 mod lease;
 mod look;

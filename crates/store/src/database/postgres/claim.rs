@@ -21,7 +21,7 @@ const HOLDER: &str =
 
 /// A session of the server.
 #[derive(Clone, Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     pid: i32,
     /// When it began: numbers of processes are used again.
     started: String,
@@ -42,7 +42,7 @@ pub(super) async fn holder(connection: &mut PgConnection) -> sqlx::Result<Option
 
 /// Takes the database for this manager, for as long as the connection lasts; the session that has it now. The `former` one
 /// was given up by us, and is ended: the server may not know that yet, or be in the middle of a statement of it.
-pub(super) async fn take(
+pub(crate) async fn take(
     name: &'static str,
     connection: &mut PgConnection,
     former: Option<Session>,

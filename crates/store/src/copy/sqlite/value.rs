@@ -3,7 +3,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 
-use super::ColumnKind;
+use crate::copy::ColumnKind;
 
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
