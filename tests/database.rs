@@ -20,6 +20,7 @@ const CLIENTS: usize = 4;
 support::in_both_forms!(
     whatever_happens_to_the_database_no_request_fails_and_the_books_are_exact,
     a_start_waits_for_a_database_that_is_away,
+    a_standby_takes_over_and_the_books_are_exact,
 );
 
 fn chat() -> Value {
@@ -34,9 +35,13 @@ fn priced(engine: &Engine) -> Value {
 
 /// A server on a database, with the model `m`, which costs something.
 async fn served(postgres: &Postgres, planes: Planes) -> (Engine, Server) {
+    served_at(&postgres.url(), planes).await
+}
+
+async fn served_at(url: &str, planes: Planes) -> (Engine, Server) {
     let program = support::enginehouse!();
     let engine = Engine::start(&program, &["--model", "m"]).await;
-    let server = ServerOptions::new(&program).planes(planes).environment(URL, &postgres.url()).start().await;
+    let server = ServerOptions::new(&program).planes(planes).environment(URL, url).start().await;
     server.apply(&priced(&engine));
     (engine, server)
 }
@@ -141,6 +146,26 @@ async fn whatever_happens_to_the_database_no_request_fails_and_the_books_are_exa
     let answered = load.end().await;
     until_requests(&server, answered).await;
     assert_exact(&postgres, answered);
+}
+
+/// The first server dies, a standby listens where it did, and becomes the first one a while later.
+async fn a_standby_takes_over_and_the_books_are_exact(planes: Planes) {
+    let (primary, mut standby) = Postgres::with_standby();
+    let (_engine, server) = served_at(&primary.tcp_url(), planes).await;
+    let load = Load::start(&server);
+    load.goes_on().await;
+
+    standby.take_place_of(primary);
+    goes_on_degraded(&server, &load, "read-only").await;
+    standby.promote();
+    until_readiness(&server, "healthy").await;
+    load.goes_on().await;
+    server.create_key(&["--alias", "after"]);
+
+    let answered = load.end().await;
+    until_requests(&server, answered).await;
+    assert_exact(&standby, answered);
+    assert_eq!(standby.sql("SELECT COUNT(*) FROM enginehouse.keys"), (CLIENTS + 1).to_string());
 }
 
 /// As many events as requests that were answered, and all sums those of the events.
@@ -292,4 +317,43 @@ async fn what_changed_while_the_database_was_away_is_taken_over() {
     })
     .await;
     assert!(server.log().contains("the store holds something else than before its outage"));
+}
+
+/// Whoever could not be told any more gets in no longer, and who was let in meanwhile does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_gets_in_is_read_anew_after_an_outage() {
+    const PASSWORD: &str = "of an account that goes";
+    const ROTATED: &str = "sk-rotated-while-it-was-away-0123456789";
+    let postgres = Postgres::start();
+    let program = support::enginehouse!();
+    let options = ServerOptions::new(&program).environment(URL, &postgres.url()).without_master_key();
+    let server = options.start().await;
+    let (client, admin) = (Http::to(server.client_address()), Http::to(server.admin_address()));
+    let made = std::fs::read_to_string(server.home().join("master.key")).unwrap();
+    let models = async |key: &str| client.clone().with_key(key).get("/v1/models").await.status.as_u16();
+    let create = ["account", "create", "bob", "--role", "viewer", "--password-stdin"];
+    Finished::of(&mut server.command(&create), Some(&format!("{PASSWORD}\n"))).ok();
+    let token = server.cli(&["token", "create", "ci", "--role", "viewer", "--quiet"]).ok().trim().to_owned();
+    let log_in = async || admin.post("/api/v1/session", &json!({ "account": "bob", "password": PASSWORD })).await;
+    let session = log_in().await.expect(200).header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let reads = async |who: Http| who.get("/api/v1/keys").await.status.as_u16();
+    let browser = || admin.clone().with_header("cookie", &session);
+    assert_eq!((models(made.trim()).await, models(ROTATED).await), (200, 401));
+    assert_eq!((reads(browser()).await, reads(admin.clone().with_key(&token)).await), (200, 200));
+
+    postgres.set_read_only(true);
+    until_readiness(&server, "degraded").await;
+    let hash = snapshot::KeyHash::of(ROTATED);
+    postgres.sql(&format!(
+        "BEGIN READ WRITE; DELETE FROM enginehouse.accounts WHERE name = 'bob'; DELETE FROM enginehouse.tokens;
+        DELETE FROM enginehouse.sessions;
+        UPDATE enginehouse.settings SET value = '{hash}' WHERE name = 'master_key_sha256'; COMMIT"
+    ));
+    assert_eq!((models(made.trim()).await, models(ROTATED).await), (200, 401));
+    postgres.set_read_only(false);
+    eventually("the rotated master key to work", || async { (models(ROTATED).await == 200).then_some(()) }).await;
+    assert_eq!(models(made.trim()).await, 401);
+    assert_eq!((reads(browser()).await, reads(admin.clone().with_key(&token)).await), (401, 401));
+    assert_eq!(log_in().await.status, 401);
+    assert_eq!(reads(admin.clone().with_key(ROTATED)).await, 200);
 }

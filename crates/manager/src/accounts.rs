@@ -68,6 +68,20 @@ impl AccountTable {
         self.rows.read().clone()
     }
 
+    /// Held while accounts are changed, or read anew.
+    pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// Takes over all accounts as they are stored; whether any was different.
+    pub(crate) fn replace(&self, mut rows: Vec<AccountRow>) -> bool {
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut known = self.rows.write();
+        let is_new = *known != rows;
+        *known = rows;
+        is_new
+    }
+
     /// The account of that name.
     pub(crate) fn find(&self, name: &str) -> Result<AccountRow, AccountError> {
         self.rows.read().iter().find(|row| row.name == name).cloned().ok_or(AccountError::NotFound)
@@ -105,7 +119,7 @@ impl Manager {
         let (hash, made) = self.hash_or_make(password).await?;
         let now = self.config().clock.now();
         let row = AccountRow { name, role: role.as_str().to_owned(), password: hash, created_at: now, updated_at: now };
-        let _changing = self.inner().accounts.changing.lock().await;
+        let _changing = self.inner().accounts.changing().await;
         if self.inner().accounts.find(&row.name).is_ok() {
             return Err(AccountError::NameTaken(row.name));
         }
@@ -116,7 +130,7 @@ impl Manager {
 
     /// Gives an account another role; its sessions end.
     pub(crate) async fn set_role(&self, name: &str, role: Role, actor: &Actor) -> Result<AccountRow, AccountError> {
-        let _changing = self.inner().accounts.changing.lock().await;
+        let _changing = self.inner().accounts.changing().await;
         let old = self.inner().accounts.find(name)?;
         if Role::stored(&old.role) == Role::Admin && role != Role::Admin {
             self.inner().accounts.check_not_last(name)?;
@@ -141,7 +155,7 @@ impl Manager {
         }
         self.inner().accounts.find(name)?;
         let (hash, made) = self.hash_or_make(password).await?;
-        let _changing = self.inner().accounts.changing.lock().await;
+        let _changing = self.inner().accounts.changing().await;
         let old = self.inner().accounts.find(name)?;
         let row = AccountRow { password: hash, updated_at: self.config().clock.now(), ..old };
         self.commit_account(AccountChange::Replace(&row), "account.password", json!({}), actor).await?;
@@ -151,7 +165,7 @@ impl Manager {
 
     /// Deletes an account; its sessions end.
     pub(crate) async fn delete_account(&self, name: &str, actor: &Actor) -> Result<AccountRow, AccountError> {
-        let _changing = self.inner().accounts.changing.lock().await;
+        let _changing = self.inner().accounts.changing().await;
         let row = self.inner().accounts.find(name)?;
         if Role::stored(&row.role) == Role::Admin {
             self.inner().accounts.check_not_last(name)?;

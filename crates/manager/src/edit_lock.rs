@@ -39,6 +39,15 @@ impl EditLock {
         Ok(Self(RwLock::new(kept.and_then(|text| serde_json::from_str(&text).ok()))))
     }
 
+    /// Takes it over as it is stored; whether it was different.
+    pub(crate) async fn reread(&self, store: &Store) -> store::Result<bool> {
+        let stored = Self::read(store).await?.closed();
+        let mut closed = self.0.write();
+        let is_new = *closed != stored;
+        *closed = stored;
+        Ok(is_new)
+    }
+
     /// Why it is locked, if it is.
     pub(crate) fn closed(&self) -> Option<Closed> {
         self.0.read().clone()

@@ -89,6 +89,11 @@ impl Manager {
     }
 }
 
+/// The hash of the key that was kept last.
+pub(crate) async fn kept(store: &Store) -> store::Result<Option<KeyHash>> {
+    Ok(store.settings().get(SETTING).await?.and_then(|text| text.parse().ok()))
+}
+
 /// Takes the `given` key; else the one that was kept; else, if `make`, makes one. Only the hash is kept.
 pub(crate) async fn settle(
     store: &Store,
@@ -96,7 +101,7 @@ pub(crate) async fn settle(
     given: Option<&Secret>,
     make: bool,
 ) -> Result<MasterKey, MasterKeyError> {
-    let kept = store.settings().get(SETTING).await?.and_then(|text| text.parse::<KeyHash>().ok());
+    let kept = kept(store).await?;
     let (hash, made) = match (given, kept) {
         (Some(given), _) => {
             secrets::check(given).map_err(MasterKeyError::Unfit)?;

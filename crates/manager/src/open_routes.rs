@@ -35,6 +35,13 @@ impl OpenRoutes {
         Ok(Self(AtomicBool::new(kept.as_deref() != Some(SHUT))))
     }
 
+    /// Shuts them if they were shut in the store; whether they were open here. Never opens them: they may have been shut while
+    /// the store could not be written.
+    pub(crate) async fn reread(&self, store: &Store) -> store::Result<bool> {
+        let is_shut = !Self::read(store).await?.are_open();
+        Ok(is_shut && self.0.swap(false, Ordering::SeqCst))
+    }
+
     pub(crate) fn are_open(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

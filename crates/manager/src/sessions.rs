@@ -51,6 +51,15 @@ impl SessionTable {
         self.0.lock().retain(|_, row| row.account != account);
     }
 
+    /// Forgets those that are not among the stored ones. Of these none begins here: its end may have been told while the
+    /// store could not be written.
+    pub(crate) fn keep_only(&self, stored: &[SessionRow]) -> bool {
+        let mut rows = self.0.lock();
+        let before = rows.len();
+        rows.retain(|hash, _| stored.iter().any(|row| row.hash == *hash));
+        rows.len() < before
+    }
+
     /// Notes the use of a session; whether the store should know of it too.
     fn touch(&self, hash: KeyHash, now: Timestamp) -> bool {
         let mut rows = self.0.lock();

@@ -77,6 +77,26 @@ impl TokenTable {
         self.rows.read().clone()
     }
 
+    /// Held while tokens are changed, or read anew.
+    pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// Takes over all tokens as they are stored; whether there were others, or they are good for something else.
+    pub(crate) fn replace(&self, mut rows: Vec<TokenRow>) -> bool {
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        // When one was used may not be stored yet.
+        let unused = |rows: &[TokenRow]| -> Vec<_> {
+            rows.iter().map(|row| TokenRow { last_used_at: None, ..row.clone() }).collect()
+        };
+        let mut known = self.rows.write();
+        let is_new = unused(&known) != unused(&rows);
+        if is_new {
+            *known = rows;
+        }
+        is_new
+    }
+
     /// The token of that name.
     pub(crate) fn find(&self, name: &str) -> Result<TokenRow, TokenError> {
         self.rows.read().iter().find(|row| row.name == name).cloned().ok_or(TokenError::NotFound)
@@ -150,7 +170,7 @@ impl Manager {
             expires_at: new.expires_at,
             last_used_at: None,
         };
-        let _changing = self.inner().tokens.changing.lock().await;
+        let _changing = self.inner().tokens.changing().await;
         let rows = self.inner().tokens.rows();
         if rows.iter().any(|other| other.name == row.name) {
             return Err(TokenError::NameTaken(row.name));
@@ -164,7 +184,7 @@ impl Manager {
 
     /// Revokes a token: it stops working at once.
     pub(crate) async fn revoke_token(&self, name: &str, actor: &Actor) -> Result<TokenRow, TokenError> {
-        let _changing = self.inner().tokens.changing.lock().await;
+        let _changing = self.inner().tokens.changing().await;
         let row = self.inner().tokens.find(name)?;
         self.commit_token(TokenChange::Remove(&row), "token.revoke", actor).await?;
         Ok(row)

@@ -29,6 +29,12 @@ pub enum UrlError {
     /// It names a server without a database.
     #[error("it names no database; write postgres://user:password@host:5432/database")]
     NoDatabase,
+    /// It names several servers.
+    #[error(
+        "it names several servers, and only one can be known: name an address that always leads to the primary one, such as \
+         one that moves with it, or a proxy's"
+    )]
+    SeveralHosts,
     /// It cannot be read.
     #[error("it is not a valid URL of PostgreSQL (percent-encode special characters in the password): {0}")]
     Unreadable(&'static str),
@@ -59,6 +65,9 @@ impl std::str::FromStr for PostgresUrl {
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             return Err(UrlError::Scheme);
         }
+        if names_several_hosts(url) {
+            return Err(UrlError::SeveralHosts);
+        }
         // What is wrong with it is told in general words: an error could quote a part of the password.
         let options: PgConnectOptions = url.parse().map_err(|error| match error {
             sqlx::Error::Configuration(_) => UrlError::Unreadable("check host, port and options such as sslmode"),
@@ -73,6 +82,16 @@ impl std::str::FromStr for PostgresUrl {
         let options = options.application_name(APPLICATION).disable_statement_logging();
         Ok(Self { options: Box::new(options), shown })
     }
+}
+
+/// `a:5432,b:5432` as the server, or as the parameter `host`: what other clients try one after the other.
+fn names_several_hosts(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    let is_several = |text: &str| text.contains(',') || text.to_ascii_lowercase().contains("%2c");
+    is_several(hosts) || query.split('&').filter_map(|pair| pair.strip_prefix("host=")).any(is_several)
 }
 
 impl fmt::Display for PostgresUrl {
@@ -126,5 +145,9 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
         }
         assert_eq!("postgres://a@h".parse::<PostgresUrl>(), Err(UrlError::NoDatabase));
+        for url in ["postgres://a:p,w@h:1,i:2/db", "postgres://a@h,i/db", "postgres://a@h/db?x=1&host=/a,/b"] {
+            assert_eq!(url.parse::<PostgresUrl>(), Err(UrlError::SeveralHosts), "{url}");
+        }
+        "postgres://a:p,w@h/db".parse::<PostgresUrl>().unwrap();
     }
 }

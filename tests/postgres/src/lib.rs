@@ -14,6 +14,7 @@
 mod binaries;
 mod patience;
 mod server;
+mod standby;
 mod template;
 
 pub use server::Postgres;

@@ -25,11 +25,11 @@ const SETTINGS: [&str; 6] = [
 /// A server with the database [`DATABASE`], owned by a user of that name who is no superuser.
 #[derive(Debug)]
 pub struct Postgres {
-    binaries: Binaries,
-    folder: TempDir,
-    port: u16,
-    settings: Vec<String>,
-    process: Option<Child>,
+    pub(crate) binaries: Binaries,
+    pub(crate) folder: TempDir,
+    pub(crate) port: u16,
+    pub(crate) settings: Vec<String>,
+    pub(crate) process: Option<Child>,
 }
 
 // === impl Postgres ===
@@ -133,7 +133,8 @@ impl Postgres {
             assert!(ended.is_none(), "PostgreSQL did not start ({ended:?}):\n{}", self.log());
             let status = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
             let pid = self.process.as_ref().unwrap().id().to_string();
-            (status.lines().next() == Some(&pid) && status.lines().nth(7)?.trim() == "ready").then_some(())
+            let is_up = matches!(status.lines().nth(7)?.trim(), "ready" | "standby");
+            (status.lines().next() == Some(&pid) && is_up).then_some(())
         });
     }
 
@@ -149,7 +150,7 @@ impl Postgres {
         self.binaries.run("psql", &[&place[..], &how].concat()).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 

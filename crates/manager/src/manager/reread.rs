@@ -1,7 +1,7 @@
 use tokio_util::sync::CancellationToken;
 
-use crate::Manager;
 use crate::current::Current;
+use crate::{Manager, master_key};
 
 // === impl Manager ===
 
@@ -46,6 +46,33 @@ impl Manager {
         }
         is_new |= inner.keys.replace(store.keys().reread().await?);
         is_new |= inner.teams.replace(store.teams().list().await?);
+        is_new |= inner.open_routes.reread(store).await?;
+        is_new |= inner.edit_lock.reread(store).await?;
+        is_new |= self.reread_master_key().await?;
+        is_new |= self.reread_accounts().await?;
+        Ok(is_new)
+    }
+
+    /// The master key may have been rotated, unless it comes from outside.
+    async fn reread_master_key(&self) -> store::Result<bool> {
+        let outlet = &self.inner().outlet;
+        match master_key::kept(self.store()).await? {
+            Some(kept) if self.config().master_key.is_none() && outlet.master_key() != Some(kept) => {
+                outlet.set_master_key(kept);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Who may use the admin port.
+    async fn reread_accounts(&self) -> store::Result<bool> {
+        let (store, inner) = (self.store(), self.inner());
+        let _accounts = inner.accounts.changing().await;
+        let _tokens = inner.tokens.changing().await;
+        let mut is_new = inner.accounts.replace(store.accounts().list().await?);
+        is_new |= inner.tokens.replace(store.tokens().list().await?);
+        is_new |= inner.sessions.keep_only(&store.sessions().list().await?);
         Ok(is_new)
     }
 }
