@@ -15,6 +15,9 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use support::{Answer, Finished, MASTER_KEY, Planes, Server, ServerOptions};
 
+#[path = "secrets/viewer.rs"]
+mod viewer;
+
 /// One for each way in.
 const APPLIED: &str = "sk-applied-6b1f0c2d9e";
 const PIPED: &str = "sk-piped-93ab51e77c";

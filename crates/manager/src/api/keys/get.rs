@@ -1,12 +1,13 @@
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 
 use super::KeyView;
-use crate::Manager;
 use crate::api::Problem;
 use crate::api::etag;
 use crate::api::extract::Named;
+use crate::{Actor, Manager};
 
 /// A key
 #[utoipa::path(get, path = "/keys/{key}", operation_id = "get_key",
@@ -18,10 +19,11 @@ use crate::api::extract::Named;
 ))]
 pub(in crate::api) async fn get(
     State(manager): State<Manager>,
+    Extension(actor): Extension<Actor>,
     Named(key): Named,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let row = manager.inner().keys.find(&key)?;
     let version = row.updated_at;
-    Ok(etag::answer(&headers, version, &KeyView::read(&manager, row).await?))
+    Ok(etag::answer(&headers, version, &KeyView::read(&manager, row).await?.shown_to(&actor)))
 }

@@ -1,5 +1,6 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
+use axum::Extension;
 use axum::extract::State;
 use serde::Deserialize;
 use store::KeyRow;
@@ -7,11 +8,11 @@ use utoipa::IntoParams;
 
 use super::KeyView;
 use super::view::spent_by;
-use crate::Manager;
 use crate::api::Problem;
 use crate::api::extract::Params;
 use crate::api::page::{Listed, Page};
 use crate::compiler::key_period;
+use crate::{Actor, Manager};
 
 /// Which keys.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -41,6 +42,7 @@ pub(in crate::api) struct ListParams {
 ))]
 pub(in crate::api) async fn list(
     State(manager): State<Manager>,
+    Extension(actor): Extension<Actor>,
     Params(params): Params<ListParams>,
 ) -> Result<Listed<KeyView>, Problem> {
     let page = Page::<(i64, String)>::read(params.limit, params.cursor.as_deref())?;
@@ -54,7 +56,7 @@ pub(in crate::api) async fn list(
     Ok(rows.map(|row| {
         let run = budgets.run(key_period(&row), |spending| spent_by(spending, &row.id));
         let spent = spend.get(&row.id).copied().unwrap_or_default();
-        KeyView::new(row, spent, run, now)
+        KeyView::new(row, spent, run, now).shown_to(&actor)
     }))
 }
 

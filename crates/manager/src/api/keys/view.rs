@@ -8,12 +8,13 @@ use snapshot::KeyKind;
 use store::{KeyRow, Spend, Spending};
 use utoipa::ToSchema;
 
-use crate::Manager;
+use crate::access::Role;
 use crate::api::Problem;
 use crate::api::limits::LimitsView;
 use crate::budgets::RunSpend;
 use crate::compiler::key_period;
 use crate::keys::{Changed, Issued, after};
+use crate::{Actor, Manager};
 
 /// A key. Its secret is never shown again.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,8 +25,9 @@ pub(in crate::api) struct KeyView {
     alias: Option<String>,
     /// `sk-...` and the last four characters.
     key_name: String,
-    /// Lower-case hex SHA-256 of the key.
-    hash: String,
+    /// Lower-case hex SHA-256 of the key, by which LiteLLM's paths know it; left out for the role viewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     /// Models that it may use; empty allows all.
     models: Vec<String>,
     /// What it is good for: `virtual` or `direct` routes.
@@ -100,7 +102,7 @@ impl KeyView {
             id: row.id,
             alias: row.alias,
             key_name: row.key_name,
-            hash: row.hash.to_string(),
+            hash: Some(row.hash.to_string()),
             models: row.models,
             spend: spend.cost.as_units(),
             spend_nanos: spend.cost.0,
@@ -113,6 +115,12 @@ impl KeyView {
             updated_at: row.updated_at.to_string(),
             warnings: Vec::new(),
         }
+    }
+
+    /// As somebody may see it who asked for it.
+    pub(super) fn shown_to(mut self, actor: &Actor) -> Self {
+        self.hash = self.hash.filter(|_| actor.access().role == Role::Admin);
+        self
     }
 
     /// Says which of its models do not exist.
