@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,10 +18,12 @@ mod fault;
 mod local;
 mod offline;
 mod remote;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use fault::{ApiFault, Unreachable};
+pub(crate) use stream::Lines;
 
 /// Bytes that one answer may have.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -36,6 +39,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// A request ready to be sent: path and query, and a JSON body or none.
 type ApiRequest = Request<http_body_util::Full<Bytes>>;
+
+/// What comes back, while it comes.
+type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, anyhow::Error>;
 
 /// The admin API.
 #[derive(Debug)]
@@ -157,6 +163,17 @@ impl Client {
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
+    /// Gets what `path` tells line by line, for as long as it does.
+    pub(crate) async fn lines(&self, path: &str) -> anyhow::Result<Lines> {
+        let request = Request::get(path).header(header::ACCEPT, "text/event-stream");
+        let response = self.send(request.body(http_body_util::Full::default())?).await?;
+        if !response.status().is_success() {
+            let answer = Answer::read(response).await?;
+            return Err(ApiFault::from_answer(answer.status, &answer.body).into());
+        }
+        Ok(Lines::of(response.into_body()))
+    }
+
     /// Gets the list at `path`, whole: page by page.
     pub(crate) async fn list(&self, path: &str) -> anyhow::Result<Value> {
         self.list_some(path, usize::MAX).await
@@ -266,6 +283,10 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(http_body_util::Full::new(body.unwrap_or_default()))?;
+        Answer::read(self.send(request).await?).await
+    }
+
+    async fn send(&self, request: ApiRequest) -> anyhow::Result<Response<Body>> {
         match &self.transport {
             Transport::Local(local) => local.send(request).await,
             Transport::Remote(remote) => remote.send(request).await,
@@ -277,6 +298,13 @@ impl Client {
 // === impl Answer ===
 
 impl Answer {
+    async fn read(response: Response<Body>) -> anyhow::Result<Self> {
+        let (status, next) = (response.status(), next_page(response.headers()));
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
+        Ok(Self { status, next, body })
+    }
+
     fn into_value(self) -> anyhow::Result<Value> {
         if !self.status.is_success() {
             return Err(ApiFault::from_answer(self.status, &self.body).into());

@@ -2,13 +2,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderValue, header};
-use http_body_util::{BodyExt as _, Limited};
+use http::{HeaderValue, Response, header};
+use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
-use super::{Answer, ApiRequest, MAX_ANSWER_BYTES, Unreachable};
+use super::{ApiRequest, Body, Unreachable};
 
 /// Between two looks for a server that may be about to start.
 const POLL: Duration = Duration::from_millis(100);
@@ -48,17 +48,13 @@ impl Local {
         Ok(false)
     }
 
-    /// Sends one request over a connection of its own.
-    pub(super) async fn send(&self, mut request: ApiRequest) -> anyhow::Result<Answer> {
+    /// Sends one request over a connection of its own, which ends with the answer.
+    pub(super) async fn send(&self, mut request: ApiRequest) -> anyhow::Result<Response<Body>> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.unreachable(&e))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
+        tokio::spawn(connection);
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("enginehouse"));
-        let response = sender.send_request(request).await?;
-        let (status, next) = (response.status(), super::next_page(response.headers()));
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        connection.abort();
-        Ok(Answer { status, next, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+        Ok(sender.send_request(request).await?.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 
     fn unreachable(&self, error: &io::Error) -> Unreachable {

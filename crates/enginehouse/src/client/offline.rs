@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use ambient::{Clock, Rng};
 use anyhow::Context as _;
-use http_body_util::{BodyExt as _, Limited};
+use http::Response;
+use http_body_util::BodyExt as _;
 use manager::{Addresses, Environment, HomeError, Manager, ManagerConfig, OpenError};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
 
 use super::local::Local;
-use super::{Answer, ApiRequest, MAX_ANSWER_BYTES};
+use super::{ApiRequest, Body};
 use crate::home::Home;
 use crate::{database, fault_points, output, secret_env};
 
@@ -54,11 +55,9 @@ impl Offline {
         }
     }
 
-    pub(super) async fn send(&self, request: ApiRequest) -> anyhow::Result<Answer> {
+    pub(super) async fn send(&self, request: ApiRequest) -> anyhow::Result<Response<Body>> {
         let response = self.manager.router().oneshot(request.map(axum::body::Body::new)).await?;
-        let (status, next) = (response.status(), super::next_page(response.headers()));
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        Ok(Answer { status, next, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+        Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 
     pub(super) async fn close(self) {

@@ -1,13 +1,13 @@
 use bytes::Bytes;
-use http::{HeaderValue, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{HeaderValue, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use url::Url;
 
-use super::{Answer, ApiRequest, MAX_ANSWER_BYTES, Unreachable};
+use super::{ApiRequest, Body, Unreachable};
 use crate::exit::UsageError;
 use crate::secret_env;
 
@@ -32,16 +32,14 @@ impl Remote {
         Ok(Self { base, authorization, http: Client::builder(TokioExecutor::new()).build(connector()?) })
     }
 
-    pub(super) async fn send(&self, mut request: ApiRequest) -> anyhow::Result<Answer> {
+    pub(super) async fn send(&self, mut request: ApiRequest) -> anyhow::Result<Response<Body>> {
         let target: Uri = format!("{}{}", self.base, request.uri()).parse()?;
         *request.uri_mut() = target;
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
         }
         let response = self.http.request(request).await.map_err(|e| self.unreachable(&e))?;
-        let (status, next) = (response.status(), super::next_page(response.headers()));
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        Ok(Answer { status, next, body: body.map_err(|e| anyhow::anyhow!("the answer broke off: {e}"))?.to_bytes() })
+        Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Unreachable {

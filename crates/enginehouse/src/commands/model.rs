@@ -1,23 +1,17 @@
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use crate::client::{self, Client};
 use crate::output::{self, Column, Table};
 
+mod logs;
+
 const LIST_EXAMPLES: &str = "\
 Examples:
   enginehouse model list
   enginehouse model list --json | jq '.[] | select(.ready | not) | .name'";
-
-const LOGS_EXAMPLES: &str = "\
-Examples:
-  enginehouse model logs qwen
-  enginehouse model logs qwen --tail 1000 | grep -i error
-
-To follow them: `/api/v1/models/<name>/logs?follow=true` of the admin API.";
 
 /// Verbs of `model`.
 #[derive(Debug, Args)]
@@ -31,22 +25,8 @@ pub(crate) struct ModelArgs {
 enum Verb {
     /// List the models, whether each can serve, and why not
     List(ListArgs),
-    /// Show the last lines that a model's replicas have printed
-    #[command(after_help = LOGS_EXAMPLES)]
-    Logs(LogsArgs),
-}
-
-#[derive(Debug, Args)]
-struct LogsArgs {
-    /// Name of the model
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// The last so many lines of each replica
-    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    tail: u32,
-    /// Only this replica, by its id
-    #[arg(long, value_name = "ID")]
-    replica: Option<String>,
+    /// Show the last lines that a model's replicas have printed, and those that they print
+    Logs(logs::LogsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -85,21 +65,8 @@ struct Deployment {
 pub(crate) async fn run(client: &Client, args: ModelArgs) -> anyhow::Result<()> {
     match args.verb {
         Verb::List(list) => run_list(client, &list).await,
-        Verb::Logs(logs) => run_logs(client, logs).await,
+        Verb::Logs(args) => logs::run(client, args).await,
     }
-}
-
-async fn run_logs(client: &Client, args: LogsArgs) -> anyhow::Result<()> {
-    let pairs = [("tail", Some(args.tail.to_string())), ("replica", args.replica)];
-    let query = client::query(pairs.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    let text = client.text(&format!("/api/v1/models/{}/logs{query}", client::segment(&args.model))).await;
-    let text = text.with_context(|| format!("model {}", args.model))?;
-    if text.is_empty() {
-        output::note("Nothing was printed yet.");
-        return Ok(());
-    }
-    // What an engine prints is not ours to trust a terminal with.
-    Ok(output::data(&text.lines().map(output::plain).collect::<Vec<_>>().join("\n"))?)
 }
 
 async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {

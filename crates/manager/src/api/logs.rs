@@ -1,6 +1,6 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use axum::Extension;
@@ -16,6 +16,7 @@ use super::Problem;
 use super::extract::{Named, Params};
 use super::stream::{self, Source};
 use crate::log::{LogFollower, last_lines};
+use crate::status::DeploymentKind;
 use crate::{Actor, Manager};
 
 /// Lines that are shown unless asked otherwise, and at most.
@@ -40,13 +41,20 @@ pub(super) struct LogParams {
 
 /// Somebody who follows logs.
 struct Follower {
+    manager: Manager,
+    model: String,
+    /// Only this replica.
+    replica: Option<String>,
     logs: Vec<LogFollower>,
+    /// At most what [`MOST`] and one look at each log bring.
     waiting: VecDeque<Event>,
+    has_ended: bool,
 }
 
 /// What the replicas of a model print
 ///
-/// Plain text; with `follow`, server-sent events `line`, each with `replica` and `line`. Very long lines are cut.
+/// Plain text; with `follow`, server-sent events `line`, each with `replica` and `line`, and `end` once none is left that
+/// prints. Very long lines are cut.
 #[utoipa::path(get, path = "/models/{model}/logs", operation_id = "model_logs",
     params(("model" = String, Path, description = "Its name"), LogParams), responses(
     (status = 200, description = "lines", content(
@@ -78,7 +86,9 @@ pub(super) async fn logs(
     }
     if params.follow {
         let waiting = all.into_iter().map(|(id, line)| sent(&id, &line)).collect();
-        return Ok(stream::answer(manager, actor, Follower { logs, waiting }));
+        let replica = params.replica;
+        let follower = Follower { manager: manager.clone(), model, replica, logs, waiting, has_ended: false };
+        return Ok(stream::answer(manager, actor, follower));
     }
     let text: String = all.into_iter().map(|(_, line)| line + "\n").collect();
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
@@ -88,7 +98,8 @@ fn replicas(manager: &Manager, model: &str, replica: Option<&str>) -> Result<Vec
     let models = manager.models();
     let model =
         models.iter().find(|known| known.name == model).ok_or_else(|| Problem::not_found("there is no such model"))?;
-    let all = model.deployments.iter().flat_map(|deployment| &deployment.replicas).map(|replica| replica.id.clone());
+    let engines = model.deployments.iter().filter(|deployment| deployment.kind == DeploymentKind::Engine);
+    let all = engines.flat_map(|deployment| &deployment.replicas).map(|replica| replica.id.clone());
     let ids: Vec<_> = all.filter(|id| replica.is_none_or(|replica| id == replica)).collect();
     if ids.is_empty() && replica.is_some() {
         return Err(Problem::not_found("the model has no such replica"));
@@ -108,13 +119,44 @@ impl Source for Follower {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
+            if self.has_ended {
+                return None;
+            }
+            // Who prints is looked at first: what those who have gone printed last is read once more.
+            let printing = self.printing();
             for log in &mut self.logs {
                 let lines = log.read().await;
                 self.waiting.extend(lines.iter().map(|line| sent(&log.replica, line)));
             }
+            self.keep_only(printing);
             if self.waiting.is_empty() {
                 tokio::time::sleep(EVERY).await;
             }
+        }
+    }
+}
+
+impl Follower {
+    /// Replicas that print, or will: those that the model has, and those that it had and that still run.
+    fn printing(&self) -> BTreeSet<String> {
+        let wanted = replicas(&self.manager, &self.model, self.replica.as_deref()).unwrap_or_default();
+        let runs = |id: &String| self.logs.iter().any(|log| log.replica == *id);
+        let orphans = self.manager.orphans().into_iter().map(|replica| replica.id).filter(runs);
+        wanted.into_iter().chain(orphans).collect()
+    }
+
+    /// Follows these, from their beginning where they are new.
+    fn keep_only(&mut self, printing: BTreeSet<String>) {
+        self.logs.retain(|log| printing.contains(&log.replica));
+        for id in printing {
+            if !self.logs.iter().any(|log| log.replica == id) {
+                let path = self.manager.replica_log(&id);
+                self.logs.push(LogFollower::new(id, path, 0));
+            }
+        }
+        if self.logs.is_empty() {
+            self.has_ended = true;
+            self.waiting.push_back(Event::default().event("end").data("{}"));
         }
     }
 }
