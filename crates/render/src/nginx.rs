@@ -3,7 +3,7 @@ use spec::Document;
 use crate::{Body, Facts, timeouts};
 
 /// A whole configuration of nginx. What it includes of the system's own is nothing, so that it can be checked and run
-/// as it is.
+/// as it is; what the operator adds lies beside it, and need not be there.
 pub(crate) fn render(document: &Document, facts: &Facts<'_>) -> Body {
     let (upstream, seconds) = (facts.client_here(), timeouts::at_the_edge(document));
     let body = document.requests.max_body_bytes;
@@ -47,6 +47,8 @@ fn server(seconds: u64) -> String {
         "    server {{
         listen 80 default_server;
         server_name _;
+        # The operator's own, which no apply writes: a port with TLS, certificates, a redirect from here.
+        include enginehouse.d/*.conf;
 
         # For the operator: the admin port has them, and it is not published.
         location ~* ^/(ui|api|metrics)(/|$) {{
