@@ -32,7 +32,7 @@ for n in 1 2 3; do "$enginehouse" key create --alias "key$n" --team research --q
 status=0
 for role in admin viewer; do
   token="$("$enginehouse" token create "openapi-$role" --role "$role" --quiet)"
-  # The events never end, which is tested elsewhere.
+  # The events never end: whatever can be sent with them is, by `any_last_event_id_is_answered` of the manager's tests.
   "$schemathesis" run "http://127.0.0.1:$port/api/openapi.json" -H "Authorization: Bearer $token" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method,ignored_auth \
     --exclude-operation-id events --phases examples,coverage,fuzzing --max-examples "${EXAMPLES:-15}" --max-time 75 \

@@ -10,6 +10,7 @@ use crate::keys::{Edit, LimitsEdit, Seen, UnfitField, check_models, check_name};
 use crate::publish::GatewayBehind;
 use crate::{Actor, Manager};
 
+mod difference;
 #[cfg(test)]
 mod tests;
 
@@ -221,8 +222,11 @@ impl Manager {
                 json!({ "alias": key.alias, "key_name": key.key_name, "team": row.id }),
             )
         });
-        let entries: Vec<_> =
-            std::iter::once(entry(row.id.as_str(), action, json!({ "alias": row.alias }))).chain(of_keys).collect();
+        let mut detail = json!({ "alias": row.alias });
+        if let Some(old) = self.inner().teams.find(&row.id) {
+            detail["fields"] = difference::difference(&old, &row).into();
+        }
+        let entries: Vec<_> = std::iter::once(entry(row.id.as_str(), action, detail)).chain(of_keys).collect();
         let key_changes: Vec<_> = keys.iter().map(KeyChange::Replace).collect();
         self.store().teams().change(change, &key_changes, &entries).await?;
         self.inner().teams.put(change);

@@ -1,6 +1,6 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use spec::{Provider, SecretText};
@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::apply::ApplyAnswer;
-use super::extract::{Body, Params};
+use super::extract::{Body, Named, Params};
 use super::page::{Listed, Page};
 use crate::credentials::{CredentialRow, Held, NewCredential, Resealed};
 use crate::{Actor, Manager};
@@ -112,7 +112,7 @@ pub(super) async fn list(
 pub(super) async fn set(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(name): Path<String>,
+    Named(name): Named,
     Body(SetCredential { provider, secret }): Body<SetCredential>,
 ) -> Result<Json<ApplyAnswer>, Problem> {
     let applied = manager.finish({
@@ -134,7 +134,7 @@ pub(super) async fn set(
 pub(super) async fn delete(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Json<ApplyAnswer>, Problem> {
     let applied = manager.finish({
         let manager = manager.clone();

@@ -23,6 +23,9 @@ pub(super) struct Params<T>(pub(super) T);
 /// The one part of a path that names something.
 pub(super) struct Named(pub(super) String);
 
+/// The two parts of a path that name something.
+pub(super) struct NamedPair(pub(super) String, pub(super) String);
+
 /// Address of whoever is connected; none where there is no network.
 pub(super) struct Remote(pub(super) Option<IpAddr>);
 
@@ -65,10 +68,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(name)) => Ok(Self(name)),
-            Err(_) => Err(Problem::bad_request("the path is not UTF-8 once its percent signs are resolved")),
-        }
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(name)| Self(name)).map_err(|_| unreadable_path())
+    }
+}
+
+// === impl NamedPair ===
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedPair {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.map(|Path((first, second))| Self(first, second)).map_err(|_| unreadable_path())
     }
 }
 
@@ -86,6 +98,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Remote {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         Ok(Self::of(&parts.extensions))
     }
+}
+
+fn unreadable_path() -> Problem {
+    Problem::bad_request("the path is not UTF-8 once its percent signs are resolved")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

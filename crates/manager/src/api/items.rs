@@ -1,7 +1,7 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use spec::{ChangeKind, ItemId, ItemKind};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
-use super::extract::Params;
+use super::extract::{NamedPair, Params};
 use super::page::{Listed, Page};
 use crate::Manager;
 use crate::staged::{ItemState, StagedItem};
@@ -94,10 +94,7 @@ pub(super) async fn list(
     (status = 200, body = ItemView, headers(("etag" = String, description = "to be sent as `If-Match` with an edit"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn get(
-    State(manager): State<Manager>,
-    Path((kind, name)): Path<(String, String)>,
-) -> Result<Response, Problem> {
+pub(super) async fn get(State(manager): State<Manager>, NamedPair(kind, name): NamedPair) -> Result<Response, Problem> {
     let id = item_id(&kind, name)?;
     let state = manager.item(&id).await?;
     if !state.exists() {

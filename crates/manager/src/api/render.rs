@@ -1,6 +1,6 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use render::Target;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use spec::Document;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
-use super::extract::Params;
+use super::extract::{Named, Params};
 use crate::apply::{ApplyRequest, Source};
 use crate::current::Current;
 use crate::digest::sha256;
@@ -60,7 +60,7 @@ pub(super) async fn list(State(manager): State<Manager>) -> Json<Vec<RenderedFil
 pub(super) async fn get(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(target): Path<String>,
+    Named(target): Named,
     Params(params): Params<RenderParams>,
 ) -> Result<Json<RenderedFile>, Problem> {
     let target = target.parse().map_err(|unknown: render::UnknownTarget| Problem::not_found(unknown.to_string()))?;

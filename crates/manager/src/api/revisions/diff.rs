@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -7,6 +7,7 @@ use super::number_of;
 use crate::Manager;
 use crate::api::Problem;
 use crate::api::change::ChangeDetail;
+use crate::api::extract::NamedPair;
 
 /// What leads from one revision to another.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,7 +30,7 @@ pub(in crate::api) struct RevisionDiff {
 ))]
 pub(in crate::api) async fn diff(
     State(manager): State<Manager>,
-    Path((from, to)): Path<(String, String)>,
+    NamedPair(from, to): NamedPair,
 ) -> Result<Json<RevisionDiff>, Problem> {
     let (from, to) = (number_of(&from)?, number_of(&to)?);
     let (old, new) = (manager.document_of(from).await?, manager.document_of(to).await?);

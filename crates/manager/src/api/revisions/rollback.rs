@@ -1,4 +1,4 @@
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::number_of;
 use crate::api::Problem;
 use crate::api::apply::{ApplyAnswer, ApplyParams, run};
-use crate::api::extract::{Body, Params};
+use crate::api::extract::{Body, Named, Params};
 use crate::api::items::ItemView;
 use crate::apply::Source;
 use crate::{Actor, Manager};
@@ -39,7 +39,7 @@ pub(in crate::api) struct RollbackBody {
 pub(in crate::api) async fn rollback(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(number): Path<String>,
+    Named(number): Named,
     Params(params): Params<ApplyParams>,
     Body(body): Body<RollbackBody>,
 ) -> Result<Json<ApplyAnswer>, Problem> {
@@ -64,7 +64,7 @@ pub(in crate::api) async fn rollback(
 pub(in crate::api) async fn stage(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path(number): Path<String>,
+    Named(number): Named,
 ) -> Result<Json<Vec<ItemView>>, Problem> {
     let number = number_of(&number)?;
     let staged = manager.finish({

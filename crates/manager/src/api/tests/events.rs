@@ -19,7 +19,7 @@ impl Heard {
     async fn follow(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Self {
         let mut request = Request::get(path).header("host", "127.0.0.1:7860");
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let own = "127.0.0.1:7860".parse().unwrap();
         let answer = app.manager.admin_router(own).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -148,4 +148,47 @@ async fn what_came_at_once_is_told_however_much_it_was() {
         (told >= MANY && kept.last()?.data.contains("\"2499\"")).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn logs_of_what_is_gone_end() {
+    let app = TestApp::on_new_home().open().await;
+    let endpoint = "
+version: 1
+models: [{ name: e, type: chat, deployments: [{ endpoint: { url: 'http://127.0.0.1:1/v1' } }] }]
+";
+    app.apply(endpoint).await;
+    let mut heard = Heard::follow(&app, "/api/v1/models/e/logs?follow=true", &[MASTER]).await;
+    heard.until("event: end").await;
+    heard.end().await;
+}
+
+/// Whatever is said to have been read last: events follow, or that some were missed.
+#[tokio::test]
+async fn any_last_event_id_is_answered() {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+
+    let app = TestApp::on_new_home().run().await;
+    app.owner().post("/api/v1/keys", &json!({ "alias": "first" })).await.ok();
+    let mut heard = Heard::follow(&app, "/api/v1/events", &[MASTER, ("last-event-id", "0-0")]).await;
+    heard.until("missed").await;
+    app.owner().post("/api/v1/keys", &json!({ "alias": "second" })).await.ok();
+    heard.until("key.create").await;
+    let known = heard.last_id();
+    let run = known.split('-').next().unwrap();
+    let near = [0, 1, u64::MAX].map(|number| format!("{run}-{number}"));
+    let far = ["", "-", "--", "0", "-1", "x-1", "0-x", " ", "\t1-1", "9".repeat(4_000).as_str()].map(ToOwned::to_owned);
+    let odd = [format!("{run}-18446744073709551616"), format!("{run}--1"), format!("{run}-1-1"), format!("+{run}-1")];
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    // What a header may hold: visible ASCII, blanks and bytes that are no ASCII.
+    let garbage = (0..100).map(|_| "[ -~\u{80}-\u{ff}]{0,60}".new_tree(&mut runner).unwrap().current());
+    for id in near.into_iter().chain(far).chain(odd).chain(garbage) {
+        let mut heard = Heard::follow(&app, "/api/v1/events", &[MASTER, ("last-event-id", &id)]).await;
+        // At once, without anything that happens.
+        heard.until("\n\n").await;
+        let first = heard.text.clone();
+        let expected = ["event: missed", "event: change", ": following"];
+        assert!(expected.iter().any(|begin| first.contains(begin)), "{id:?}: {first}");
+        assert!(id != format!("{run}-{}", u64::MAX) || first.contains("missed"), "not from the future: {first}");
+    }
 }

@@ -68,7 +68,26 @@ async fn what_cannot_be_read_is_named() {
         let problem = app.owner().get(&format!("/api/v1/keys?{query}")).await.problem(400);
         assert_eq!(at(&problem), field, "{query} {problem}");
     }
-    app.owner().get("/api/v1/keys/%ff").await.problem(400);
+    for path in [
+        "keys/%ff",
+        "items/model/%ff",
+        "items/%ff/a",
+        "render/%ff",
+        "revisions/%ff",
+        "revisions/1/diff/%ff",
+        "models/%ff/logs",
+        "teams/%ff",
+        "accounts/%ff",
+        "tokens/%ff",
+        "jobs/%ff",
+    ] {
+        app.owner().get(&format!("/api/v1/{path}")).await.problem(400);
+    }
+    for path in ["staged/model/%ff", "credentials/%ff", "keys/%ff", "teams/%ff", "accounts/%ff", "tokens/%ff"] {
+        app.owner().delete(&format!("/api/v1/{path}")).await.problem(400);
+    }
+    app.owner().post("/api/v1/revisions/%ff/rollback", &json!({})).await.problem(400);
+    app.owner().post("/api/v1/revisions/%ff/stage", &json!({})).await.problem(400);
     app.owner().send(http::Method::PATCH, "/api/v1/status", None).await.problem(405);
     app.owner().get("/api/v2/keys").await.problem(404);
 }
@@ -104,8 +123,10 @@ async fn a_team_that_was_changed_meanwhile_is_not_changed_unseen() {
     app.master().post("/api/v1/teams/t/block", &json!({})).await.ok();
     let stale = app.owner().with_header("if-match", &seen);
     let problem = stale.patch("/api/v1/teams/t", &json!({ "rpm": 6 })).await.problem(412);
-    assert!(problem["detail"].as_str().unwrap().contains("team.block by master"), "{problem}");
-    stale.delete("/api/v1/teams/t").await.problem(412);
+    assert!(problem["detail"].as_str().unwrap().contains("team.block of blocked by master at 2"), "{problem}");
+    app.master().patch("/api/v1/teams/t", &json!({ "rpm": 7, "models": ["m"], "blocked": true })).await.ok();
+    let problem = stale.delete("/api/v1/teams/t").await.problem(412);
+    assert!(problem["detail"].as_str().unwrap().contains("team.update of models, rpm by master at 2"), "{problem}");
 }
 
 #[tokio::test]
