@@ -104,3 +104,29 @@ async fn what_cannot_be_read_changes_nothing() {
     assert!(import(&server, &path.join("nowhere"), &[]).fails_with(1).contains("cannot read"));
     assert!(staged(&server).await.is_empty());
 }
+
+/// Killed on the way, it has staged every model or none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_leaves_no_part_of_it() {
+    let program = support::enginehouse!();
+    let mut server = Server::start(&program).await;
+    let models = ["a", "b", "c"].map(|name| (name.to_owned(), json!({"hf_id": format!("x/{name}"), "type": "chat"})));
+    let path = directory(&server, &json!({ "models": models.into_iter().collect::<serde_json::Map<_, _>>() }));
+    server.stop(support::Signal::TERM).await;
+    for (point, count) in [("stage-checked", 0), ("stage-kept", 3)] {
+        let mut command = server.command(&["import", "llm-manager", path.to_str().unwrap()]);
+        let killed = Finished::of(command.env("ENGINEHOUSE_TEST_FAULT_POINT", point), None);
+        assert_eq!(killed.status.code(), None, "{point}: {killed:?}");
+        server.restart().await;
+        assert_eq!(staged(&server).await.len(), count, "{point}");
+        server.stop(support::Signal::TERM).await;
+    }
+    // One that does not fit keeps all others out.
+    server.restart().await;
+    server.cli(&["config", "discard", "--all"]).ok();
+    let item = |name: &str, kind: &str| json!({"kind": "model", "name": name, "data": {"name": name, "type": kind}});
+    let wrong = json!({ "items": [item("a", "chat"), item("b", "no-type"), item("c", "chat")] });
+    let refused = server.admin().post("/api/v1/staged", &wrong).await;
+    assert!(refused.expect(422).text().contains("model b"), "{}", refused.text());
+    assert!(staged(&server).await.is_empty());
+}

@@ -115,7 +115,7 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(revisions::stage))
         .routes(routes!(items::list))
         .routes(routes!(items::get))
-        .routes(routes!(staged::list))
+        .routes(routes!(staged::list, staged::together))
         .routes(routes!(staged::put, staged::delete))
         .routes(routes!(staged::apply))
         .routes(routes!(staged::discard))

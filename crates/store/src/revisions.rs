@@ -292,8 +292,8 @@ mod tests {
         let mut versions = Vec::new();
         for name in ["a", "b"] {
             let row = row(name);
-            let edit = crate::StagedEdit { row: &row, replaces: None, audit: &audit };
-            versions.extend(store.staged().put(&[edit]).await.unwrap());
+            let edit = crate::StagedEdit { row: &row, keeps: true, replaces: None, audit: &audit };
+            versions.extend(store.staged().put(&[edit]).await.unwrap().into_iter().flatten());
         }
         let key = |name, version| StagedKey { kind: "model", name, version };
         let moved = commit_with(&store, 1, &[], &[key("a", versions[0]), key("b", 99)]).await.unwrap_err();

@@ -49,6 +49,8 @@ pub struct StagedKey<'a> {
 pub struct StagedEdit<'a> {
     /// The edit; its version is given out by the store.
     pub row: &'a StagedRow,
+    /// Whether it is kept; else what it replaces is only given up: it led back to what applies.
+    pub keeps: bool,
     /// Version of the edit that it replaces; none if there must be none.
     pub replaces: Option<u64>,
     /// What was done, for the audit.
@@ -67,10 +69,10 @@ impl<'s> Staged<'s> {
         self.database.fetch_all("SELECT * FROM staged ORDER BY version", &[]).await?.iter().map(row).collect()
     }
 
-    /// Keeps edits, all or none; the versions they got. Where an edit does not replace what stands there, or did not start
+    /// Keeps edits, all or none; the versions they got, if they are kept. Where an edit does not replace what stands there, or did not start
     /// from the revision that applies in this very moment, that is a
     /// [`Cause::Conflict`](crate::Cause::Conflict).
-    pub async fn put(&self, edits: &[StagedEdit<'_>]) -> Result<Vec<u64>> {
+    pub async fn put(&self, edits: &[StagedEdit<'_>]) -> Result<Vec<Option<u64>>> {
         let mut write = self.database.write().await?;
         let mut versions = Vec::with_capacity(edits.len());
         let latest = revisions::latest_number(&mut write).await?;
@@ -81,9 +83,11 @@ impl<'s> Staged<'s> {
             if let Some(version) = edit.replaces {
                 give_up(&mut write, StagedKey { kind: &edit.row.kind, name: &edit.row.name, version }).await?;
             }
-            let version = next_version(&mut write).await?;
-            insert(&mut write, edit.row, version).await?;
             audit::insert(&mut write, edit.audit).await?;
+            let version = if edit.keeps { Some(next_version(&mut write).await?) } else { None };
+            if let Some(version) = version {
+                insert(&mut write, edit.row, version).await?;
+            }
             versions.push(version);
         }
         write.commit().await?;
@@ -174,9 +178,11 @@ mod tests {
 
     async fn put(store: &Store, rows: &[(&StagedRow, Option<u64>)]) -> Result<Vec<u64>> {
         let audit = entry();
-        let edits: Vec<_> =
-            rows.iter().map(|(row, replaces)| StagedEdit { row, replaces: *replaces, audit: &audit }).collect();
-        store.staged().put(&edits).await
+        let edits: Vec<_> = rows
+            .iter()
+            .map(|(row, replaces)| StagedEdit { row, keeps: true, replaces: *replaces, audit: &audit })
+            .collect();
+        Ok(store.staged().put(&edits).await?.into_iter().map(Option::unwrap).collect())
     }
 
     async fn an_edit_replaces_only_what_it_has_seen(backend: Backend) {
@@ -203,10 +209,20 @@ mod tests {
         let a = put(&store, &[(&edit("a", Some("{}")), None)]).await.unwrap()[0];
         let refused = put(&store, &[(&edit("b", None), None), (&edit("a", None), None)]).await;
         assert_eq!(refused.unwrap_err().cause, Cause::Conflict);
-        let names: Vec<_> = store.staged().list().await.unwrap().into_iter().map(|row| row.name).collect();
-        assert_eq!(names, ["a"]);
+        let names =
+            async || -> Vec<_> { store.staged().list().await.unwrap().into_iter().map(|row| row.name).collect() };
+        assert_eq!(names().await, ["a"]);
+        // One is kept, and another one given up, in the same step.
+        let (c, back, audit) = (edit("c", Some("{}")), edit("a", None), entry());
+        let both = [(&c, true, None), (&back, false, Some(a))];
+        let both = both.map(|(row, keeps, replaces)| StagedEdit { row, keeps, replaces, audit: &audit });
+        let versions = store.staged().put(&both).await.unwrap();
+        assert!(versions[0] > Some(a) && versions[1].is_none(), "{versions:?}");
+        assert_eq!(names().await, ["c"]);
+        assert_eq!(store.staged().put(&both[1..]).await.unwrap_err().cause, Cause::Conflict, "it is gone");
+        let a = put(&store, &[(&edit("a", Some("{}")), None)]).await.unwrap()[0];
         let keys = [("a", a), ("b", 99)].map(|(name, version)| StagedKey { kind: "model", name, version });
         assert_eq!(store.staged().remove(&keys, &[]).await.unwrap_err().cause, Cause::Conflict);
-        assert_eq!(store.staged().list().await.unwrap().len(), 1);
+        assert_eq!(names().await, ["c", "a"]);
     }
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::extract::{Body, Params};
+use super::extract::{Body, NamedPair, Params};
 use super::items::{ItemView, ListParams, item_id};
 use super::page::{Listed, Page};
 use super::{Problem, precondition};
@@ -19,9 +19,11 @@ use crate::{Actor, Manager};
 
 mod apply;
 mod discard;
+mod together;
 
 pub(super) use apply::{__path_apply, apply};
 pub(super) use discard::{__path_discard, discard};
+pub(super) use together::{__path_together, together};
 
 /// How to read what is staged.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -74,7 +76,7 @@ pub(super) async fn list(
 pub(super) async fn put(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path((kind, name)): Path<(String, String)>,
+    NamedPair(kind, name): NamedPair,
     Params(params): Params<StageParams>,
     headers: HeaderMap,
     Body(data): Body<Value>,
@@ -102,7 +104,7 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(manager): State<Manager>,
     Extension(actor): Extension<Actor>,
-    Path((kind, name)): Path<(String, String)>,
+    NamedPair(kind, name): NamedPair,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = item_id(&kind, name)?;
@@ -113,7 +115,8 @@ pub(super) async fn delete(
 async fn stage(manager: Manager, edit: Edit) -> Result<Response, Problem> {
     let staged = manager.finish({
         let manager = manager.clone();
-        async move { manager.stage(edit).await }
+        async move { manager.stage(&[edit]).await }
     });
-    Ok(ItemView::from(staged.await?).into_response())
+    let left = staged.await?.pop().ok_or_else(|| Problem::not_found("nothing was staged"))?;
+    Ok(ItemView::from(left).into_response())
 }

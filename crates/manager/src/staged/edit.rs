@@ -51,48 +51,56 @@ impl Precondition {
 // === impl Manager ===
 
 impl Manager {
-    /// Keeps an edit, if the item still is what its author has seen. One that leads back to what applies takes what was
-    /// staged away.
-    pub(crate) async fn stage(&self, edit: Edit) -> Result<ItemState, StageError> {
+    /// Keeps edits, all or none, if the items still are what their author has seen. One that leads back to what applies takes
+    /// what was staged away.
+    pub(crate) async fn stage(&self, edits: &[Edit]) -> Result<Vec<ItemState>, StageError> {
         self.edit_lock().check()?;
-        if edit.seen == Precondition::Unknown {
+        if edits.iter().any(|edit| edit.seen == Precondition::Unknown) {
             return Err(StageError::NothingSeen);
         }
         let mut tries = 0;
         loop {
-            match self.try_stage(&edit).await {
-                // An apply got in between. Whether it touched this item, a second look says.
+            match self.try_stage(edits).await {
+                // An apply got in between. Whether it touched these items, a second look says.
                 Err(StageError::Store(error)) if error.cause == Cause::Conflict && tries < TRIES => tries += 1,
                 Err(error) => return Err(error),
-                Ok(state) => {
+                Ok(states) => {
                     self.config().fault_points.reach(FaultPoint::StageKept);
-                    return Ok(state);
+                    return Ok(states);
                 }
             }
             tokio::time::sleep(AGAIN).await;
         }
     }
 
-    /// The item as the edit left it: not as it is by now, or its author would take for seen what somebody else did since.
-    async fn try_stage(&self, edit: &Edit) -> Result<ItemState, StageError> {
-        // One look at what applies, for all that is decided: the store refuses the edit if another revision applies then.
+    /// The items as the edits left them: not as they are by now, or their author would take for seen what somebody else did
+    /// since.
+    async fn try_stage(&self, edits: &[Edit]) -> Result<Vec<ItemState>, StageError> {
+        // One look at what applies, for all that is decided: the store refuses the edits if another revision applies then.
         let current = self.current();
-        let all = self.staged().await?;
-        let state = state_in(&current, &all, edit);
-        if !edit.seen.holds(&state) {
-            return Err(self.moved(&state, &edit.seen).await?.into());
+        let mut all = self.staged().await?;
+        let mut planned = Vec::with_capacity(edits.len());
+        for edit in edits {
+            let state = state_in(&current, &all, edit);
+            if !edit.seen.holds(&state) {
+                return Err(self.moved(&state, &edit.seen).await?.into());
+            }
+            if state.staged.is_none() && all.len() >= MOST {
+                return Err(StageError::TooMany);
+            }
+            let staged = self.completed(&current, &all, &state, edit)?;
+            // Those behind it may refer to it.
+            all.retain(|item| item.id != edit.id);
+            all.push(staged.clone());
+            planned.push((state, staged));
         }
-        if state.staged.is_none() && all.len() >= MOST {
-            return Err(StageError::TooMany);
-        }
-        let mut staged = self.completed(&current, &all, &state, edit)?;
         self.config().fault_points.reach(FaultPoint::StageChecked);
-        if staged.data == state.applied {
-            self.take_back(&state, edit).await?;
-            return Ok(ItemState { staged: None, ..state });
-        }
-        staged.version = self.keep(&state, &staged, edit).await?;
-        Ok(ItemState { staged: Some(staged), ..state })
+        let versions = self.keep(edits, &planned).await?;
+        let left = planned.into_iter().zip(versions).map(|((state, staged), version)| {
+            let staged = version.map(|version| StagedItem { version, ..staged });
+            ItemState { staged, ..state }
+        });
+        Ok(left.collect())
     }
 
     /// The edit as it is to be kept: complete, absolute, with ids, and without a fault of its own.
@@ -151,43 +159,49 @@ impl Manager {
         Ok(())
     }
 
-    /// Version that the edit got.
-    async fn keep(&self, state: &ItemState, staged: &StagedItem, edit: &Edit) -> store::Result<u64> {
-        let row = StagedRow {
-            kind: staged.id.kind.as_str().to_owned(),
-            name: staged.id.name.clone(),
-            data: staged.data.as_ref().map(ToString::to_string),
-            base: staged.base.clone(),
-            base_revision: staged.base_revision,
-            version: 0,
-            author: staged.author.clone(),
-            staged_at: staged.staged_at,
-        };
-        let subject = subject(&edit.id);
-        let audit = AuditEntry {
-            at: staged.staged_at,
-            by: edit.actor.by(),
-            action: if staged.data.is_some() { "stage" } else { "stage.delete" },
-            subject: &subject,
-            detail: json!({ "base_revision": staged.base_revision }),
-        };
-        let replaces = state.staged.as_ref().map(|item| item.version);
-        let versions = self.store().staged().put(&[StagedEdit { row: &row, replaces, audit: &audit }]).await?;
-        Ok(versions.first().copied().unwrap_or_default())
+    /// Versions that the edits got; none for those that lead back to what applies.
+    async fn keep(&self, edits: &[Edit], planned: &[(ItemState, StagedItem)]) -> store::Result<Vec<Option<u64>>> {
+        let rows: Vec<_> = planned.iter().map(|(_, staged)| row(staged)).collect();
+        let subjects: Vec<_> = edits.iter().map(|edit| subject(&edit.id)).collect();
+        let audit: Vec<_> = edits.iter().zip(planned).zip(&subjects).map(entry).collect();
+        let kept = planned.iter().zip(&rows).zip(&audit);
+        let kept: Vec<_> = kept
+            .map(|(((state, staged), row), audit)| StagedEdit {
+                row,
+                keeps: staged.data != state.applied,
+                replaces: state.staged.as_ref().map(|item| item.version),
+                audit,
+            })
+            // What neither is nor becomes staged is nothing to be told of.
+            .filter(|edit| edit.keeps || edit.replaces.is_some())
+            .collect();
+        let mut versions = self.store().staged().put(&kept).await?.into_iter();
+        let is_told =
+            |(state, staged): &(ItemState, StagedItem)| staged.data != state.applied || state.staged.is_some();
+        Ok(planned.iter().map(|plan| if is_told(plan) { versions.next().flatten() } else { None }).collect())
     }
+}
 
-    async fn take_back(&self, state: &ItemState, edit: &Edit) -> store::Result<()> {
-        let Some(staged) = &state.staged else { return Ok(()) };
-        let subject = subject(&edit.id);
-        let audit = AuditEntry {
-            at: self.config().clock.now(),
-            by: edit.actor.by(),
-            action: "discard",
-            subject: &subject,
-            detail: json!({ "why": "edited back to what applies" }),
-        };
-        self.store().staged().remove(&[staged.key()], &[audit]).await
+fn row(staged: &StagedItem) -> StagedRow {
+    StagedRow {
+        kind: staged.id.kind.as_str().to_owned(),
+        name: staged.id.name.clone(),
+        data: staged.data.as_ref().map(ToString::to_string),
+        base: staged.base.clone(),
+        base_revision: staged.base_revision,
+        version: 0,
+        author: staged.author.clone(),
+        staged_at: staged.staged_at,
     }
+}
+
+fn entry<'a>(((edit, (state, staged)), subject): ((&'a Edit, &(ItemState, StagedItem)), &'a String)) -> AuditEntry<'a> {
+    let (action, detail) = match (staged.data == state.applied, &staged.data) {
+        (true, _) => ("discard", json!({ "why": "edited back to what applies" })),
+        (false, Some(_)) => ("stage", json!({ "base_revision": staged.base_revision })),
+        (false, None) => ("stage.delete", json!({ "base_revision": staged.base_revision })),
+    };
+    AuditEntry { at: staged.staged_at, by: edit.actor.by(), action, subject, detail }
 }
 
 fn state_in(current: &Current, all: &[StagedItem], edit: &Edit) -> ItemState {

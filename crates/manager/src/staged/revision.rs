@@ -44,8 +44,11 @@ impl Manager {
                 detail: json!({ "base_revision": current.revision, "back_to": number }),
             })
             .collect();
-        let edits: Vec<_> =
-            rows.iter().zip(&audit).map(|(row, audit)| StagedEdit { row, replaces: None, audit }).collect();
+        let edits: Vec<_> = rows
+            .iter()
+            .zip(&audit)
+            .map(|(row, audit)| StagedEdit { row, keeps: true, replaces: None, audit })
+            .collect();
         self.store().staged().put(&edits).await?;
         let items = self.items().await?;
         Ok(items.into_iter().filter(|state| ids.contains(&state.id)).collect())

@@ -1,8 +1,9 @@
+use anyhow::Context as _;
 use import::{Finding, ImportedKey, Verdict};
 use serde_json::{Value, json};
 use spec::Model;
 
-use crate::client::{self, ApiFault, Client, Seen};
+use crate::client::{ApiFault, Client};
 use crate::output;
 
 /// What was done.
@@ -14,39 +15,34 @@ pub(super) struct Outcome {
     pub(super) keys: Vec<String>,
 }
 
-/// Stages the models; all of them but those that are there already, or none.
+/// Stages the models in one step: all of them but those that are there already, or none.
 pub(super) async fn models(
     client: &Client,
     models: &[Model],
     replace: bool,
     report: &mut Vec<Finding>,
 ) -> anyhow::Result<Outcome> {
-    let mut outcome = Outcome::default();
-    for model in models {
-        let path = format!("/api/v1/staged/model/{}", client::segment(&model.name));
-        match stage(client, &path, model, replace).await {
-            Ok(()) => outcome.staged.push(model.name.clone()),
-            Err(error) if is_taken(&error) => {
-                let note =
-                    "there is a model of this name, applied or staged; say --replace to stage this one in its place";
-                settle(report, &format!("model {}", model.name), note);
-            }
-            Err(error) => {
-                take_back(client, &outcome.staged).await;
-                return Err(error.context(format!("model {} cannot be staged, so none is", model.name)));
-            }
-        }
-    }
-    Ok(outcome)
-}
-
-async fn stage(client: &Client, path: &str, model: &Model, replace: bool) -> anyhow::Result<()> {
-    let new = client.put_seen(path, model, &Seen::Nothing).await;
-    let done = match new {
-        Err(error) if replace && is_taken(&error) => client.put_seen(path, model, &Seen::Anything).await,
-        done => done,
+    let known = client.list("/api/v1/items").await?;
+    let is_known = |model: &Model| {
+        known
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|item| item["kind"] == "model" && item["name"] == model.name.as_str())
     };
-    done.map(drop)
+    let (taken, free): (Vec<_>, Vec<_>) = models.iter().partition(|model| !replace && is_known(model));
+    for model in taken {
+        let note = "there is a model of this name, applied or staged; say --replace to stage this one in its place";
+        settle(report, &format!("model {}", model.name), note);
+    }
+    let item =
+        |model: &&Model| json!({ "kind": "model", "name": model.name, "data": model, "etag": replace.then_some("*") });
+    let items: Vec<Value> = free.iter().map(item).collect();
+    if !items.is_empty() {
+        let staged = client.post("/api/v1/staged", &json!({ "items": items })).await;
+        staged.context("a model cannot be staged, so none is")?;
+    }
+    Ok(Outcome { staged: free.iter().map(|model| model.name.clone()).collect(), keys: Vec::new() })
 }
 
 /// Makes the keys; those that cannot be made are left out.
@@ -76,28 +72,9 @@ pub(super) async fn keys(
     Ok(())
 }
 
-/// Whether there is something of this name.
-fn is_taken(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<ApiFault>().is_some_and(|fault| fault.status == 412)
-}
-
 /// Says that something is left out after all.
 fn settle(report: &mut Vec<Finding>, subject: &str, note: &str) {
     report.retain(|finding| finding.subject != subject);
     let (subject, note) = (subject.to_owned(), note.to_owned());
     report.push(Finding { subject, field: String::new(), verdict: Verdict::LeftOut, note });
-}
-
-/// Discards what was staged before it went wrong.
-async fn take_back(client: &Client, staged: &[String]) {
-    if staged.is_empty() {
-        return;
-    }
-    let items: Vec<Value> = staged.iter().map(|name| json!({"kind": "model", "name": name})).collect();
-    if let Err(error) = client.post("/api/v1/staged/discard", &json!({ "items": items })).await {
-        let names = staged.join(", ");
-        output::note(&format!(
-            "warning: still staged: {names}; discard them with `enginehouse config discard` ({error})"
-        ));
-    }
 }

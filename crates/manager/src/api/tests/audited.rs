@@ -22,6 +22,7 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
     let document = json!({ "document": DOCUMENT, "format": "yaml", "base_dir": "/" });
     let endpoint = json!({ "endpoint": { "url": "http://127.0.0.1:9/v1", "model": "t" } });
     let edited = json!({ "name": "org/tiny", "type": "chat", "deployments": [endpoint] });
+    let new = json!({ "name": "new", "type": "chat" });
     vec![
         ("apply", By::Owner, "/api/v1/apply", document),
         ("set_edit_lock", By::Owner, "/api/v1/lock", json!({ "locked": true, "reason": "kept elsewhere" })),
@@ -32,6 +33,12 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
         ("stage_revision", By::Owner, "/api/v1/revisions/0/stage", json!({})),
         ("discard_staged", By::Owner, "/api/v1/staged/discard", json!({ "all": true })),
         ("stage_item", By::Owner, "/api/v1/staged/model/org%2Ftiny", edited),
+        (
+            "stage_items",
+            By::Owner,
+            "/api/v1/staged",
+            json!({ "items": [{ "kind": "model", "name": "new", "data": new }] }),
+        ),
         ("resync", By::Owner, "/api/v1/resync", json!({})),
         ("set_credential", By::Owner, "/api/v1/credentials/c", json!({ "secret": "sk-credential-0815" })),
         ("reseal_credentials", By::Owner, "/api/v1/credentials/reseal", json!({})),
