@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ambient::Rng;
-use manager::{Made, PostgresUrl};
+use manager::{AllowedNetworks, Made, PostgresUrl};
 use snapshot::{Keyring, Link, LinkConfig, Publisher, Secret};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -28,7 +28,7 @@ pub(crate) struct Start {
     /// The database that holds the store; none keeps it in the home.
     pub(crate) database: Option<PostgresUrl>,
     pub(crate) client: TcpListener,
-    pub(crate) admin: TcpListener,
+    pub(crate) admin: AdminPort,
     pub(crate) given: Given,
     /// Shows or keeps secrets that were made just now. Called before anything else can fail: it is the only time.
     pub(crate) hand_over: HandOver,
@@ -38,13 +38,21 @@ pub(crate) struct Start {
     pub(crate) rest: Handle,
 }
 
+/// Where administrators connect.
+#[derive(Debug)]
+pub(crate) struct AdminPort {
+    pub(crate) listener: TcpListener,
+    /// From where.
+    pub(crate) networks: AllowedNetworks,
+}
+
 /// What a manager without a gateway of its own is started with.
 #[derive(Debug)]
 pub(crate) struct ManagerStart {
     pub(crate) home: Home,
     /// The database that holds the store; none keeps it in the home.
     pub(crate) database: Option<PostgresUrl>,
-    pub(crate) admin: TcpListener,
+    pub(crate) admin: AdminPort,
     /// Where clients connect to the gateway, as people are told.
     pub(crate) client: SocketAddr,
     pub(crate) given: Given,
@@ -95,7 +103,7 @@ pub(crate) struct Planes {
 impl Planes {
     /// Opens the home and runs both planes until `lifecycle` says otherwise.
     pub(crate) async fn both(start: Start, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
-        let (client, admin) = (start.client.local_addr()?, start.admin.local_addr()?);
+        let (client, admin) = (start.client.local_addr()?, start.admin.listener.local_addr()?);
         let home = manager::Home::create(start.home.path())?;
         let publisher = new_publisher();
         let subscriber = publisher.subscribe("the gateway".to_owned());
@@ -116,7 +124,7 @@ impl Planes {
 
     /// Runs the manager, to which gateways connect, until `lifecycle` says otherwise.
     pub(crate) async fn manager(start: ManagerStart, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
-        let (client, admin) = (start.client, start.admin.local_addr()?);
+        let (client, admin) = (start.client, start.admin.listener.local_addr()?);
         let home = manager::Home::create(start.home.path())?;
         let publisher = new_publisher();
         let (database, given) = (start.database, start.given);

@@ -36,6 +36,7 @@ mod logs;
 mod master_key;
 mod models;
 mod moment;
+mod networks;
 mod open;
 mod openapi;
 mod origin;
@@ -56,6 +57,7 @@ mod tests;
 mod tokens;
 mod usage;
 
+pub use networks::AllowedNetworks;
 use problem::Problem;
 
 /// Bytes that a request body may have.
@@ -72,13 +74,14 @@ pub(crate) fn control_router(manager: &Manager) -> Router {
     finish(api().merge(litellm::router()).layer(actor), manager)
 }
 
-/// The API for everybody who can log in, or holds a token or the master key, served on `own` address.
-pub(crate) fn admin_router(manager: &Manager, own: SocketAddr) -> Router {
+/// The API for everybody who can log in, or holds a token or the master key, served on `own` address to `networks`.
+pub(crate) fn admin_router(manager: &Manager, own: SocketAddr, networks: AllowedNetworks) -> Router {
     let metrics = Router::new().route("/metrics", get(metrics::metrics));
     let guard = auth::Guard::new(manager.clone(), openapi::reading(&described().1));
     let router = finish(api().merge(metrics), manager);
     let guarded = router.layer(middleware::from_fn_with_state(guard, auth::guard));
-    guarded.layer(middleware::from_fn_with_state(own, host::require_own_host))
+    let named = guarded.layer(middleware::from_fn_with_state(own, host::require_own_host));
+    named.layer(middleware::from_fn_with_state(networks, networks::require_allowed))
 }
 
 fn api() -> Router<Manager> {

@@ -50,6 +50,7 @@ mod tokens;
 mod vault;
 
 pub use accounts::AdminPasswordError;
+pub use api::AllowedNetworks;
 pub use apply::ImportError;
 pub use config::{Addresses, Environment, ManagerConfig};
 pub use current::UnreadableRevision;

@@ -188,7 +188,7 @@ impl TestApp {
     /// Anybody at the admin port.
     pub(crate) fn anonymous(&self) -> Client {
         let own = "127.0.0.1:7860".parse().unwrap();
-        let router = self.manager.admin_router(own);
+        let router = self.manager.admin_router(own, crate::AllowedNetworks::default());
         Client { router, token: None, host: "127.0.0.1:7860", headers: HeaderMap::new() }
     }
 

@@ -81,7 +81,7 @@ struct VerifyArgs {
 /// What a backup is encrypted with.
 #[derive(Debug, Args)]
 pub(super) struct LockArgs {
-    /// Encrypt with the passphrase in this file [env: `ENGINEHOUSE_BACKUP_PASSPHRASE`,
+    /// The passphrase that encrypts it, in this file [env: `ENGINEHOUSE_BACKUP_PASSPHRASE`,
     /// `ENGINEHOUSE_BACKUP_PASSPHRASE_FILE`]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use manager::AllowedNetworks;
 use serde_json::{Value, json};
 use snapshot::Secret;
 use tempfile::TempDir;
@@ -14,7 +15,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::home::Home;
 use crate::lifecycle::{Lifecycle, Stop};
-use crate::planes::{Given, Planes, Runtimes, Start};
+use crate::planes::{AdminPort, Given, Planes, Runtimes, Start};
 use crate::{logging, output};
 
 mod one_request;
@@ -69,7 +70,10 @@ async fn demo(folder: &Path, args: DemoArgs, rest: Handle) -> anyhow::Result<()>
         home: home.clone(),
         database: None,
         client: bind_or_any(args.listen, super::CLIENT_LISTEN, "client", "--listen").await?,
-        admin: bind_or_any(args.admin_listen, super::ADMIN_LISTEN, "admin", "--admin-listen").await?,
+        admin: AdminPort {
+            listener: bind_or_any(args.admin_listen, super::ADMIN_LISTEN, "admin", "--admin-listen").await?,
+            networks: AllowedNetworks::default(),
+        },
         given: Given::default(),
         // They are shown with the rest.
         hand_over: |_, _| Ok(()),

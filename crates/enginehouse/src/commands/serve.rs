@@ -1,9 +1,10 @@
 use std::io::{self, IsTerminal as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use manager::{Made, PostgresUrl};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use snapshot::Secret;
@@ -14,13 +15,14 @@ use crate::cli::Globals;
 use crate::exit::AlreadyReported;
 use crate::home::Home;
 use crate::lifecycle::{Drained, Lifecycle, Stop};
-use crate::planes::{GatewayStart, Given, ManagerStart, Planes, Runtimes, Start};
+use crate::planes::{AdminPort, GatewayStart, Given, ManagerStart, Planes, Runtimes, Start};
 use crate::{database, logging, output, secret_env, span};
 
 const EXAMPLES: &str = "\
 Examples:
   enginehouse serve
   enginehouse serve --home /srv/enginehouse --listen 0.0.0.0:4000
+  enginehouse serve --admin-listen 0.0.0.0:7860 --admin-allow 10.1.0.0/16
   ENGINEHOUSE_MASTER_KEY_FILE=/run/secrets/master enginehouse serve --log-format json
   enginehouse serve --role manager & enginehouse serve --role gateway
   ENGINEHOUSE_DATABASE_URL_FILE=/run/secrets/database enginehouse serve
@@ -44,6 +46,9 @@ pub(crate) struct ServeArgs {
     /// Where administrators connect; beyond this machine only once an account has a password, and in plain HTTP
     #[arg(long, value_name = "ADDR", default_value = super::ADMIN_LISTEN)]
     admin_listen: SocketAddr,
+    /// Networks from which administrators may connect, as 10.1.0.0/16; all if none is given, and always this machine
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    admin_allow: Vec<IpNet>,
     /// Which planes run in this process
     #[arg(long, value_enum, default_value_t = Role::All)]
     role: Role,
@@ -110,7 +115,10 @@ async fn start(
 ) -> anyhow::Result<Planes> {
     let FromEnvironment { given, database } = environment;
     let client = || bind(args.listen, "client", "--listen");
-    let admin = || bind(args.admin_listen, "admin", "--admin-listen");
+    let admin = async || {
+        let listener = bind(args.admin_listen, "admin", "--admin-listen").await?;
+        anyhow::Ok(AdminPort { listener, networks: args.admin_allow.iter().copied().collect() })
+    };
     let books = ledger::Options { segment_bytes: args.books_segment_bytes, ..ledger::Options::default() };
     let (home, hand_over) = (home.clone(), hand_over as _);
     match args.role {
@@ -149,6 +157,14 @@ pub(super) async fn finish(planes: Planes, lifecycle: &Lifecycle, stop: Stop, gr
 pub(super) async fn bind(address: SocketAddr, what: &str, flag: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
     bound.with_context(|| format!("cannot listen on {address}, the {what} port: free it or choose another with {flag}"))
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| one())
+        .map_err(|_| "not a network such as 10.1.0.0/16 or 2001:db8::/32, nor an address".to_owned())
 }
 
 /// Shows secrets that were just made: on a terminal, or else in files for the owner only. Never in the log.

@@ -6,14 +6,14 @@ use manager::{
     Addresses, Environment, Holder, HomeError, Manager, ManagerConfig, OpenError, Opened, PostgresUrl, StoreCause,
 };
 use snapshot::{Publisher, link};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::Given;
+use super::{AdminPort, Given};
 use crate::fault_points;
 use crate::lifecycle::Lifecycle;
 
@@ -56,7 +56,7 @@ impl ControlPlane {
     pub(super) fn start(
         manager: Manager,
         home: &manager::Home,
-        admin: TcpListener,
+        admin: AdminPort,
         lifecycle: &Lifecycle,
         rest: Handle,
     ) -> anyhow::Result<Self> {
@@ -68,7 +68,7 @@ impl ControlPlane {
             manager.serve_control(control, cancel).await
         }));
         tasks.spawn(server("admin port", manager.clone(), soft.clone(), async move |manager, cancel| {
-            manager.serve_admin(admin, cancel).await
+            manager.serve_admin(admin.listener, admin.networks, cancel).await
         }));
         let end = CancellationToken::new();
         let background = tokio::spawn({

@@ -271,7 +271,7 @@ impl From<SelectionError> for Problem {
     fn from(error: SelectionError) -> Self {
         match error {
             SelectionError::Unclear => Self::bad_request(error.to_string()),
-            SelectionError::NotStaged(_) => Self::not_found(error.to_string()),
+            SelectionError::NotStaged(_) | SelectionError::NothingOf(_) => Self::not_found(error.to_string()),
             SelectionError::Edited { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
         }
     }

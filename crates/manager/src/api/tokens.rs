@@ -110,13 +110,12 @@ pub(super) async fn create(
     Extension(actor): Extension<Actor>,
     Body(new): Body<CreateToken>,
 ) -> Result<(StatusCode, Json<IssuedTokenView>), Problem> {
-    let expiry = Expiry { expires_at: new.expires_at.as_deref(), duration: new.duration.as_deref() };
-    let wanted = NewToken {
-        expires_at: expiry.moment(manager.config().clock.now())?,
-        scopes: read_scopes(&new.scopes)?,
-        name: new.name,
-        role: new.role,
-    };
+    let now = manager.config().clock.now();
+    let expires_at = Expiry { expires_at: new.expires_at.as_deref(), duration: new.duration.as_deref() }.moment(now)?;
+    if expires_at.is_some_and(|at| at <= now) {
+        return Err(Problem::unfit("expires_at", "is over already: the token would open nothing"));
+    }
+    let wanted = NewToken { expires_at, scopes: read_scopes(&new.scopes)?, name: new.name, role: new.role };
     let issued = manager.finish({
         let manager = manager.clone();
         async move { manager.create_token(wanted, &actor).await }

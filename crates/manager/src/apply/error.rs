@@ -42,7 +42,7 @@ pub(crate) enum ApplyError {
     #[error(transparent)]
     Selection(#[from] SelectionError),
     #[error(
-        "what applies has changed since these items were edited; edit them again, discard them, or say `overwrite`"
+        "what applies has changed since these items were edited; edit them again, discard them, or say `overwrite` (`--overwrite`)"
     )]
     Stale(Vec<OutdatedItem>),
     #[error(transparent)]

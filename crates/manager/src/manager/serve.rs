@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::Manager;
-use crate::api;
+use crate::api::{self, AllowedNetworks};
 
 // === impl Manager ===
 
@@ -16,9 +16,9 @@ impl Manager {
         api::control_router(self)
     }
 
-    /// The admin API for holders of the master key, as it is served on `own` address.
-    pub fn admin_router(&self, own: SocketAddr) -> Router {
-        api::admin_router(self, own)
+    /// The admin API for who can log in or presents a secret, as it is served on `own` address to `networks`.
+    pub fn admin_router(&self, own: SocketAddr, networks: AllowedNetworks) -> Router {
+        api::admin_router(self, own, networks)
     }
 
     /// Serves [`router`](Self::router) on a socket made by [`Home::bind_control`](crate::Home::bind_control), until
@@ -28,9 +28,14 @@ impl Manager {
     }
 
     /// Serves [`admin_router`](Self::admin_router), until cancelled.
-    pub async fn serve_admin(&self, listener: TcpListener, cancel: CancellationToken) -> io::Result<()> {
+    pub async fn serve_admin(
+        &self,
+        listener: TcpListener,
+        networks: AllowedNetworks,
+        cancel: CancellationToken,
+    ) -> io::Result<()> {
         let own = listener.local_addr()?;
-        let service = self.admin_router(own).into_make_service_with_connect_info::<SocketAddr>();
+        let service = self.admin_router(own, networks).into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, service).with_graceful_shutdown(self.closes_with(cancel)).await
     }
 

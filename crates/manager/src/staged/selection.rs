@@ -37,6 +37,8 @@ pub(crate) enum SelectionError {
     Unclear,
     #[error("no change of {0} is staged")]
     NotStaged(ItemId),
+    #[error("{0} has staged nothing that waits; `config plan` shows who has")]
+    NothingOf(String),
     #[error(
         "the staged change of {id} is another one by now: {author} edited it at {at}; look at it again, then decide"
     )]
@@ -55,7 +57,10 @@ impl Selection {
     pub(crate) fn of(&self, staged: Vec<StagedItem>) -> Result<Vec<StagedItem>, SelectionError> {
         match (self.items.is_empty(), &self.author, self.all) {
             (true, None, true) => Ok(staged),
-            (true, Some(author), false) => Ok(staged.into_iter().filter(|item| item.author == *author).collect()),
+            (true, Some(author), false) => {
+                let theirs: Vec<_> = staged.into_iter().filter(|item| item.author == *author).collect();
+                if theirs.is_empty() { Err(SelectionError::NothingOf(author.clone())) } else { Ok(theirs) }
+            }
             (false, None, false) => {
                 for selected in &self.items {
                     selected.check(&staged)?;

@@ -68,6 +68,7 @@ async fn an_edit_is_staged_flagged_planned_and_applied() {
     assert_eq!((&applied["revision"], applied["changes"].as_array().unwrap().len()), (&json!(2), 1));
     let of_author = app.owner().post("/api/v1/staged/apply", &json!({ "author": "owner" })).await.ok();
     assert_eq!(of_author["revision"], 3);
+    app.owner().post("/api/v1/staged/apply", &json!({ "author": "nobody" })).await.problem(404);
     assert_eq!(app.owner().get("/api/v1/staged").await.ok(), json!([]));
     let served: Vec<_> = app.snapshot().models.iter().map(|model| model.name.to_string()).collect();
     assert_eq!(served, ["org/b", "c"]);

@@ -245,6 +245,8 @@ async fn a_token_expires() {
     token.get("/api/v1/status").await.ok();
     hand.advance(Duration::from_secs(3600));
     token.get("/api/v1/status").await.problem(401);
+    let past = json!({ "name": "b", "role": "viewer", "expires_at": "2020-01-01T00:00:00Z" });
+    assert!(app.owner().post("/api/v1/tokens", &past).await.problem(422).to_string().contains("expires_at"));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::DOCUMENT;
+use crate::AllowedNetworks;
 use crate::testing::TestApp;
 
 /// What a follower has heard so far.
@@ -22,7 +23,12 @@ impl Heard {
             request = request.header(*name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let own = "127.0.0.1:7860".parse().unwrap();
-        let answer = app.manager.admin_router(own).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = app
+            .manager
+            .admin_router(own, AllowedNetworks::default())
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         Self { body: answer.into_body().into_data_stream(), text: String::new() }

@@ -124,7 +124,7 @@ impl Reference {
     /// The status of the answer.
     fn apply(&mut self, which: &Which) -> u16 {
         let names = self.selected(which);
-        if names.is_empty() && matches!(which, Which::Item(_)) {
+        if names.is_empty() && !matches!(which, Which::All) {
             return 404;
         }
         if names.iter().any(|name| self.is_stale(name)) {
@@ -202,7 +202,7 @@ impl Run {
             Step::Discard(which) => {
                 let answer = self.app.owner().post("/api/v1/staged/discard", &selection(&which)).await;
                 let names = self.reference.selected(&which);
-                let status = if names.is_empty() && matches!(which, Which::Item(_)) { 404 } else { 200 };
+                let status = if names.is_empty() && !matches!(which, Which::All) { 404 } else { 200 };
                 assert_eq!(answer.status, status, "{}", answer.text);
                 for name in names {
                     self.reference.staged.remove(name);
