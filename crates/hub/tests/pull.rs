@@ -277,7 +277,8 @@ async fn a_wrong_checksum_is_never_a_blob() {
     assert!(refused.contains("safetensors arrived broken: its checksum is"), "{refused}");
     assert!(scene.blobs().iter().all(|name| name.len() != 64), "{:?}", scene.blobs());
     assert!(!scene.at("refs/main").exists());
-    scene.server.heal();
+    // In a cache of its own: that file may be whole already in the other.
+    let scene = Scene::new().await;
     scene.server.fault("config.json", 99, Fault::Wrong);
     let refused = scene.refused().await;
     assert!(refused.contains("config.json arrived broken"), "{refused}");
