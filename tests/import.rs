@@ -14,11 +14,13 @@ fn config() -> Value {
         "master_key": "sk-master-of-llm-manager-0123",
         "models": {
             "qwen": {"hf_id": "Qwen/Qwen3-8B", "type": "chat", "gpus": [0, 1], "replicas": 2, "quantization": "fp8",
-                     "open_access": true, "env": {"API_KEY": "plain_secret_value"}, "status": "running"},
+                     "open_access": true, "env": {"API_KEY": "plain_secret_value"}, "status": "running",
+                     "extra_args": "--api-key plain_secret_value --seed 1"},
             "tiny": {"hf_id": "x/tiny", "type": "chat"},
             "models": {"hf_id": "x/y", "type": "chat"},
         },
-        "direct_route_keys": [{"name": "scanner", "key": "sk-scanner-0123456789abc"}, {"name": "weak", "key": "secret"}],
+        "direct_route_keys": [{"name": "scanner", "key": "sk-scanner-0123456789abc"}, {"name": "weak", "key": "secret"},
+                              {"name": "scanner", "key": "sk-scanner-0123456789abc"}],
     })
 }
 
@@ -61,6 +63,8 @@ async fn a_directory_becomes_staged_changes_and_keys() {
     assert!(staged(&server).await.is_empty(), "a dry run stages nothing");
     assert_eq!(server.cli(&["key", "list", "--json"]).json(), json!([]));
 
+    assert!(import(&server, &path, &["--dry-run"]).stdout.contains("`--api-key` holds a secret"));
+
     let done = import(&server, &path, &["--json"]);
     let report = done.json();
     assert_eq!((&report["staged"], &report["keys"]), (&json!(["qwen"]), &json!(["scanner"])));
@@ -87,6 +91,8 @@ async fn a_directory_becomes_staged_changes_and_keys() {
     assert_eq!(verdict(&again, "direct-route key scanner"), "left-out");
     let replaced = import(&server, &path, &["--replace", "--no-keys", "--json"]).json();
     assert_eq!(replaced["staged"], json!(["qwen", "tiny"]));
+    let said = import(&server, &path, &["--replace", "--no-keys"]).stderr;
+    assert!(said.contains("`enginehouse config apply --all`"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ pub fn convert(source: &Source) -> Imported {
     models(&mut fields, &mut imported);
     keys::convert(&mut fields, &mut imported);
     mig::convert(&mut fields, source.mig.as_ref(), &mut imported.report);
-    rest::convert(&mut fields, &mut imported.report);
+    rest::convert(&mut fields, &imported.models, &mut imported.report);
     imported
 }
 

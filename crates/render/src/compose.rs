@@ -3,28 +3,29 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use spec::{Document, environment_variables};
 
-use crate::{Body, Target, variable, yaml};
+use crate::prometheus::FOLLOWED;
+use crate::{Body, Facts, Target, variable, yaml};
 
 /// The home inside the container.
 const HOME: &str = "/var/lib/enginehouse";
 
 /// Enginehouse, and under profiles what may stand beside it. The other services share Enginehouse's network, so that the
 /// rendered files hold here as they do on a machine.
-pub(crate) fn render(document: &Document) -> Body {
+pub(crate) fn render(document: &Document, facts: &Facts<'_>) -> Body {
     let mut root = Map::new();
     root.insert("version".to_owned(), json!("3.8"));
-    root.insert("services".to_owned(), services(document));
+    root.insert("services".to_owned(), services(document, facts));
     root.insert(
         "volumes".to_owned(),
-        json!({ "enginehouse": {}, "hub": {}, "postgres": {}, "valkey": {}, "prometheus": {} }),
+        json!({ "enginehouse": {}, "rendered": {}, "hub": {}, "postgres": {}, "valkey": {}, "prometheus": {} }),
     );
     root.insert("secrets".to_owned(), secrets());
     Body::plain(yaml::to_string(&root))
 }
 
-fn services(document: &Document) -> Value {
+fn services(document: &Document, facts: &Facts<'_>) -> Value {
     json!({
-        "enginehouse": enginehouse(document),
+        "enginehouse": enginehouse(document, facts),
         "litellm": beside("litellm", json!({
             "image": "ghcr.io/berriai/litellm:main-stable",
             "command": ["--config", "/etc/litellm/config.yaml", "--host", "0.0.0.0", "--port", "4001"],
@@ -33,9 +34,13 @@ fn services(document: &Document) -> Value {
         })),
         "prometheus": beside("monitoring", json!({
             "image": "prom/prometheus:v3.5.0",
+            // The files are readable for their owner only, who is root in the container that writes them.
+            "user": "root",
             "command": ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.retention.time=30d"],
             "volumes": [
                 format!("./{}:/etc/prometheus/prometheus.yml:ro", Target::Prometheus.file_name()),
+                // Which engines there are: the service writes it into its home, of which only this folder is shown.
+                format!("rendered:/etc/prometheus/{FOLLOWED}:ro"),
                 "./enginehouse.token:/etc/prometheus/enginehouse.token:ro",
                 "prometheus:/prometheus",
             ],
@@ -62,18 +67,23 @@ fn services(document: &Document) -> Value {
     })
 }
 
-fn enginehouse(document: &Document) -> Value {
+/// The ports are those of the service that renders, which the other files name too.
+fn enginehouse(document: &Document, facts: &Facts<'_>) -> Value {
+    let (client, admin) = (facts.client.port(), facts.admin.port());
+    let open = |port: u16| format!("127.0.0.1:{port}:{port}");
     json!({
         "image": "${ENGINEHOUSE_IMAGE:-enginehouse:latest}",
-        "command": ["serve", "--home", HOME, "--listen", "0.0.0.0:4000", "--admin-listen", "0.0.0.0:7860"],
+        "command": [
+            "serve", "--home", HOME, "--listen", format!("0.0.0.0:{client}"), "--admin-listen", format!("0.0.0.0:{admin}"),
+        ],
         "restart": "unless-stopped",
         "stop_signal": "SIGTERM",
         "stop_grace_period": "45s",
         // Ports of services that share the network are opened here. Nothing but this machine reaches them.
-        "ports": ["127.0.0.1:4000:4000", "127.0.0.1:7860:7860", "127.0.0.1:4001:4001", "127.0.0.1:9090:9090"],
+        "ports": [open(client), open(admin), open(4001), open(9090)],
         "environment": enginehouse_environment(document),
         "secrets": ["master_key", "admin_password"],
-        "volumes": [format!("enginehouse:{HOME}"), "hub:/root/.cache/huggingface"],
+        "volumes": [format!("enginehouse:{HOME}"), format!("rendered:{HOME}/rendered"), "hub:/root/.cache/huggingface"],
     })
 }
 

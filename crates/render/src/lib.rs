@@ -49,7 +49,7 @@ pub fn render(target: Target, document: &Document, facts: &Facts<'_>) -> Rendere
         Target::Caddyfile => caddyfile::render(document, facts),
         Target::Nginx => nginx::render(document, facts),
         Target::Prometheus => prometheus::render(facts),
-        Target::Compose => compose::render(document),
+        Target::Compose => compose::render(document, facts),
     };
     let text = format!("{}\n{text}", header::of(target, facts, &notes));
     Rendered { text, notes }

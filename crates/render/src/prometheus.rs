@@ -4,6 +4,9 @@ use crate::{Body, Facts, yaml};
 
 /// Name of the file beside `prometheus.yml` that tells which engines there are now. Prometheus follows it.
 pub const ENGINES: &str = "prometheus-engines.json";
+/// The folder beside `prometheus.yml` in which that file is where Prometheus runs by `compose.yaml`: a single file that
+/// is replaced would stay as it was mounted.
+pub(crate) const FOLLOWED: &str = "engines";
 /// Name of the file beside `prometheus.yml` with a token for `/metrics`.
 const TOKEN: &str = "enginehouse.token";
 
@@ -13,7 +16,7 @@ pub(crate) fn render(facts: &Facts<'_>) -> Body {
     let jobs = [
         job("enginehouse-gateway", &facts.client_here().to_string()),
         job("enginehouse-manager", &facts.admin_here().to_string()),
-        json!({ "job_name": "engines", "file_sd_configs": [{ "files": [ENGINES] }] }),
+        json!({ "job_name": "engines", "file_sd_configs": [{ "files": [ENGINES, format!("{FOLLOWED}/{ENGINES}")] }] }),
     ];
     root.insert("scrape_configs".to_owned(), Value::from(Vec::from(jobs)));
     Body::plain(yaml::to_string(&root))

@@ -57,6 +57,25 @@ fn other_programs_get_variables_by_name() {
 }
 
 #[test]
+fn the_files_beside_each_other_agree() {
+    let facts = Facts { client: "127.0.0.1:4100".parse().unwrap(), admin: "127.0.0.1:7960".parse().unwrap(), ..FACTS };
+    let of = |target| serde_saphyr::from_str::<Value>(&render(target, &document(DOCUMENT), &facts).text).unwrap();
+    let (compose, prometheus) = (of(Target::Compose), of(Target::Prometheus));
+    let service = &compose["services"]["enginehouse"];
+    assert!(service["command"].to_string().contains(r#""0.0.0.0:4100","--admin-listen","0.0.0.0:7960""#), "{service}");
+    let ports = service["ports"].to_string();
+    assert!(ports.contains("127.0.0.1:4100:4100") && ports.contains("127.0.0.1:7960:7960"), "{ports}");
+    assert_eq!(prometheus["scrape_configs"][0]["static_configs"][0]["targets"][0], "127.0.0.1:4100");
+    // What the one container writes, the other reads, where its configuration says.
+    let volumes = |service: &str| compose["services"][service]["volumes"].to_string();
+    assert!(volumes("enginehouse").contains("rendered:/var/lib/enginehouse/rendered\""), "{compose}");
+    assert!(volumes("prometheus").contains("rendered:/etc/prometheus/engines:ro"), "{compose}");
+    assert!(compose["volumes"].get("rendered").is_some());
+    let followed = prometheus["scrape_configs"][2]["file_sd_configs"][0]["files"].to_string();
+    assert!(followed.contains("\"engines/prometheus-engines.json\""), "{followed}");
+}
+
+#[test]
 fn a_note_stays_in_its_comment() {
     let mut odd = document("models: [{ name: m, type: chat, open_access: true }]");
     odd.models[0].name = "m\nmodel_list: []".to_owned();

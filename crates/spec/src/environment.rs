@@ -2,8 +2,6 @@ use crate::{Deployment, Endpoint, Engine};
 
 /// What stands in front of the name of a variable.
 const PREFIX: &str = "os.environ/";
-/// The last words of names that secrets have.
-const SECRETS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
 
 /// The variable that a string refers to: `NAME` of `os.environ/NAME`; none if the string stands for itself.
 ///
@@ -15,11 +13,6 @@ const SECRETS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
 /// ```
 pub fn environment_variable(text: &str) -> Option<&str> {
     text.strip_prefix(PREFIX)
-}
-
-/// Whether a variable of this name holds a secret: it ends in a word for one, as `OPENAI_API_KEY` and `HF_TOKEN` do.
-pub fn is_secret_name(name: &str) -> bool {
-    SECRETS.iter().any(|word| name.rsplit('_').next().is_some_and(|last| last.eq_ignore_ascii_case(word)))
 }
 
 /// Whether a name can be that of an environment variable: letters, digits and `_`, no digit in front.
@@ -73,12 +66,6 @@ mod tests {
         let document = parse(text, Format::Yaml).unwrap();
         let names = |index: usize| environment_variables(&document.models[0].deployments[index]).join("");
         assert_eq!([names(0), names(1)], ["AB", "CDE"]);
-    }
-
-    #[test]
-    fn names_of_secrets() {
-        assert!(["HF_TOKEN", "OPENAI_API_KEY", "db_password", "A_SECRET", "TOKEN"].into_iter().all(is_secret_name));
-        assert!(!["TOKENIZERS_PARALLELISM", "MONKEY", "KEY_FILE", "", "_"].into_iter().any(is_secret_name));
     }
 
     #[test]

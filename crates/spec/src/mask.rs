@@ -24,13 +24,16 @@ pub(crate) fn field(kind: ItemKind, path: &str, value: &mut Value) {
     *value = alone[name].take();
 }
 
+/// The field of an endpoint that says which secret, not what it is.
+const NAME_OF_SECRET: &str = "credential";
+
 /// Masks every text under a name that secrets have, however deep; references to the environment stay.
 pub(crate) fn secrets(data: &mut Value) {
     match data {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match value {
-                    Value::String(text) if is_secret_name(name) && environment_variable(text).is_none() => {
+                    Value::String(text) if is_masked(name) && environment_variable(text).is_none() => {
                         MASK.clone_into(text);
                     }
                     other => secrets(other),
@@ -40,6 +43,10 @@ pub(crate) fn secrets(data: &mut Value) {
         Value::Array(elements) => elements.iter_mut().for_each(secrets),
         _ => {}
     }
+}
+
+fn is_masked(name: &str) -> bool {
+    is_secret_name(name) && name != NAME_OF_SECRET
 }
 
 #[cfg(test)]
@@ -70,6 +77,8 @@ mod tests {
         let shown = masked(ItemKind::MODEL, json!({"deployments": [{"engine": {"env": env}}]}));
         let env = &shown["deployments"][0]["engine"]["env"];
         assert_eq!(*env, json!({"HF_TOKEN": "***", "API_KEY": "os.environ/API_KEY", "MODE": "fast"}));
+        let endpoint = json!({"deployments": [{"endpoint": {"credential": "my-openai"}}]});
+        assert_eq!(masked(ItemKind::MODEL, endpoint.clone()), endpoint, "that is the name of a credential");
     }
 
     #[test]

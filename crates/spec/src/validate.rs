@@ -17,6 +17,7 @@ mod passthrough;
 mod price;
 mod requests;
 mod routing;
+mod setting;
 mod url;
 
 /// Checks everything that the types of a document cannot express, and names all faults at once.

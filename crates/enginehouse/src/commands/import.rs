@@ -18,7 +18,7 @@ Examples:
   enginehouse import llm-manager /opt/llm-manager/config
   enginehouse config plan                                          what applying it would do
 
-Models are staged: nothing runs before `enginehouse config apply`. Keys are made at once, since keys are never staged.";
+Models are staged: nothing runs before `enginehouse config apply --all`. Keys are made at once, since keys are never staged.";
 
 /// Sources of `import`.
 #[derive(Debug, Args)]

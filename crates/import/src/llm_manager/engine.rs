@@ -37,7 +37,7 @@ pub(super) fn convert(
     let max_model_len =
         fields.number(&["max_model_len", "max_context_length", "max_context", "context_length", "max_len"]);
     let max_model_len = max_model_len.and_then(|tokens| u32::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
-    let mut args = arguments(fields, &mut note);
+    let mut args = without_secrets(arguments(fields, &mut note), &mut note);
     if let Some(template) = fields.text(&["chat_template", "chat_template_path", "jinja_template"]) {
         if template.starts_with('/') {
             args.extend(["--chat-template".to_owned(), template]);
@@ -143,6 +143,28 @@ fn arguments(fields: &mut Fields<'_>, note: &mut impl FnMut(&str, Verdict, &str)
     }
 }
 
+/// The arguments without those that hold a secret, and without the flags in front of these.
+fn without_secrets(args: Vec<String>, note: &mut impl FnMut(&str, Verdict, &str)) -> Vec<String> {
+    let mut left_out = spec::secret_words(&args);
+    for index in left_out.clone() {
+        let flag =
+            index.checked_sub(1).filter(|before| !args[index].starts_with('-') && args[*before].starts_with('-'));
+        left_out.extend(flag);
+        let what = flag.map_or_else(|| format!("argument {}", index + 1), |flag| format!("`{}`", shown(&args[flag])));
+        let text = format!(
+            "{what} holds a secret and was left out: put it into env as os.environ/NAME, and let the engine read it there"
+        );
+        note("args", Verdict::LeftOut, &text);
+    }
+    let kept = args.into_iter().enumerate().filter(|(index, _)| !left_out.contains(index));
+    kept.map(|(_, word)| word).collect()
+}
+
+/// What may be shown of a flag: nothing of a value behind it.
+fn shown(flag: &str) -> &str {
+    flag.split_once('=').map_or(flag, |(name, _)| name)
+}
+
 /// `max_num_seqs: 4` as `--max-num-seqs 4`.
 fn flag(name: &str, value: &Value) -> Vec<String> {
     let flag = format!("--{}", name.trim_start_matches('-').replace('_', "-"));
@@ -195,7 +217,7 @@ fn environment(fields: &mut Fields<'_>, note: &mut impl FnMut(&str, Verdict, &st
         let place = format!("env.{name}");
         if ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].contains(&name.as_str()) {
             note(&place, Verdict::LeftOut, "engines run from the cache and need no token");
-        } else if spec::is_secret_name(&name) {
+        } else if spec::is_secret_entry(&name, &value) {
             let text = format!("its value is a secret and was not taken over: set {name} where Enginehouse is started");
             note(&place, Verdict::Changed, &text);
             env.insert(name.clone(), format!("os.environ/{name}"));

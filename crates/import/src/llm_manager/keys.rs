@@ -32,7 +32,8 @@ fn take(keys: &Value, kind: &str, is_direct: bool, imported: &mut Imported) {
             imported.report.push(Finding::new(kind, "", Verdict::LeftOut, note));
             return;
         }
-        let (finding, key) = match one(alias, &data, is_direct) {
+        let key = one(alias, &data, is_direct).and_then(|key| is_new(key, &imported.keys));
+        let (finding, key) = match key {
             Ok(key) => {
                 (Finding::new(&subject, "", Verdict::Taken, "made at once, since keys are never staged"), Some(key))
             }
@@ -55,6 +56,17 @@ fn one(alias: String, data: &Value, is_direct: bool) -> Result<ImportedKey, &'st
     let rpm = of(&["rpm", "rpm_limit"]).and_then(Value::as_u64);
     let max_budget = of(&["max_budget", "budget"]).and_then(Value::as_f64);
     Ok(ImportedKey { alias, secret, is_direct, models, rpm, max_budget })
+}
+
+/// A key is made once: neither its secret nor its name may be there before.
+fn is_new(key: ImportedKey, keys: &[ImportedKey]) -> Result<ImportedKey, &'static str> {
+    if keys.iter().any(|other| other.secret == key.secret) {
+        return Err("another key in the file has the same secret; it is made once, under that name");
+    }
+    if keys.iter().any(|other| other.alias == key.alias) {
+        return Err("another key in the file has this name; make it by itself with `key create --key`");
+    }
+    Ok(key)
 }
 
 /// What the service asks of a key that people chose.

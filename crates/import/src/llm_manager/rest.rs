@@ -1,3 +1,5 @@
+use spec::Model;
+
 use super::fields::Fields;
 use crate::{Finding, Verdict};
 
@@ -40,7 +42,7 @@ const PARTS: [(&str, &[&str], &str); 11] = [
 const FORMAT: [&str; 3] = ["version", "schema_version", "config_version"];
 
 /// Tells of all else that is in the configuration.
-pub(super) fn convert(config: &mut Fields<'_>, report: &mut Vec<Finding>) {
+pub(super) fn convert(config: &mut Fields<'_>, models: &[Model], report: &mut Vec<Finding>) {
     let shut = ["open_access_enabled", "open_access", "open_routes_enabled"];
     if config.flag(&shut) == Some(false) || config.flag(&["open_access_kill_switch", "kill_switch"]) == Some(true) {
         let note = "open routes were shut there; run `enginehouse open off` before you apply if they are to stay shut";
@@ -52,8 +54,26 @@ pub(super) fn convert(config: &mut Fields<'_>, report: &mut Vec<Finding>) {
         }
     }
     let _ = config.take(&FORMAT);
+    let open: Vec<_> =
+        models.iter().filter(|model| model.open_access).map(|model| format!("`{}`", model.name)).collect();
     for field in config.unseen() {
         let field: String = field.chars().filter(|c| !c.is_control()).take(80).collect();
-        report.push(Finding::new("config.json", &field, Verdict::LeftOut, "this field is not known"));
+        let finding = if may_shut(&field) && !open.is_empty() {
+            let note = format!(
+                "this field is not known and may mean that open routes were shut, yet these are STAGED OPEN, without a key: {}; \
+                 if they were shut there, run `enginehouse open off` before you apply",
+                open.join(", ")
+            );
+            Finding::new("open access", &field, Verdict::LeftOut, note)
+        } else {
+            Finding::new("config.json", &field, Verdict::LeftOut, "this field is not known")
+        };
+        report.push(finding);
     }
+}
+
+/// Whether a field may be the kill switch of open access under another name.
+fn may_shut(field: &str) -> bool {
+    let field = field.to_ascii_lowercase();
+    ["open", "disable"].iter().any(|word| field.contains(word))
 }

@@ -141,6 +141,61 @@ fn a_model_that_does_not_fit_is_left_out_with_its_reason() {
 }
 
 #[test]
+fn secrets_in_arguments_and_variables_are_not_taken_over() {
+    let imported = imported(json!({"models": {"m": {
+        "hf_id": "x/y", "extra_args": "--seed 1 --api-key hunter2 --hf-token=hunter2 --tokenizer x/t",
+        "env": {"DATABASE_URL": "postgres://u:hunter2@h/d", "PASSPHRASE": "hunter2", "MINE": "sk-hunter2", "MODE": "fast"},
+    }}}));
+    let engine = imported.models[0].deployments[0].engine.clone().unwrap();
+    assert_eq!(engine.args, ["--seed", "1", "--tokenizer", "x/t"]);
+    for name in ["DATABASE_URL", "PASSPHRASE", "MINE"] {
+        assert_eq!(engine.env[name], format!("os.environ/{name}"));
+        let place = format!("env.{name}");
+        assert!(
+            said(&imported, "model m")
+                .iter()
+                .any(|(field, verdict, _)| *field == place && *verdict == Verdict::Changed)
+        );
+    }
+    assert_eq!(engine.env["MODE"], "fast");
+    let left_out = said(&imported, "model m").into_iter().filter(|(field, ..)| *field == "args").collect::<Vec<_>>();
+    assert!(
+        matches!(left_out[..], [("args", Verdict::LeftOut, first), (_, Verdict::LeftOut, second)]
+        if first.starts_with("`--api-key` holds a secret") && second.starts_with("argument 5 holds")),
+        "{left_out:?}"
+    );
+    assert!(!format!("{:?}{:?}", imported.models, imported.report).contains("hunter2"));
+}
+
+#[test]
+fn a_field_that_may_be_the_kill_switch_is_told_loudly() {
+    let with = |open: bool| {
+        imported(
+            json!({"models": {"m": {"hf_id": "x/y", "open_access": open}}, "open_access_disabled": true, "other": 1}),
+        )
+    };
+    let open = with(true);
+    let findings = said(&open, "open access");
+    assert!(
+        matches!(findings[..], [("open_access_disabled", Verdict::LeftOut, note)]
+        if note.contains("STAGED OPEN") && note.contains("`m`") && note.contains("enginehouse open off")),
+        "{findings:?}"
+    );
+    assert_eq!(said(&open, "config.json").len(), 1);
+    assert_eq!(said(&with(false), "config.json").len(), 2, "nothing is open, so nothing is loud");
+}
+
+#[test]
+fn a_key_that_is_there_twice_counts_once() {
+    let imported = imported(json!({"direct_route_keys": [
+        {"name": "a", "key": "sk-scanner-0123456789"}, {"name": "b", "key": "sk-scanner-0123456789"},
+        {"name": "a", "key": "sk-another-0123456789"},
+    ]}));
+    assert_eq!(imported.keys.len(), 1);
+    assert_eq!(said(&imported, "direct-route key b")[0].1, Verdict::LeftOut);
+}
+
+#[test]
 fn what_mig_there_was_is_told() {
     let folder = directory(&json!({"models": []}));
     let layout = json!({"gpus": {"0": ["3g.40gb", "3g.40gb"], "1": [{"profile": "7g.80gb", "uuid": "MIG-1"}]}});

@@ -3,6 +3,7 @@ use crate::{
     fault::Scope,
     placeholder::{self, Piece, Placeholder, pieces},
     quote::Quoted,
+    secret_words,
 };
 
 /// Characters of an unknown placeholder that a message repeats.
@@ -14,6 +15,7 @@ pub(super) fn check(here: &mut Scope<'_>, command: &[String], args: &[String]) {
         let mut here = here.field(field);
         words.iter().enumerate().for_each(|(index, word)| check_word(&mut here.element(index), field, word));
     }
+    check_secrets(here, command, args);
     let mut here = here.field("command");
     match command.first() {
         None => here.fault("command is empty; runtime process needs the program and its arguments"),
@@ -25,6 +27,17 @@ pub(super) fn check(here: &mut Scope<'_>, command: &[String], args: &[String]) {
         here.fault(
             "command holds neither `{port}` nor `{socket}`; say where the program has to listen, as `--port {port}`",
         );
+    }
+}
+
+/// A flag at the end of the command may be that of the first argument. No message repeats the word.
+fn check_secrets(here: &mut Scope<'_>, command: &[String], args: &[String]) {
+    for at in secret_words(&[command, args].concat()) {
+        let (field, index) = at.checked_sub(command.len()).map_or(("command", at), |index| ("args", index));
+        here.field(field).element(index).fault(format!(
+            "{field} holds what is or may be a secret, which every user of the machine can read there, and who reads this configuration; \
+             put it into `env` as `os.environ/NAME`, and let the program read it there"
+        ));
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{environment, environment_variable, fault::Scope, is_secret_name, quote::Quoted};
+use crate::{environment, environment_variable, fault::Scope, is_secret_entry, quote::Quoted};
 
 const RULE: &str = "a name has letters, digits and `_`, and no digit in front";
 
@@ -18,9 +18,9 @@ pub(super) fn check_entry(here: &mut Scope<'_>, name: &str, value: &str) {
     }
     let mut here = here.field(name);
     check(&mut here, name, value);
-    if is_secret_name(name) && environment_variable(value).is_none() && !value.is_empty() {
+    if is_secret_entry(name, value) {
         here.fault(format!(
-            "{name} is named like a secret, and its value would stand in config.json and in answers; set a variable for Enginehouse and write `os.environ/NAME`"
+            "{name} is or may be a secret, and its value would stand in config.json and in answers; set a variable for Enginehouse and write `os.environ/NAME`"
         ));
     }
     if value.contains('\0') {

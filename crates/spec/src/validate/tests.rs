@@ -219,6 +219,59 @@ fn secrets_have_no_place_in_commands_and_stand_nowhere_in_the_clear() {
 }
 
 #[test]
+fn literal_secrets_in_an_engine_are_refused_and_not_repeated() {
+    let path = |field: &str| format!("models[0].deployments[0].engine.{field}");
+    for (rest, at, words) in [
+        ("args: [--api-key, hunter2]", "args[1]", "put it into `env` as `os.environ/NAME`"),
+        ("args: ['--hf-token=hunter2']", "args[0]", "put it into `env`"),
+        ("args: [x, sk-hunter2]", "args[1]", "put it into `env`"),
+        ("env: { DATABASE_URL: 'postgres://u:hunter2@h/d' }", "env.DATABASE_URL", "write `os.environ/NAME`"),
+        ("env: { AUTHORIZATION: 'Bearer hunter2' }", "env.AUTHORIZATION", "write `os.environ/NAME`"),
+        ("env: { MYVAR: sk-hunter2 }", "env.MYVAR", "write `os.environ/NAME`"),
+        ("env: { PASSPHRASE: hunter2 }", "env.PASSPHRASE", "write `os.environ/NAME`"),
+    ] {
+        let found = faults_of_engine(rest);
+        only(&found, &path(at), words);
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    }
+    let found = faults_of_model(
+        "deployments: [{ engine: { source: s, runtime: process, command: [x, '{port}', --api-key], args: [hunter2] } }]",
+    );
+    only(&found, &path("args[0]"), "is or may be a secret");
+    let found = faults_of_model(
+        "deployments: [{ engine: { source: s, runtime: process, command: [sh, -c, 'x --port {port} --token hunter2'] } }]",
+    );
+    only(&found, &path("command[2]"), "is or may be a secret");
+    let good = "args: [--tokenizer, org/x, --max-num-batched-tokens, '8192', --tool-call-parser, hermes, --key, '{name}'], \
+                env: { GOOGLE_APPLICATION_CREDENTIALS: /etc/account.json, DATABASE_URL: 'postgres://h/d' }";
+    assert_eq!(faults_of_engine(good), []);
+}
+
+#[test]
+fn literal_secrets_for_litellm_are_refused_and_not_repeated() {
+    let found = |litellm: &str| faults(&format!("version: 1\npassthrough: {{ litellm: {{ {litellm} }} }}"));
+    for (litellm, at) in [
+        ("general_settings: { pass: hunter2 }", "general_settings.pass"),
+        ("general_settings: { token_x: hunter2 }", "general_settings.token_x"),
+        ("general_settings: { slack: 'https://hooks.slack.com/services/T/B/hunter2' }", "general_settings.slack"),
+        ("general_settings: { alerting_webhook: hunter2 }", "general_settings.alerting_webhook"),
+        ("general_settings: { headers: { Cookie: session=hunter2 } }", "general_settings.headers.Cookie"),
+        ("general_settings: { headers: { X-Any: hunter2 } }", "general_settings.headers.X-Any"),
+        ("litellm_settings: { extra_headers: { a: [{ b: hunter2 }] } }", "litellm_settings.extra_headers.a[0].b"),
+        ("environment_variables: { FOO: hunter2 }", "environment_variables.FOO"),
+    ] {
+        let found = found(litellm);
+        only(&found, &format!("passthrough.litellm.{at}"), "write `os.environ/NAME`");
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    }
+    let good = "environment_variables: { FOO: os.environ/FOO }, \
+                general_settings: { custom_auth: custom_auth.user, pass_through_endpoints: [{ path: /x, target: 'https://h', \
+                headers: { Authorization: 'bearer os.environ/K', content-type: application/json } }] }, \
+                mcp_servers: { a: { auth_type: api_key, extra_headers: [X-Mine], url: 'https://h' } }";
+    assert_eq!(found(good), []);
+}
+
+#[test]
 fn the_rest_of_an_endpoint() {
     let path = |field: &str| format!("models[0].deployments[0].endpoint.{field}");
     let found = |rest: &str| faults_of_endpoint(&format!("url: 'http://h', {rest}"));

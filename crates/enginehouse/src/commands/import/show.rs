@@ -22,6 +22,6 @@ pub(super) fn summary(imported: &Imported, outcome: &Outcome, dry_run: bool) -> 
     let (models, keys) = (outcome.staged.len(), outcome.keys.len());
     format!(
         "Staged {models} models and made {keys} keys; {left_out} things are left out. Look at it with `enginehouse config \
-         plan`, then `enginehouse config apply`."
+         plan`, then `enginehouse config apply --all`."
     )
 }
