@@ -44,6 +44,40 @@ async fn the_first_start_makes_an_account_and_keeps_its_password_for_the_owner()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_fails_or_dies_hides_no_password() {
+    let program = support::enginehouse!();
+    let options = ServerOptions::new(&program);
+    let path = options.home().join("admin.password");
+    let mut refused = program.command();
+    refused.arg("--home").arg(options.home()).env("ENGINEHOUSE_MASTER_KEY", "short");
+    refused.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let refused = Finished::of(&mut refused, None);
+    assert!(refused.fails_with(1).contains("unfit"), "{refused:?}");
+    assert!(!refused.stderr.contains("password of the first account was set"), "{refused:?}");
+
+    let mut dies = program.command();
+    dies.arg("--home").arg(options.home()).env("ENGINEHOUSE_TEST_FAULT_POINT", "secrets-made");
+    dies.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    assert!(Finished::of(&mut dies, None).status.code().is_none(), "it was killed");
+    let key = fs::read_to_string(options.home().join("master.key")).unwrap();
+    for name in ["master.key.new", "config.json.new", "rendered/Caddyfile.new"] {
+        fs::write(options.home().join(name), "half").unwrap();
+    }
+    let server = options.without_master_key().start().await;
+    log_in(&server, "admin", &fs::read_to_string(&path).unwrap()).await;
+    server.client_with(&key).get("/v1/models").await.expect(200);
+    for name in ["master.key.new", "config.json.new", "rendered/Caddyfile.new"] {
+        assert!(!server.home().join(name).exists(), "{name} is left");
+    }
+
+    // One that opens nothing any more does not lie there as if it did.
+    server.cli(&["account", "set-role", "admin", "admin"]).ok();
+    assert!(path.exists());
+    server.cli(&["account", "reset-password", "admin"]).ok();
+    assert!(!path.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_password_is_reset_on_the_machine_running_or_not() {
     let program = support::enginehouse!();
     let options = ServerOptions::new(&program).environment("ENGINEHOUSE_ADMIN_PASSWORD", PASSWORD);

@@ -89,6 +89,11 @@ async fn taken_under_load_and_restored_after_a_crash_it_has_everything_up_to_its
     let elsewhere = ServerOptions::new(&program);
     let restored = command(&program, &elsewhere.home(), &["restore", text(&file)]);
     assert!(restored.ok().contains("secret.key") || restored.stdout.contains("keys"), "{restored:?}");
+    assert!(!restored.stderr.contains("damaged"), "{restored:?}");
+    for name in ["enginehouse.db", "ledger.db"] {
+        let mode = fs::metadata(elsewhere.home().join(name)).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
     let copied = events(&elsewhere.home()).await;
     // The first home comes to rest: what really happened.
     server.restart().await;

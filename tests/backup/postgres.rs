@@ -162,6 +162,8 @@ async fn taken_under_load_it_is_exact_in_either_database_and_back_again() {
     let mut create = there.command(&["backup", "create", "-o", text(&again)]);
     Finished::of(create.env(URL, other.postgres.url()), None).ok();
     command(&program, &back, &["restore", text(&again)]).ok();
+    assert!(!back.join("store").exists() && there.home().join("store").exists(), "where the store of each is");
+    command(&program, &back, &["config", "show"]).ok();
     assert_eq!(everything(&Location::Home(back)).await, everything(&other.location()).await);
 }
 
@@ -174,6 +176,13 @@ async fn a_home_with_files_moves_into_a_database() {
     let rows = everything(&Location::Home(server.home())).await;
     to.run(&program, &["restore", text(&file)]).ok();
     assert_eq!(everything(&to.location()).await, rows);
+    // What forgets the database begins no second store.
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    for arguments in [&["config", "show"][..], &["account", "reset-password", "admin"], &["backup", "create"], &serve] {
+        let refused = command(&program, &to.home(), arguments);
+        assert!(refused.fails_with(1).contains("ENGINEHOUSE_DATABASE_URL"), "{arguments:?}: {refused:?}");
+    }
+    assert!(!to.home().join("enginehouse.db").exists() && !to.home().join("ledger.db").exists());
     let options = ServerOptions::new(&program).environment(URL, &to.postgres.url());
     fs::rename(to.home(), options.home()).unwrap();
     let there = options.start().await;

@@ -107,3 +107,28 @@ async fn a_hand_edit_is_drift_and_is_resynced() {
     server.cli(&["config", "drift"]).ok();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_differs_where_nothing_runs_is_shown_and_stays() {
+    let program = support::enginehouse!();
+    let engine = Engine::start(&program, &["--model", "tiny"]).await;
+    let mut server = Server::start(&program).await;
+    server.apply(&document::chat("tiny", &engine));
+    server.stop(support::Signal::TERM).await;
+    let (config, proxy) = (server.home().join("config.json"), server.home().join("rendered/Caddyfile"));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let edited = text.replace("\"input\": 0.1", "\"input\": 7.0");
+    std::fs::write(&config, &edited).unwrap();
+    std::fs::remove_file(&proxy).unwrap();
+    for arguments in [["config", "drift"].as_slice(), &["config", "drift"], &["config", "resync", "--dry-run"]] {
+        let seen = server.cli(arguments);
+        let shown = format!("{}{}", seen.stdout, seen.stderr);
+        assert!(shown.contains("config.json") && shown.contains("rendered/Caddyfile"), "{arguments:?}: {seen:?}");
+        assert_eq!(std::fs::read_to_string(&config).unwrap(), edited, "{arguments:?}");
+        assert!(!proxy.exists(), "{arguments:?}");
+    }
+    server.cli(&["config", "drift"]).fails_with(1);
+    server.cli(&["config", "resync"]).ok();
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
+    server.cli(&["config", "drift"]).ok();
+}

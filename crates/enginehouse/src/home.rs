@@ -1,7 +1,6 @@
 //! `$ENGINEHOUSE_HOME`: the folder with all state.
 
-use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -70,19 +69,6 @@ impl Home {
         tracing::debug!(uid = meta.uid(), gid = meta.gid(), "acting as the owner of the home");
         became.with_context(|| format!("cannot act as user {}, who owns {}", meta.uid(), self.0.display()))
     }
-
-    /// Writes a file of the home that only its owner can read; never wider, not even for a moment.
-    pub(crate) fn write_secret(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        let path = self.0.join(name);
-        let temporary = self.0.join(format!("{name}.new"));
-        let _ = fs::remove_file(&temporary);
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        io::Write::write_all(&mut file, text.as_bytes())?;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        Ok(path)
-    }
 }
 
 fn default_home() -> anyhow::Result<PathBuf> {
@@ -91,20 +77,4 @@ fn default_home() -> anyhow::Result<PathBuf> {
     }
     let user_home = env::home_dir().filter(|path| path.is_absolute());
     Ok(user_home.context("no home folder known for this user: set --home")?.join(".local/share/enginehouse"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_file_is_for_its_owner_only_and_replaces_the_old_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
-        assert!(home.exists() && !Home::at(folder.path().join("absent")).exists());
-        home.write_secret("master.key", "one").unwrap();
-        let path = home.write_secret("master.key", "two").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-    }
 }

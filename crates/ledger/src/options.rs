@@ -26,6 +26,9 @@ pub struct Options {
     pub on_full: OnFull,
     /// How often records are forced to the disk: what a power cut can cost.
     pub sync_every: Duration,
+    /// Whether the files are copies of those that [`segment_files`](crate::segment_files) named, and known to be whole:
+    /// those that it left out are no loss.
+    pub is_copy: bool,
     /// Age of a running request's newest record at which it is restated.
     pub checkpoint_after: Duration,
 }
@@ -67,6 +70,7 @@ impl Default for Options {
             max_unrecorded: 65_536,
             on_full: OnFull::Refuse,
             sync_every: Duration::from_millis(100),
+            is_copy: false,
             checkpoint_after: Duration::from_secs(1),
         }
     }

@@ -197,6 +197,10 @@ impl Manager {
         let entry = AuditEntry { at, by: actor.by(), action, subject: &row.name, detail };
         self.store().accounts().change(change, None, &entry).await?;
         self.inner().accounts.put(change);
+        // What was made for it at the first start opens nothing any more.
+        if row.name == FIRST && action != "account.role" {
+            self.config().home.forget_admin_password();
+        }
         self.inner().sessions.end_all_of(&row.name);
         Ok(())
     }

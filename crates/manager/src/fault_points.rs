@@ -8,6 +8,8 @@ pub struct FaultPoints(Option<Arc<str>>);
 /// A place at which something is done and something else is not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultPoint {
+    /// Secrets that a first start makes are taken, and nobody was told.
+    SecretsMade,
     /// What is to be applied is read and fits, its secrets are sealed, and nothing is compared.
     ApplyValidated,
     /// An apply is decided on, and nothing is written.
@@ -84,6 +86,7 @@ impl fmt::Display for FaultPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Commit(way, step) => return write!(f, "{}-{}", way.as_str(), step.as_str()),
+            Self::SecretsMade => "secrets-made",
             Self::ApplyValidated => "apply-validated",
             Self::ApplyProposed => "apply-proposed",
             Self::ApplyFollowed => "apply-followed",

@@ -1,16 +1,18 @@
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 mod doors;
 mod lock;
+mod place;
+mod secret;
 
 pub use lock::{Holder, HomeLock};
+pub(crate) use secret::unfinished;
 
 use lock::LockError;
-use snapshot::Secret;
 
 use crate::reconciler::Record;
 
@@ -45,6 +47,17 @@ pub enum HomeError {
         /// Its process id, as it wrote it down; `unknown` if it did not.
         pid: String,
     },
+    /// Its store is in a database that nobody named.
+    #[error(
+        "the store of this home ({}) is in PostgreSQL: set ENGINEHOUSE_DATABASE_URL (or ENGINEHOUSE_DATABASE_URL_FILE) as \
+         its service has it. If it is to be moved into the home, run `enginehouse backup create` with that variable, then \
+         `enginehouse restore FILE --force` without",
+        home.display()
+    )]
+    StoreElsewhere {
+        /// The home.
+        home: PathBuf,
+    },
 }
 
 // === impl Home ===
@@ -63,7 +76,7 @@ impl Home {
     }
 
     /// One that is there already, without a look at it.
-    pub(crate) fn at(path: &Path) -> Self {
+    pub fn at(path: &Path) -> Self {
         Self(path.to_owned())
     }
 
@@ -112,19 +125,9 @@ impl Home {
         self.0.join("master.key")
     }
 
-    /// Writes a master key into its file, if there is one; where that is.
-    pub(crate) fn replace_master_key(&self, key: &Secret) -> io::Result<Option<PathBuf>> {
-        let path = self.master_key();
-        if !path.exists() {
-            return Ok(None);
-        }
-        let temporary = path.with_extension("new");
-        let _ = std::fs::remove_file(&temporary);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(key.expose().as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, &path)?;
-        Ok(Some(path))
+    /// Where the password of the first account lies that was made and could not be shown.
+    pub fn admin_password(&self) -> PathBuf {
+        self.0.join("admin.password")
     }
 
     /// What an earlier manager recorded of engines.

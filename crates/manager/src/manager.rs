@@ -16,12 +16,13 @@ use crate::apply::{ApplyTurn, Verification};
 use crate::current::{Current, UnreadableRevision};
 use crate::edit_lock::EditLock;
 use crate::events::Events;
+use crate::fault_points::FaultPoint;
 use crate::home::{Holder, HomeLock};
 use crate::housekeeping::Housekeeping;
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
-use crate::passwords::Passwords;
+use crate::passwords::{self, Passwords};
 use crate::publish::Outlet;
 use crate::reconciler::{Fleet, Record};
 use crate::rendered::EngineTargets;
@@ -50,7 +51,8 @@ pub struct Opened {
     pub made: Made,
 }
 
-/// Secrets that were made at the first start.
+/// Secrets that were made at the first start. Each lies in its file of the home since before it was taken: whoever shows it
+/// removes that.
 #[derive(Clone, Debug, Default)]
 pub struct Made {
     /// The master key.
@@ -137,14 +139,22 @@ impl Manager {
         // One without a gateway serves a single command.
         let holder = if config.publisher.is_some() { Holder::Serve } else { Holder::Command };
         let lock = config.home.lock(holder)?;
+        check_given(&config)?;
         let vault = Vault::open(config.home.secret_key(), config.secret_keys.take())?;
         config.env = config.env.clone().with_vault(vault);
         backup::settle(&config.home, config.database.as_ref()).await?;
+        config.home.check_store(config.database.is_some())?;
         let store = Store::open_at(&config.location()).await?;
+        // Files of the home that a single command does not work on may be meant all the same: a service decides.
+        if config.database.is_some() && (holder == Holder::Serve || !config.home.has_store_files()) {
+            config.home.set_store_elsewhere()?;
+        }
         let passwords = Passwords::new(config.rng.clone());
-        // First: where it refuses, nothing has been made that could not be shown.
         let (accounts, admin_password) = accounts::settle(&store, &passwords, &first_account(&config)).await?;
-        let master = master_key::settle(&store, &config.rng, config.master_key.as_ref(), config.make_secrets).await?;
+        let given = config.master_key.as_ref();
+        let master =
+            master_key::settle(&store, &config.rng, given, config.make_secrets.then_some(&config.home)).await?;
+        config.fault_points.reach(FaultPoint::SecretsMade);
         let inner = Inner {
             started_at: config.clock.now(),
             current: RwLock::new(Arc::new(read_current(&store).await?)),
@@ -258,8 +268,16 @@ impl Manager {
     }
 }
 
+/// Before anything is made of them: what refuses a start must leave nothing behind that nobody was shown.
+fn check_given(config: &ManagerConfig) -> Result<(), OpenError> {
+    config.master_key.as_ref().map_or(Ok(()), master_key::check)?;
+    config.admin_password.as_ref().map_or(Ok(()), passwords::check).map_err(AdminPasswordError::from)?;
+    Ok(())
+}
+
 fn first_account(config: &ManagerConfig) -> First<'_> {
     First {
+        home: &config.home,
         given: config.admin_password.as_ref(),
         make: config.make_secrets,
         required: config.admin_is_exposed,

@@ -44,6 +44,12 @@ impl Manager {
         self.config().home.rendered().join(target.file_name())
     }
 
+    /// Takes away what an apply that was cut off has left.
+    pub(crate) fn clear_unfinished(&self) {
+        let names: Vec<_> = Target::ALL.iter().map(|target| target.file_name()).chain([render::ENGINES]).collect();
+        self.config().home.clear_unfinished(&names);
+    }
+
     /// Tells Prometheus which engines there are, where that has changed.
     pub(crate) fn tell_engine_targets(&self, document: &Document, ready: &BTreeMap<String, Address>) {
         let text = engines::targets(document, ready);

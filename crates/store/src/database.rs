@@ -23,6 +23,7 @@ pub(crate) use part::Part;
 pub use postgres::Look;
 pub(crate) use postgres::{Transaction, claim};
 pub(crate) use row::Row;
+pub(crate) use sqlite::create;
 pub(crate) use statement::Statement;
 pub(crate) use value::{Value, args};
 

@@ -1,3 +1,4 @@
+use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -167,26 +168,25 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "not a network such as 10.1.0.0/16 or 2001:db8::/32, nor an address".to_owned())
 }
 
-/// Shows secrets that were just made: on a terminal, or else in files for the owner only. Never in the log.
+/// Shows secrets that were just made: on a terminal, or else where the files are that hold them. Never in the log.
 fn hand_over(home: &Home, made: &Made) -> anyhow::Result<()> {
     if let Some(key) = &made.master_key {
-        show(home, "Master key", "master.key", "ENGINEHOUSE_MASTER_KEY", key)?;
+        show(home, "Master key", "master.key", key)?;
     }
     if let Some(password) = &made.admin_password {
-        show(home, "Password of the account admin", "admin.password", "ENGINEHOUSE_ADMIN_PASSWORD", password)?;
+        show(home, "Password of the account admin", "admin.password", password)?;
     }
     Ok(())
 }
 
-fn show(home: &Home, what: &str, file: &str, variable: &str, secret: &Secret) -> anyhow::Result<()> {
+fn show(home: &Home, what: &str, file: &str, secret: &Secret) -> anyhow::Result<()> {
+    let path = home.path().join(file);
     if io::stderr().is_terminal() {
         output::note(&format!("\n{what}, shown this once:\n\n  {}\n", secret.expose()));
-        return Ok(());
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}, which holds it too", path.display()))?;
+    } else {
+        tracing::info!(path = %path.display(), "{what} was made; read it there, then delete the file");
     }
-    let path = home.write_secret(file, secret.expose());
-    let path =
-        path.with_context(|| format!("{what} was made and cannot be kept; set {variable} to one of your own"))?;
-    tracing::info!(path = %path.display(), "{what} was made; read it there, then delete the file");
     Ok(())
 }
 

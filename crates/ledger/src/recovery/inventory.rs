@@ -34,7 +34,7 @@ pub(super) fn take(dir: &Path, options: &Options, rng: &Rng, report: &mut Report
         .collect::<Result<Vec<_>, _>>()?;
     sync_dir(dir).map_err(|source| io_error("force to the disk", dir, source))?;
     let known = one_gateway(dir, &files)?;
-    if known.is_some() {
+    if known.is_some() && !options.is_copy {
         report_lost_files(&files, report);
     }
     let notes = || files.iter().filter_map(|file| file.note);

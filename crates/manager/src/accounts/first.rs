@@ -1,13 +1,16 @@
 //! The first account: somebody has to be able to log in.
 
+use std::io;
+use std::path::PathBuf;
+
 use ambient::Timestamp;
 use serde_json::json;
 use snapshot::Secret;
 use store::{AccountChange, AccountRow, AuditEntry, Store};
 
-use crate::Actor;
 use crate::access::Role;
-use crate::passwords::{self, Busy, Passwords, UnfitPassword};
+use crate::passwords::{Busy, Passwords, UnfitPassword};
+use crate::{Actor, Home};
 
 /// Name of the first account.
 pub(crate) const FIRST: &str = "admin";
@@ -17,6 +20,8 @@ const GIVEN: &str = "admin_password_given";
 /// What the first account is made from.
 #[derive(Debug)]
 pub(crate) struct First<'a> {
+    /// Where one that is made is kept.
+    pub(crate) home: &'a Home,
     /// The password that the environment holds.
     pub(crate) given: Option<&'a Secret>,
     /// Whether one is made where there is no account and none is given.
@@ -39,6 +44,18 @@ pub enum AdminPasswordError {
          reset-password admin`"
     )]
     Missing,
+    /// The one that was made cannot be kept.
+    #[error(
+        "a password of the account admin was made and cannot be written to {}: {cause}; set ENGINEHOUSE_ADMIN_PASSWORD to \
+         one of your own",
+        path.display()
+    )]
+    Unkept {
+        /// The file.
+        path: PathBuf,
+        /// What the system said; told in the text, so it is no `source`.
+        cause: io::Error,
+    },
     /// It cannot be hashed.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -47,8 +64,8 @@ pub enum AdminPasswordError {
     Store(#[from] store::Error),
 }
 
-/// Sees to it that the first account is there, and has the password that the environment holds since it last changed;
-/// all accounts, and the password if it was made just now.
+/// Sees to it that the first account is there, and has the password that the environment holds since it last changed, which
+/// must be fit; all accounts, and the password if it was made just now: its file is there before the account.
 pub(crate) async fn settle(
     store: &Store,
     passwords: &Passwords,
@@ -57,14 +74,17 @@ pub(crate) async fn settle(
     let rows = store.accounts().list().await?;
     let has_admin = rows.iter().any(|row| Role::stored(&row.role) == Role::Admin);
     if let Some(given) = first.given {
-        passwords::check(given)?;
         if is_news(store, passwords, given).await? {
             set(store, passwords, &rows, given, true, first.now).await?;
+            first.home.forget_admin_password();
         }
     } else if first.required && !has_admin {
         return Err(AdminPasswordError::Missing);
     } else if rows.is_empty() && first.make {
         let made = passwords.make();
+        // First: whenever this process dies, whoever can read the home gets in.
+        let unkept = |cause| AdminPasswordError::Unkept { path: first.home.admin_password(), cause };
+        first.home.keep_admin_password(&made).map_err(unkept)?;
         set(store, passwords, &rows, &made, false, first.now).await?;
         return Ok((store.accounts().list().await?, Some(made)));
     }

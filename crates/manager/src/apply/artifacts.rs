@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::projection::{self, Projection};
 use crate::Home;
+use crate::home::unfinished;
 
 /// A file that is generated from what applies. Written from the store, never read while there is a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,11 +56,6 @@ impl Artifact {
         prepared.put_in_place(|| ())?;
         Ok(true)
     }
-
-    /// Takes away what an apply that was cut off has left beside it.
-    pub(super) fn clear(&self) {
-        let _ = std::fs::remove_file(beside(&self.path));
-    }
 }
 
 // === impl Prepared ===
@@ -70,7 +66,7 @@ impl Prepared {
     pub(super) fn write(artifacts: Vec<Artifact>, each: impl Fn()) -> Result<Self, ArtifactError> {
         let mut prepared = Self::default();
         for Artifact { path: target, content } in artifacts {
-            let temporary = beside(&target);
+            let temporary = unfinished(&target);
             let result = write_and_read_back(&temporary, &content);
             prepared.0.push(Written { temporary: temporary.clone(), target });
             if let Err(source) = result {
@@ -99,13 +95,6 @@ impl Prepared {
             let _ = std::fs::remove_file(temporary);
         }
     }
-}
-
-/// `config.json.new` for `config.json`.
-fn beside(target: &Path) -> PathBuf {
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    target.with_file_name(name)
 }
 
 fn write_and_read_back(path: &Path, content: &[u8]) -> io::Result<()> {

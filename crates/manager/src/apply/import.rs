@@ -18,13 +18,19 @@ pub struct ImportError {
 
 impl Manager {
     /// Makes `config.json` agree with the revision that applies. Where there is no revision yet, the file, if
-    /// there is one, becomes the first: a home can be rebuilt from it.
+    /// there is one, becomes the first: a home can be rebuilt from it. A single command rewrites nothing by this: it may
+    /// have come to see what differs, and one that changes the state writes all of it anew.
     pub(crate) async fn settle_projection(&self) -> Result<(), ImportError> {
-        let revision = self.current().revision;
+        let (revision, serves) = (self.current().revision, self.inner().outlet.has_gateway());
+        if serves {
+            self.clear_unfinished();
+        }
         if revision == 0 {
             return self.import().await.map_err(|reason| ImportError { reason });
         }
-        self.expected_artifacts().iter().for_each(Artifact::clear);
+        if !serves {
+            return Ok(());
+        }
         let config = self.config().home.config();
         let is_edited = |artifact: &Artifact| artifact.path == config && config.exists() && !artifact.stands();
         let was_edited = self.expected_artifacts().iter().any(is_edited);

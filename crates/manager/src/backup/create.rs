@@ -36,6 +36,7 @@ pub struct Create<'a> {
 impl Create<'_> {
     /// Writes it to `out`.
     pub async fn run<W: Write>(self, out: W) -> Result<(W, Manifest<About>), BackupError> {
+        self.home.check_store(self.database.is_some())?;
         let made_at = self.clock.now();
         let mut writer = Writer::new(out, self.passphrase, &self.rng, u64::try_from(made_at.as_secs()).unwrap_or(0))?;
         // First: see the module.

@@ -132,6 +132,7 @@ impl Restore<'_> {
     ) -> Result<(Option<PathBuf>, Vec<String>), BackupError> {
         transfer(scratch.path(), &mut load, &self.progress).await?;
         let (mark, schemas) = (hex::encode(self.rng.bytes::<16>()), load.set_aside().to_vec());
+        Home::at(scratch.path()).set_store_elsewhere()?;
         mark::write(scratch.path(), &mark).map_err(BackupError::io("write to", scratch.path()))?;
         let placed = scratch.put_in_place(self.home, aside)?;
         self.fault_points.reach(FaultPoint::RestorePlaced);
@@ -202,7 +203,7 @@ impl Restore<'_> {
         let lengths = fs::read_dir(folder).map_err(BackupError::io("list", folder))?;
         let lengths = lengths.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
         let segment_bytes = lengths.max().unwrap_or(0).max(Options::default().segment_bytes);
-        let options = Options { segment_bytes, segments: 2, ..Options::default() };
+        let options = Options { segment_bytes, segments: 2, is_copy: true, ..Options::default() };
         let opened = Books::open(folder, options, self.clock.clone(), &self.rng);
         let (books, recovered) = opened.map_err(|error| BackupError::Books(error.to_string()))?;
         drop(books);

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 
 /// Files that hold secrets or books: for the owner only.
-const PRIVATE: [&str; 10] = [
+const PRIVATE: [&str; 12] = [
     "config.json",
     "secret.key",
     "snapshot",
     "master.key",
+    "admin.password",
+    "store",
     "enginehouse.db",
     "enginehouse.db-wal",
     "enginehouse.db-shm",

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use snapshot::Address;
 use spec::{Document, Model, defaults};
 
+use crate::home::unfinished;
+
 /// The engines that are ready, as Prometheus' file discovery reads them. Those that listen on a socket it cannot reach.
 pub(super) fn targets(document: &Document, ready: &BTreeMap<String, Address>) -> String {
     let targets: Vec<Value> = ready.iter().filter_map(|(id, address)| target(document, id, address)).collect();
@@ -34,7 +36,7 @@ fn target(document: &Document, id: &str, address: &Address) -> Option<Value> {
 
 /// Prometheus may look at any moment; after a crash the next change writes it anew.
 pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = path.with_extension("json.new");
+    let temporary = unfinished(path);
     let _ = fs::remove_file(&temporary);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(text.as_bytes())?;

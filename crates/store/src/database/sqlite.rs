@@ -290,7 +290,7 @@ impl FileId {
 }
 
 /// Creates the file for the owner only; SQLite gives its side files the same mode.
-fn create(path: &Path) -> io::Result<()> {
+pub(crate) fn create(path: &Path) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 

@@ -9,6 +9,11 @@ const GUIDE: &str = "postgresql.md#when-something-is-wrong";
 pub(super) async fn check(home: &Home) -> Option<Check> {
     let url = match database::from_environment(home) {
         Ok(Some(url)) => url,
+        Ok(None) if manager::Home::at(home.path()).has_store_elsewhere() => {
+            let seen = "the store of this home is in PostgreSQL, and no database is named";
+            let advice = "set ENGINEHOUSE_DATABASE_URL (or ENGINEHOUSE_DATABASE_URL_FILE) as the service has it";
+            return Some(Check::fail(NAME, seen.to_owned(), advice, GUIDE));
+        }
         Ok(None) => return None,
         Err(error) => return Some(Check::fail(NAME, error.to_string(), "correct the variable", GUIDE)),
     };

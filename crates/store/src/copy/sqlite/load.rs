@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use super::dump::{fault, tables};
 use super::value;
 use crate::copy::{CopyPart, CopyRow, LoadError, TableShape, only, quoted};
+use crate::database::create;
 
 /// Two files that are being filled.
 #[derive(Debug)]
@@ -55,9 +56,10 @@ impl Filling {
     async fn begin(home: &Path, part: CopyPart, versions: Vec<i64>) -> Result<Self, LoadError> {
         let migrator = only(part, part.part().sqlite_migrations(), versions)?;
         let begun = async {
+            let path = home.join(part.file());
+            create(&path)?;
             let options = SqliteConnectOptions::new()
-                .filename(home.join(part.file()))
-                .create_if_missing(true)
+                .filename(path)
                 .auto_vacuum(SqliteAutoVacuum::Incremental)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full);
