@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 
 use super::Problem;
-use super::stream::{self, Source};
+use super::stream::{self, Source, StreamedEvent};
 use crate::events::{Event, Reader};
 use crate::{Actor, Manager};
 
@@ -36,7 +36,7 @@ struct Follower {
 /// is not kept any more, `missed` tells: read anew what you need then. Silence is broken every 15 seconds.
 #[utoipa::path(get, path = "/events", operation_id = "events",
     params(("last-event-id" = Option<String>, Header, description = "id of the last event that was read")), responses(
-    (status = 200, description = "events", body = String, content_type = "text/event-stream"),
+    (status = 200, description = "events", body = StreamedEvent, content_type = "text/event-stream"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn events(

@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use super::Problem;
 use super::extract::{Named, Params};
-use super::stream::{self, Source};
+use super::stream::{self, Source, StreamedEvent};
 use crate::log::{LogFollower, last_lines};
 use crate::status::DeploymentKind;
 use crate::{Actor, Manager};
@@ -58,7 +58,7 @@ struct Follower {
 #[utoipa::path(get, path = "/models/{model}/logs", operation_id = "model_logs",
     params(("model" = String, Path, description = "Its name"), LogParams), responses(
     (status = 200, description = "lines", content(
-        (String = "text/plain"), (String = "text/event-stream"))),
+        (String = "text/plain"), (StreamedEvent = "text/event-stream"))),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn logs(

@@ -6,11 +6,24 @@ use std::time::Duration;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
+use utoipa::ToSchema;
 
 use crate::{Actor, Manager};
 
 /// How often a reader hears something, also where nothing happens: proxies cut what is silent.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A server-sent event, as the description shows it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is described, and written by another type")]
+pub(super) struct StreamedEvent {
+    /// What it is.
+    event: Option<String>,
+    /// JSON with what there is to tell.
+    data: Option<String>,
+    /// What to send as `last-event-id` to go on behind it, where that is possible.
+    id: Option<String>,
+}
 
 /// Where events come from.
 pub(super) trait Source: Send + 'static {

@@ -41,7 +41,7 @@ impl Home {
         let path = self.admin_password();
         match fs::remove_file(&path) {
             Ok(()) => {
-                tracing::info!(path = %path.display(), "the password in it is none any more; the file is removed")
+                tracing::info!(path = %path.display(), "the password in it is none any more; the file is removed");
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
