@@ -62,6 +62,8 @@ async fn a_file_that_was_edited_is_rewritten_at_the_next_start() {
     let path = app.path("rendered/Caddyfile");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, "edited").unwrap();
-    let _app = app.end(false).await.open().await;
+    let app = app.end(false).await.open().await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "edited", "a command leaves it to be seen");
+    let _app = app.end(false).await.open_with_gateway().await;
     assert_eq!(std::fs::read_to_string(path).unwrap(), text);
 }
