@@ -130,7 +130,7 @@ async fn an_empty_store_imports_the_projection_once() {
     std::fs::write(app.path("config.json"), "{\"version\": 1}").unwrap();
     let app = app.end(false).await.open().await;
     assert_eq!(app.manager.current().document, before, "a hand edit is no apply");
-    assert_eq!(config(&app)["revision"], serde_json::Value::Null, "a command leaves it to be seen");
+    assert_eq!(config(&app)["revision"], Value::Null, "a command leaves it to be seen");
     let app = app.end(false).await.open_with_gateway().await;
     assert_eq!(config(&app)["revision"], 1, "and a service overwrites it");
 }
