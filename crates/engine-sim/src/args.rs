@@ -50,6 +50,10 @@ pub struct Args {
     /// Answer every request with the same chat completion of this many bytes, and keep no books: for benchmarks.
     #[arg(long)]
     pub fixed_bytes: Option<usize>,
+    /// Start as `vllm serve` does: what follows are its arguments, and what else there is to say stands in the variable
+    /// `ENGINE_SIM_ARGS`.
+    #[arg(long, num_args = 0.., allow_hyphen_values = true, value_name = "ARGS")]
+    pub vllm: Option<Vec<String>>,
 }
 
 // === impl Args ===
@@ -72,6 +76,7 @@ impl Default for Args {
             api_key: None,
             fault: None,
             fixed_bytes: None,
+            vllm: None,
         }
     }
 }

@@ -23,6 +23,7 @@ mod payload;
 mod serve;
 mod settings;
 mod text;
+mod vllm;
 
 pub use args::Args;
 pub use connection::Listener;

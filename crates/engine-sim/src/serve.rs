@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::connection::{Door, Wire};
-use crate::{Args, Listener, api};
+use crate::{Args, Listener, api, vllm};
 
 /// Time that connections have to end after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -40,6 +40,9 @@ pub enum ServeError {
     /// The accept loop or the signal handler ended with an error.
     #[error("the server ended: {0}")]
     Ended(#[from] io::Error),
+    /// The variable with arguments of our own cannot be read.
+    #[error("ENGINE_SIM_ARGS cannot be read: {0}")]
+    OwnArgs(#[from] clap::Error),
 }
 
 /// Serves on `listener` until `shutdown` completes; streams then end with `finish_reason: abort`.
@@ -69,13 +72,31 @@ pub async fn serve(
     }
 }
 
+/// Prints a line as an engine does.
+#[expect(clippy::print_stderr, reason = "it plays a program that logs there")]
+fn say(line: &str) {
+    if !line.is_empty() {
+        eprintln!("{line}");
+    }
+}
+
 /// Binds what `args` say, after their start delay, and serves until SIGTERM or Ctrl-C.
 pub async fn run(mut args: Args) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let delay = Duration::from_millis(std::mem::take(&mut args.start_delay_ms));
-    tokio::select! {
-        () = tokio::time::sleep(delay) => {}
-        _ = terminate.recv() => return Ok(()),
+    let log = match args.vllm.take() {
+        Some(words) => {
+            args = vllm::read(&words, &std::env::var(vllm::OWN_ARGS).unwrap_or_default())?;
+            vllm::start_log(&args.model).to_vec()
+        }
+        None => vec![String::new()],
+    };
+    let delay = Duration::from_millis(std::mem::take(&mut args.start_delay_ms)) / u32::try_from(log.len()).unwrap_or(1);
+    for line in log {
+        say(&line);
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = terminate.recv() => return Ok(()),
+        }
     }
     let listener = bind(&args).await?;
     let address = listener.address().map_or_else(String::new, |address: SocketAddr| address.to_string());

@@ -9,7 +9,6 @@ use store::AuditEntry;
 use utoipa::ToSchema;
 
 use crate::apply::{Artifact, document_in};
-use crate::reconciler::desired;
 use crate::{Actor, Manager};
 
 /// Lines of a difference that are shown.
@@ -117,7 +116,7 @@ impl Manager {
         if !self.runs() {
             return Vec::new();
         }
-        let wanted = desired(&self.current().document, &self.config().env);
+        let wanted = self.wanted();
         let running = self.inner().fleet.spec_hashes();
         let drifted = wanted.iter().filter_map(|desired| {
             let message = match running.get(&desired.id) {

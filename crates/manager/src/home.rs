@@ -4,6 +4,8 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use ambient::Rng;
+
 mod doors;
 mod lock;
 mod place;
@@ -153,6 +155,28 @@ impl Home {
     /// What seals secrets, unless that comes from outside.
     pub fn secret_key(&self) -> PathBuf {
         self.0.join("secret.key")
+    }
+
+    /// What tells the containers of this home from those of others: made once, and kept. Call it with the lock held.
+    pub(crate) fn instance(&self, rng: &Rng) -> Result<String, HomeError> {
+        let path = self.0.join("instance");
+        let kept = std::fs::read_to_string(&path).map(|text| text.trim().to_owned());
+        match kept {
+            Ok(kept) if !kept.is_empty() => return Ok(kept),
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(HomeError::Io { path, cause }),
+            _ => {}
+        }
+        let made = hex::encode(rng.bytes::<8>());
+        let temporary = path.with_extension("new");
+        let write = || -> io::Result<()> {
+            let mut options = OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(made.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&temporary, &path)
+        };
+        write().map_err(|cause| HomeError::Io { path: path.clone(), cause })?;
+        Ok(made)
     }
 
     /// Keeps other managers away until the lock is dropped.

@@ -42,6 +42,7 @@ mod sessions;
 mod spent;
 mod staged;
 mod status;
+mod stopped;
 mod teams;
 #[cfg(test)]
 mod testing;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ambient::Timestamp;
 use ledger::drain::DrainStatus;
 use parking_lot::{Mutex, RwLock};
+use runtime::Runtimes;
 use snapshot::{Secret, SecretKeyError};
 use store::{AuditFilter, Store};
 use tokio::sync::{Notify, watch};
@@ -24,9 +25,10 @@ use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
 use crate::passwords::{self, Passwords};
 use crate::publish::Outlet;
-use crate::reconciler::{Fleet, Record};
+use crate::reconciler::{DockerState, Fleet, Record};
 use crate::rendered::EngineTargets;
 use crate::sessions::SessionTable;
+use crate::stopped::Stopped;
 use crate::teams::TeamTable;
 use crate::tokens::TokenTable;
 use crate::vault::Vault;
@@ -37,6 +39,9 @@ use crate::{
 mod reread;
 mod run;
 mod serve;
+
+/// Where Docker listens, as its own programs are told.
+const DOCKER_HOST: &str = "DOCKER_HOST";
 
 /// The control plane of one home. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -104,9 +109,15 @@ pub(crate) struct Inner {
     pub(crate) keys: KeyTable,
     pub(crate) teams: TeamTable,
     pub(crate) open_routes: OpenRoutes,
+    pub(crate) stopped: Stopped,
     pub(crate) housekeeping: Housekeeping,
     pub(crate) outlet: Outlet,
     pub(crate) fleet: Fleet,
+    runtimes: Runtimes,
+    /// What tells the containers of this home from those of others.
+    pub(crate) instance: String,
+    /// What is known of Docker.
+    pub(crate) docker: watch::Sender<DockerState>,
     pub(crate) verification: Verification,
     pub(crate) apply_turn: ApplyTurn,
     edit_lock: EditLock,
@@ -166,9 +177,13 @@ impl Manager {
             keys: KeyTable::new(store.keys().list().await?),
             teams: TeamTable::new(store.teams().list().await?),
             open_routes: OpenRoutes::read(&store).await?,
+            stopped: Stopped::read(&store).await?,
             housekeeping: Housekeeping::read(&store).await?,
             outlet: Outlet::new(config.publisher.take(), master.hash),
             fleet: Fleet::default(),
+            runtimes: Runtimes::new(config.env.get(DOCKER_HOST)),
+            instance: config.home.instance(&config.rng)?,
+            docker: watch::Sender::default(),
             verification: Verification::default(),
             apply_turn: ApplyTurn::default(),
             edit_lock: EditLock::read(&store).await?,
@@ -209,6 +224,11 @@ impl Manager {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
+    }
+
+    /// Where engines run.
+    pub(crate) fn runtimes(&self) -> &Runtimes {
+        &self.0.runtimes
     }
 
     pub(crate) fn config(&self) -> &ManagerConfig {

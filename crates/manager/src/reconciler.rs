@@ -12,12 +12,17 @@ use crate::Manager;
 
 mod act;
 mod adopt;
+mod ask;
+mod container_logs;
+mod containers;
 mod decide;
 mod desired;
+mod drain;
 mod fleet;
 mod launch;
 mod logs;
 mod observe;
+mod prepare;
 mod probe;
 mod record;
 mod replica;
@@ -25,6 +30,7 @@ mod replica;
 mod tests;
 
 pub(crate) use adopt::adopt;
+pub(crate) use containers::DockerState;
 pub(crate) use desired::{Desired, desired};
 pub(crate) use fleet::Fleet;
 pub(crate) use launch::log_file;
@@ -53,9 +59,25 @@ impl Manager {
         }
     }
 
+    /// All replicas that should run now.
+    pub(crate) fn wanted(&self) -> Vec<Desired> {
+        let mut wanted = desired(&self.current().document, &self.config().env);
+        wanted.retain(|desired| !self.inner().stopped.holds(&desired.model));
+        wanted
+    }
+
+    /// Stops all replicas of a model that run; they start again by themselves.
+    pub(crate) fn restart_replicas(&self, model: &str) {
+        for desired in self.wanted().iter().filter(|desired| *desired.model == *model) {
+            self.inner().fleet.update_known(&desired.id, |replica| replica.restart = replica.process.is_some());
+        }
+        self.inner().nudge.notify_one();
+    }
+
     async fn reconcile_once(&self) {
         let mut changed = self.observe().await;
-        let wanted = desired(&self.current().document, &self.config().env);
+        self.observe_progress().await;
+        let wanted = self.wanted();
         self.probe_due(&wanted);
         let actions = self.inner().fleet.with(|replicas| decide(&wanted, replicas, self.config().clock.now()));
         for (id, action) in actions {

@@ -22,8 +22,8 @@ pub(crate) struct EngineTargets(Mutex<Option<String>>);
 
 impl Manager {
     /// Every file that is generated from what applies.
-    pub(crate) fn generated(&self, projection: Projection<'_>) -> Vec<Artifact> {
-        let Projection { revision, digest, document, .. } = projection;
+    pub(crate) fn generated(&self, projection: &Projection<'_>) -> Vec<Artifact> {
+        let Projection { revision, digest, document, .. } = *projection;
         let mut files = artifacts(&self.config().home, projection);
         files.extend(Target::ALL.map(|target| Artifact {
             path: self.rendered_path(target),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use spec::{Deployment, Document, ModelType, environment_variables};
+use spec::{Deployment, ModelType, environment_variables};
 use utoipa::ToSchema;
 
 use crate::Manager;
@@ -26,12 +26,32 @@ pub(crate) struct ModelStatus {
     pub(crate) direct_url: String,
     /// The same without a key; none where the model does not allow it.
     pub(crate) open_url: Option<String>,
+    /// How it is as a whole.
+    pub(crate) state: ModelState,
+    /// Whether its engines were told to be stopped.
+    pub(crate) stopped: bool,
     /// Replicas that take requests.
     pub(crate) ready: u32,
     /// Replicas that should.
     pub(crate) replicas: u32,
     /// What serves it.
     pub(crate) deployments: Vec<DeploymentStatus>,
+}
+
+/// How a model is as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ModelState {
+    /// All replicas take requests.
+    Ready,
+    /// Some do, not all.
+    Degraded,
+    /// None does yet.
+    Starting,
+    /// None does, and at least one failed.
+    Failed,
+    /// It was told to be stopped.
+    Stopped,
 }
 
 /// A deployment and how it is now.
@@ -70,10 +90,15 @@ pub(crate) struct ReplicaStatus {
     pub(crate) address: Option<String>,
     /// Process id, while it runs here.
     pub(crate) pid: Option<u32>,
+    /// Name of its container, where it has one.
+    pub(crate) container: Option<String>,
     /// How often it was started again since it was last ready for long.
     pub(crate) restarts: u32,
     /// Why it is not ready.
     pub(crate) message: Option<String>,
+    /// The last lines that it printed, where it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) last_lines: Vec<String>,
 }
 
 /// How far a replica is.
@@ -82,8 +107,18 @@ pub(crate) struct ReplicaStatus {
 pub(crate) enum ReplicaState {
     /// It waits to be started.
     Pending,
+    /// Its image is pulled.
+    Pulling,
+    /// Its container is made.
+    Creating,
     /// It was started and is not healthy yet.
     Starting,
+    /// It was started and fetches its model.
+    Downloading,
+    /// It was started and reads weights.
+    LoadingWeights,
+    /// It was started and compiles, measures and captures.
+    Warming,
     /// It takes requests.
     Ready,
     /// It runs, but does not pass its health checks; it takes no requests.
@@ -92,8 +127,12 @@ pub(crate) enum ReplicaState {
     BackingOff,
     /// It cannot be started.
     Failed,
+    /// It takes no new requests, and is stopped once it has answered those it has.
+    Draining,
     /// It is being stopped.
     Stopping,
+    /// It was told to be stopped.
+    Stopped,
 }
 
 /// A model in short, as jobs show it.
@@ -131,16 +170,21 @@ impl Manager {
 
     /// Replicas that run here though nothing asks for them.
     pub(crate) fn orphans(&self) -> Vec<ReplicaStatus> {
-        let document: &Document = &self.current().document;
-        let wanted = desired(document, &self.config().env);
+        let wanted = desired(&self.current().document, &self.config().env);
         let views = self.inner().fleet.views();
         let orphans = views.into_iter().filter(|(id, _)| !wanted.iter().any(|replica| replica.id == *id));
         orphans.map(|(id, view)| view.into_status(id)).collect()
     }
 
     fn model(&self, model: &spec::Model, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>) -> ModelStatus {
-        let deployments: Vec<_> = model.deployments.iter().map(|d| self.deployment(d, wanted, views)).collect();
+        let stopped = self.inner().stopped.holds(&model.name);
+        let deployments: Vec<_> =
+            model.deployments.iter().map(|d| self.deployment(d, wanted, views, stopped)).collect();
         let replicas = || deployments.iter().flat_map(|deployment| &deployment.replicas);
+        let wanted = |deployment: &&DeploymentStatus| !(stopped && deployment.kind == DeploymentKind::Engine);
+        let wanted_replicas = deployments.iter().filter(wanted).flat_map(|deployment| &deployment.replicas).count();
+        let ready = count(replicas().filter(|replica| replica.state == ReplicaState::Ready));
+        let wanted_replicas = u32::try_from(wanted_replicas).unwrap_or(u32::MAX);
         let base = self.config().client_url.as_deref().unwrap_or_default().trim_end_matches('/');
         // One segment of the path, whatever the name holds.
         let name = utf8_percent_encode(&model.name, SEGMENT);
@@ -150,8 +194,10 @@ impl Manager {
             url: format!("{base}/v1"),
             direct_url: format!("{base}/models/{name}/v1"),
             open_url: model.open_access.then(|| format!("{base}/open/{name}/v1")),
-            ready: count(replicas().filter(|replica| replica.state == ReplicaState::Ready)),
-            replicas: count(replicas()),
+            state: state_of(stopped, ready, wanted_replicas, &deployments),
+            stopped,
+            ready,
+            replicas: wanted_replicas,
             deployments,
         }
     }
@@ -161,11 +207,12 @@ impl Manager {
         deployment: &Deployment,
         wanted: &[Desired],
         views: &BTreeMap<String, ReplicaView>,
+        stopped: bool,
     ) -> DeploymentStatus {
         let id = deployment.id.clone().unwrap_or_default();
         let (kind, replicas) = match &deployment.endpoint {
             Some(endpoint) => (DeploymentKind::Endpoint, vec![self.endpoint(&id, deployment, &endpoint.url)]),
-            None => (DeploymentKind::Engine, engine(&id, wanted, views)),
+            None => (DeploymentKind::Engine, engine(&id, wanted, views, stopped)),
         };
         let any_ready = replicas.iter().find(|replica| replica.state == ReplicaState::Ready);
         let state = any_ready.or(replicas.first()).map_or(ReplicaState::Failed, |replica| replica.state);
@@ -181,8 +228,10 @@ impl Manager {
             state: if unset.is_some() { ReplicaState::Failed } else { ReplicaState::Ready },
             address: Some(url.to_owned()),
             pid: None,
+            container: None,
             restarts: 0,
             message: unset.map(|name| format!("the environment variable {name} is not set")),
+            last_lines: Vec::new(),
         }
     }
 }
@@ -194,12 +243,19 @@ impl ReplicaState {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
+            Self::Pulling => "pulling",
+            Self::Creating => "creating",
             Self::Starting => "starting",
+            Self::Downloading => "downloading",
+            Self::LoadingWeights => "loading_weights",
+            Self::Warming => "warming",
             Self::Ready => "ready",
             Self::Unhealthy => "unhealthy",
             Self::BackingOff => "backing_off",
             Self::Failed => "failed",
+            Self::Draining => "draining",
             Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
         }
     }
 }
@@ -210,7 +266,8 @@ impl ModelStatus {
     /// In short.
     pub(crate) fn summary(&self) -> ModelSummary {
         let replicas = || self.deployments.iter().flat_map(|deployment| &deployment.replicas);
-        let waiting = replicas().find(|replica| replica.state != ReplicaState::Ready);
+        let rests = |state| matches!(state, ReplicaState::Ready | ReplicaState::Stopped);
+        let waiting = replicas().find(|replica| !rests(replica.state));
         ModelSummary {
             name: self.name.clone(),
             state: waiting.map_or(ReplicaState::Ready, |replica| replica.state),
@@ -221,21 +278,34 @@ impl ModelStatus {
     }
 }
 
-fn engine(id: &str, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>) -> Vec<ReplicaStatus> {
+fn engine(id: &str, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>, stopped: bool) -> Vec<ReplicaStatus> {
     let of_deployment = wanted.iter().filter(|desired| desired.deployment() == id);
     of_deployment
         .map(|desired| match views.get(&desired.id) {
             Some(view) => view.clone().wanted_as(desired).into_status(desired.id.clone()),
             None => ReplicaStatus {
                 id: desired.id.clone(),
-                state: ReplicaState::Pending,
+                state: if stopped { ReplicaState::Stopped } else { ReplicaState::Pending },
                 address: None,
                 pid: None,
+                container: None,
                 restarts: 0,
                 message: None,
+                last_lines: Vec::new(),
             },
         })
         .collect()
+}
+
+fn state_of(stopped: bool, ready: u32, wanted: u32, deployments: &[DeploymentStatus]) -> ModelState {
+    let failed = |replica: &ReplicaStatus| matches!(replica.state, ReplicaState::Failed | ReplicaState::BackingOff);
+    match (ready, wanted) {
+        (_, 0) if stopped => ModelState::Stopped,
+        (ready, wanted) if ready > 0 && ready >= wanted => ModelState::Ready,
+        (1.., _) => ModelState::Degraded,
+        (0, _) if deployments.iter().flat_map(|deployment| &deployment.replicas).any(failed) => ModelState::Failed,
+        (0, _) => ModelState::Starting,
+    }
 }
 
 fn count<T>(things: impl Iterator<Item = T>) -> u32 {

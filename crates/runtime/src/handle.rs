@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::process;
+use crate::{docker, process};
 
 /// What finds a running engine again, also after a restart of the manager.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,4 +8,18 @@ use crate::process;
 pub enum Handle {
     /// A local process.
     Process(process::Handle),
+    /// A container.
+    Docker(docker::Handle),
+}
+
+// === impl Handle ===
+
+impl Handle {
+    /// The container, if it is one.
+    pub const fn as_container(&self) -> Option<&docker::Handle> {
+        match self {
+            Self::Docker(container) => Some(container),
+            Self::Process(_) => None,
+        }
+    }
 }

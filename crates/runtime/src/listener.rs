@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Listener {
     /// A TCP port, reached at 127.0.0.1.
     Port(u16),
+    /// An address that is the engine's own: that of its container.
+    Address(SocketAddr),
     /// The absolute path of a Unix socket.
     Socket(PathBuf),
 }
@@ -21,6 +23,7 @@ impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Port(port) => write!(f, "127.0.0.1:{port}"),
+            Self::Address(address) => address.fmt(f),
             Self::Socket(path) => write!(f, "unix:{}", path.display()),
         }
     }

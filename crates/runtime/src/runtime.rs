@@ -2,56 +2,80 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::{Handle, Launch, Listener, Liveness, StartError, StopError, process};
+use crate::{Docker, DockerError, Handle, Launch, Listener, Liveness, StartError, StopError, process};
 
-/// Where engines run.
+/// Where engines run: local processes, and containers of one Docker daemon.
 ///
 /// What a runtime does may wait for the disk, or for a machine with many processes; so all of it is asynchronous and
 /// nothing of it runs on a thread that serves requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Runtime {
-    /// Local commands.
-    Process,
+#[derive(Clone, Debug)]
+pub struct Runtimes {
+    docker: Docker,
 }
 
-// === impl Runtime ===
+/// An engine could not be stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopFailure {
+    /// A process.
+    #[error(transparent)]
+    Process(#[from] StopError),
+    /// A container.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+}
 
-impl Runtime {
-    /// Starts an engine. That it started says nothing about whether it will live; observe it.
-    pub async fn start(self, launch: Launch) -> Result<Handle, StartError> {
-        match self {
-            Self::Process => blocking(move || process::start(&launch)).await.map(Handle::Process),
-        }
+// === impl Runtimes ===
+
+impl Runtimes {
+    /// With the daemon at `docker_host`, or the usual one. It is not asked for anything before it is needed.
+    pub fn new(docker_host: Option<String>) -> Self {
+        Self { docker: Docker::new(docker_host) }
     }
 
-    /// Whether the engine runs.
-    pub async fn observe(handle: &Handle) -> Liveness {
+    /// The daemon, there or not.
+    pub const fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// Starts a process. That it started says nothing about whether it will live; observe it.
+    pub async fn start(&self, launch: Launch) -> Result<Handle, StartError> {
+        blocking(move || process::start(&launch)).await.map(Handle::Process)
+    }
+
+    /// Whether a process runs. None for a container: those are listed all at once.
+    pub async fn observe(&self, handle: &Handle) -> Option<Liveness> {
         match handle.clone() {
-            Handle::Process(handle) => blocking(move || process::observe(&handle)).await,
+            Handle::Process(handle) => Some(blocking(move || process::observe(&handle)).await),
+            Handle::Docker(_) => None,
         }
     }
 
     /// Whether what listens there is this engine. Only then may it get requests.
-    pub async fn listens(handle: &Handle, listener: &Listener) -> bool {
+    pub async fn listens(&self, handle: &Handle, listener: &Listener) -> bool {
         let listener = listener.clone();
         match handle.clone() {
             Handle::Process(handle) => blocking(move || process::listens(&handle, &listener)).await,
+            // Nothing else has the address of a container.
+            Handle::Docker(_) => matches!(listener, Listener::Address(_)),
         }
     }
 
-    /// The last bytes that the engine wrote since it was started, from the start of a line, at most `bytes`. Empty if
-    /// they cannot be read. What to make of a failed engine's, [`failure_hint`](crate::failure_hint) says.
-    pub async fn log_tail(handle: &Handle, bytes: u64) -> String {
+    /// The last bytes that the engine wrote since it was started, from the start of a line, at most `bytes` of a
+    /// process. Empty if they cannot be read. What to make of a failed engine's, [`failure_hint`](crate::failure_hint)
+    /// says.
+    pub async fn log_tail(&self, handle: &Handle, bytes: u64) -> String {
         match handle.clone() {
             Handle::Process(handle) => blocking(move || handle.log_tail(bytes)).await.unwrap_or_default(),
+            Handle::Docker(handle) => self.docker.log_tail(&handle.container).await.unwrap_or_default(),
         }
     }
 
     /// Ends the engine with all that it started: politely, and after `grace` by force. An engine that runs no more is
     /// no error; what is left of it is cleared away. May be given up on the way and called again.
-    pub async fn stop(handle: &Handle, grace: Duration) -> Result<(), StopError> {
+    pub async fn stop(&self, handle: &Handle, grace: Duration) -> Result<(), StopFailure> {
         match handle {
-            Handle::Process(handle) => process::stop(handle, grace).await,
+            Handle::Process(handle) => Ok(process::stop(handle, grace).await?),
+            Handle::Docker(handle) => Ok(self.docker.stop(&handle.container, grace).await?),
         }
     }
 }
@@ -73,18 +97,18 @@ mod tests {
 
     #[tokio::test]
     async fn an_engine_goes_its_way_behind_the_seam() {
-        let bench = Bench::new();
+        let (bench, runtimes) = (Bench::new(), Runtimes::new(None));
         let launch = bench.launch(&["sh", "-c", "echo 'CUDA out of memory' >&2; exit 1"]);
-        let handle = Runtime::Process.start(launch).await.unwrap();
-        while Runtime::observe(&handle).await == Liveness::Alive {
+        let handle = runtimes.start(launch).await.unwrap();
+        while runtimes.observe(&handle).await == Some(Liveness::Alive) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert_eq!(Runtime::observe(&handle).await, Liveness::Exited { reason: Exit::Code(1) });
-        assert!(!Runtime::listens(&handle, &Listener::Port(free_port().unwrap())).await);
-        let tail = Runtime::log_tail(&handle, 4096).await;
+        assert_eq!(runtimes.observe(&handle).await, Some(Liveness::Exited { reason: Exit::Code(1) }));
+        assert!(!runtimes.listens(&handle, &Listener::Port(free_port().unwrap())).await);
+        let tail = runtimes.log_tail(&handle, 4096).await;
         assert!(failure_hint(&tail).unwrap().contains("out of GPU memory"), "{tail}");
-        Runtime::stop(&handle, Duration::ZERO).await.unwrap();
-        assert_eq!(Runtime::observe(&handle).await, Liveness::Exited { reason: Exit::Gone });
+        runtimes.stop(&handle, Duration::ZERO).await.unwrap();
+        assert_eq!(runtimes.observe(&handle).await, Some(Liveness::Exited { reason: Exit::Gone }));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    Cache, Credential, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping, Ledger, Limits, Model, ModelType,
-    OnFull, Passthrough, Period, PeriodUnit, Price, Provider, Requests, Routing, Runtime, SecretText,
+    Cache, Credential, Defaults, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping, Ledger, Limits, Model,
+    ModelType, OnFull, Passthrough, Period, PeriodUnit, Price, Provider, Requests, Routing, Runtime, SecretText,
     Strategy as Choice, TimeoutOverrides, Timeouts,
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn documents() -> impl Strategy<Value = Document> {
             Document {
                 version,
                 models,
+                defaults: Defaults::default(),
                 credentials,
                 routing,
                 ledger,
@@ -154,10 +155,19 @@ fn engines() -> impl Strategy<Value = Engine> {
             revision,
             runtime,
             command,
+            image: None,
+            host_port: None,
             gpus,
             replicas,
             quantization,
             max_model_len,
+            kv_cache_dtype: None,
+            tensor_parallel_size: None,
+            gpu_memory_utilization: None,
+            max_num_batched_tokens: None,
+            tool_call_parser: None,
+            reasoning_parser: None,
+            trust_remote_code: false,
             args,
             env,
             start_timeout,

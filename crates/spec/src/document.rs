@@ -1,5 +1,6 @@
 mod cache;
 mod credential;
+mod defaults;
 mod deployment;
 mod endpoint;
 mod engine;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     cache::Cache,
     credential::{Credential, SecretText},
+    defaults::{Containers, Defaults, Images, TypeOverrides},
     deployment::Deployment,
     endpoint::{Endpoint, Provider},
     engine::{Engine, Runtime},
@@ -46,6 +48,9 @@ pub struct Document {
     /// The models that clients can name.
     #[serde(default)]
     pub models: Vec<Model>,
+    /// What engines get unless they say otherwise.
+    #[serde(default, skip_serializing_if = "Defaults::is_empty")]
+    pub defaults: Defaults,
     /// Secrets that endpoints refer to by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Credential>,
@@ -79,6 +84,7 @@ impl Default for Document {
         Self {
             version: bounds::VERSION,
             models: Vec::new(),
+            defaults: Defaults::default(),
             credentials: Vec::new(),
             routing: Routing::default(),
             ledger: Ledger::default(),

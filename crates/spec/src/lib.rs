@@ -15,6 +15,7 @@
 
 mod absolutize;
 mod assign_ids;
+mod container;
 mod defaults;
 mod diff;
 mod document;
@@ -40,6 +41,7 @@ mod write;
 #[cfg(test)]
 mod arbitrary;
 
+pub use container::{CONTAINER_PORT, Container, container, environment, image};
 pub use defaults::{TypeDefaults, defaults};
 pub use diff::{Change, ChangeKind, FieldChange, compare, diff};
 pub use document::*;

@@ -25,6 +25,16 @@ pub const ID_CHARS: usize = 64;
 pub const WEIGHT: RangeInclusive<u32> = 0..=1000;
 /// Instances of one engine.
 pub const REPLICAS: RangeInclusive<u32> = 1..=8;
+/// GPUs that one replica may have: more than any machine holds.
+pub const GPUS: u32 = 64;
+/// Bytes of shared memory of a container: 64 MiB to 4 TiB.
+pub const SHARED_MEMORY_BYTES: RangeInclusive<u64> = 64 << 20..=4 << 40;
+/// Bytes of one log file of a container: 64 KiB to 1 GiB.
+pub const LOG_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 30;
+/// Log files of a container.
+pub const LOG_FILES: RangeInclusive<u32> = 1..=100;
+/// Characters of the name of an image.
+pub const IMAGE_CHARS: usize = 512;
 /// Further tries after a failed one.
 pub const RETRIES: RangeInclusive<u32> = 0..=7;
 /// Highest price of anything, in currency units.

@@ -4,7 +4,9 @@ use crate::{Document, Fault, Faults, ItemId, fault::Scope, limits as bounds, ref
 
 mod cache;
 mod command;
+mod container;
 mod credential;
+mod defaults;
 mod deployment;
 mod endpoint;
 mod engine;
@@ -14,6 +16,7 @@ mod limits;
 mod name;
 mod number;
 mod passthrough;
+mod ports;
 mod price;
 mod requests;
 mod routing;
@@ -46,6 +49,7 @@ fn check(document: &Document, faults: &mut Vec<Fault>) {
     let Document {
         version,
         models,
+        defaults,
         credentials,
         routing,
         ledger: _,
@@ -75,6 +79,8 @@ fn check(document: &Document, faults: &mut Vec<Fault>) {
     for (index, credential) in credentials.iter().enumerate() {
         credential::check(&mut root.field("credentials").element(index), credential, &mut names);
     }
+    ports::check(&mut root, models);
+    defaults::check(&mut root.field("defaults"), defaults);
     routing::check(&mut root.field("routing"), routing);
     cache::check(&mut root.field("cache"), cache);
     requests::check(&mut root.field("requests"), requests);

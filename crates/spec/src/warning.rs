@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Endpoint, Model, limits};
+use crate::{Document, Endpoint, Engine, Model, limits};
 
 /// Something that is allowed and yet has not the effect that one may expect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,14 +40,27 @@ fn of_model(path: &str, model: &Model) -> Vec<Warning> {
         warnings.push(Warning::new(format!("{path}.deployments"), message));
     }
     for (index, deployment) in model.deployments.iter().enumerate() {
-        let path = format!("{path}.deployments[{index}].endpoint");
+        let here = format!("{path}.deployments[{index}]");
+        let path = format!("{here}.endpoint");
         warnings.extend(deployment.endpoint.iter().flat_map(|endpoint| of_endpoint(&path, endpoint)));
+        if deployment.engine.as_ref().is_some_and(trusts) {
+            let path = format!("{here}.engine.trust_remote_code");
+            let message = "trust_remote_code is true: code that comes with the model runs on this machine; \
+                           pin `revision` to a commit that was read";
+            warnings.push(Warning::new(path, message));
+        }
     }
     if model.open_access {
         let message = "open_access is true: whoever reaches the client port can use the model without a key";
         warnings.push(Warning::new(format!("{path}.open_access"), message));
     }
     warnings
+}
+
+/// By field or by argument.
+fn trusts(engine: &Engine) -> bool {
+    let asks = |word: &String| word.replace('_', "-").starts_with("--trust-remote-code");
+    engine.trust_remote_code || engine.args.iter().chain(&engine.command).any(asks)
 }
 
 fn of_endpoint(path: &str, endpoint: &Endpoint) -> Vec<Warning> {
@@ -80,5 +93,15 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert_eq!(warnings(&Document::default()), []);
+        for engine in ["trust_remote_code: true", "args: [--trust_remote_code]"] {
+            let text = format!(
+                "version: 1\nmodels: [{{ name: a, type: chat, deployments: [{{ engine: {{ source: s, {engine} }} }}] }}]"
+            );
+            let [warning] = &warnings(&parse(&text, Format::Yaml).unwrap())[..] else { panic!("one warning") };
+            assert!(
+                warning.to_string().contains("engine.trust_remote_code: trust_remote_code is true: code"),
+                "{warning}"
+            );
+        }
     }
 }

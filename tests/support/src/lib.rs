@@ -15,6 +15,7 @@
 //! failures of the test that ran into them.
 #![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a harness that fails is a test that fails")]
 
+pub mod docker;
 pub mod document;
 mod engine;
 mod eventually;

@@ -73,6 +73,19 @@ pub(crate) fn kill_all_below(folder: &Path) {
     }
 }
 
+/// Kills every process that was told of `folder` on its command line: what a daemon started there.
+pub(crate) fn kill_all_of(folder: &Path) {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let folder = folder.to_str().unwrap();
+    for pid in pids.filter(|pid| u32::try_from(*pid) != Ok(std::process::id())) {
+        let told = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if let (true, Some(pid)) = (String::from_utf8_lossy(&told).contains(folder), Pid::from_raw(pid)) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
 /// Processes other than this one that work below `folder` or write their output there.
 pub(crate) fn pids_below(folder: &Path) -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();

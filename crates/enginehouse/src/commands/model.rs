@@ -7,11 +7,21 @@ use crate::client::{self, Client};
 use crate::output::{self, Column, Table};
 
 mod logs;
+mod show;
+mod switch;
+
+use show::ShowArgs;
+use switch::SwitchArgs;
 
 const LIST_EXAMPLES: &str = "\
 Examples:
   enginehouse model list
   enginehouse model list --json | jq '.[] | select(.ready | not) | .name'";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  enginehouse model show qwen
+  enginehouse model show qwen --json | jq .deployments";
 
 /// Verbs of `model`.
 #[derive(Debug, Args)]
@@ -25,6 +35,18 @@ pub(crate) struct ModelArgs {
 enum Verb {
     /// List the models, whether each can serve, and why not
     List(ListArgs),
+    /// Show a model, its replicas and why any is not ready
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
+    /// Start the engines of models that were stopped
+    #[command(after_help = "Example:\n  enginehouse model start qwen")]
+    Start(SwitchArgs),
+    /// Stop the engines of models: they answer what they have and end, until `model start`
+    #[command(after_help = "Examples:\n  enginehouse model stop qwen\n  enginehouse model stop --all")]
+    Stop(SwitchArgs),
+    /// Restart the engines of models
+    #[command(after_help = "Example:\n  enginehouse model restart qwen")]
+    Restart(SwitchArgs),
     /// Show the last lines that a model's replicas have printed, and those that they print
     Logs(logs::LogsArgs),
 }
@@ -46,6 +68,8 @@ struct Model {
     #[serde(default)]
     url: Option<String>,
     #[serde(default)]
+    state: String,
+    #[serde(default)]
     ready: u32,
     #[serde(default)]
     replicas: u32,
@@ -65,6 +89,10 @@ struct Deployment {
 pub(crate) async fn run(client: &Client, args: ModelArgs) -> anyhow::Result<()> {
     match args.verb {
         Verb::List(list) => run_list(client, &list).await,
+        Verb::Show(show) => show::run(client, show).await,
+        Verb::Start(models) => switch::run(client, models, "start").await,
+        Verb::Stop(models) => switch::run(client, models, "stop").await,
+        Verb::Restart(models) => switch::run(client, models, "restart").await,
         Verb::Logs(args) => logs::run(client, args).await,
     }
 }
@@ -93,11 +121,14 @@ async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {
 /// Where nothing runs, there is no address to show.
 fn table(models: &[Model], offline: bool) -> Table {
     let url = if offline { None } else { Some(Column::text("URL")) };
-    let columns = [Column::text("MODEL"), Column::text("TYPE"), Column::text("READY")].into_iter().chain(url);
+    let columns = [Column::text("MODEL"), Column::text("TYPE"), Column::text("STATE"), Column::text("READY")]
+        .into_iter()
+        .chain(url);
     let mut table = Table::new(&columns.collect::<Vec<_>>());
     for model in models {
         let ready = format!("{}/{}", model.ready, model.replicas);
-        table.push(vec![model.name.clone(), model.kind.clone(), ready, model.url.clone().unwrap_or_default()]);
+        let state = if offline { "-".to_owned() } else { model.state.clone() };
+        table.push(vec![model.name.clone(), model.kind.clone(), state, ready, model.url.clone().unwrap_or_default()]);
     }
     table
 }

@@ -1,15 +1,21 @@
 #![expect(unused_qualifications, reason = "written by the macro that describes the route")]
 
+use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use spec::ModelType;
 use utoipa::IntoParams;
 
 use super::Problem;
-use super::extract::Params;
+use super::extract::{Named, Params};
 use super::page::{Listed, Page};
 use crate::Manager;
 use crate::status::ModelStatus;
+use crate::stopped::IntentError;
+
+mod intents;
+
+pub(super) use intents::{__path_restart, __path_start, __path_stop, restart, start, stop};
 
 /// Which models.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,6 +50,21 @@ pub(super) async fn models(
     models.retain(|model| params.wants(model));
     models.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(page.cut(models.into_iter(), |model| model.name.clone()))
+}
+
+/// A model and how it is served
+#[utoipa::path(get, path = "/models/{model}", operation_id = "model",
+    params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, body = ModelStatus),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn model(State(manager): State<Manager>, Named(model): Named) -> Result<Json<ModelStatus>, Problem> {
+    status(&manager, &model)
+}
+
+fn status(manager: &Manager, model: &str) -> Result<Json<ModelStatus>, Problem> {
+    let found = manager.models_named(&[model.to_owned()]).into_iter().next();
+    found.map(Json).ok_or_else(|| IntentError::Unknown.into())
 }
 
 // === impl ListParams ===

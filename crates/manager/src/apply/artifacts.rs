@@ -35,7 +35,7 @@ pub(crate) struct ArtifactError {
 
 /// What is generated beside the files for other programs, which [`Manager::generated`](crate::Manager::generated) adds:
 /// one line each.
-pub(crate) fn artifacts(home: &Home, projection: Projection<'_>) -> Vec<Artifact> {
+pub(crate) fn artifacts(home: &Home, projection: &Projection<'_>) -> Vec<Artifact> {
     vec![Artifact { path: home.config(), content: projection::text(projection).into_bytes() }]
 }
 

@@ -59,7 +59,7 @@ impl Manager {
         };
         let (digest, document, intents) = (&summary.digest, &proposal.document, self.intents());
         let projection = Projection { revision: summary.number, digest, document, intents };
-        let prepared = Prepared::write(self.generated(projection), || reach(CommitStep::HalfWritten))?;
+        let prepared = Prepared::write(self.generated(&projection), || reach(CommitStep::HalfWritten))?;
         reach(CommitStep::Written);
         if let Err(error) = self.store().revisions().commit(&new).await {
             prepared.discard();

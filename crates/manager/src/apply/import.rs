@@ -59,12 +59,12 @@ impl Manager {
     pub(crate) fn expected_artifacts(&self) -> Vec<Artifact> {
         let (current, intents) = (self.current(), self.intents());
         let Current { revision, digest, document, .. } = &*current;
-        self.generated(Projection { revision: *revision, digest, document, intents })
+        self.generated(&Projection { revision: *revision, digest, document, intents })
     }
 
     /// What was decided outside of the document.
     pub(super) fn intents(&self) -> Intents {
-        Intents { open_routes: self.inner().open_routes.are_open() }
+        Intents { open_routes: self.inner().open_routes.are_open(), stopped: self.inner().stopped.names() }
     }
 
     async fn import(&self) -> Result<(), String> {
@@ -75,6 +75,11 @@ impl Manager {
         if let Some(intents) = projection::read_intents(&self.config().home) {
             let kept = self.keep_open_routes(intents.open_routes, &Actor::import()).await;
             kept.map_err(|error| error.to_string())?;
+            if !intents.stopped.is_empty() {
+                let names = intents.stopped.into_iter().collect();
+                let kept = self.keep_stopped(names, "model.stop", "config.json", &Actor::import()).await;
+                kept.map_err(|error| error.to_string())?;
+            }
         }
         let proposal = Proposal::back_to(&self.current(), document);
         let authored = Authored { way: Way::Apply, actor: &Actor::import(), message: "" };

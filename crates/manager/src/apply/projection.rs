@@ -9,7 +9,7 @@ use spec::Document;
 use crate::Home;
 
 /// What stands in the file.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Projection<'a> {
     pub(crate) revision: u64,
     pub(crate) digest: &'a str,
@@ -18,10 +18,13 @@ pub(crate) struct Projection<'a> {
 }
 
 /// What was decided outside of the document, and acts at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Intents {
     /// Whether the open routes are open.
     pub(crate) open_routes: bool,
+    /// Models whose engines are stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stopped: Vec<String>,
 }
 
 /// The document in a projection, or in a file that is a document itself. None where there is no file.
@@ -51,9 +54,9 @@ pub(crate) fn read_intents(home: &Home) -> Option<Intents> {
 }
 
 /// What stands in the file.
-pub(super) fn text(projection: Projection<'_>) -> String {
+pub(super) fn text(projection: &Projection<'_>) -> String {
     // Cannot fail: every key is a string.
-    let mut text = serde_json::to_string_pretty(&projection).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(projection).unwrap_or_default();
     text.push('\n');
     text
 }
@@ -72,10 +75,13 @@ mod tests {
     fn document_and_intents_are_read_back() {
         let (_folder, home) = home();
         let document = Document::default();
-        let intents = Intents { open_routes: false };
+        let intents = Intents { open_routes: false, stopped: vec!["m".to_owned()] };
         assert_eq!(read(&home).unwrap(), None);
-        std::fs::write(home.config(), text(Projection { revision: 3, digest: "d", document: &document, intents }))
-            .unwrap();
+        std::fs::write(
+            home.config(),
+            text(&Projection { revision: 3, digest: "d", document: &document, intents: intents.clone() }),
+        )
+        .unwrap();
         let found: Document = serde_json::from_str(&read(&home).unwrap().unwrap()).unwrap();
         assert_eq!((found, read_intents(&home)), (document, Some(intents)));
     }

@@ -21,6 +21,7 @@ impl Manager {
         let Some(spent) = cancel.run_until_cancelled(self.spent()).await else { return };
         let records = self.0.recorded.lock().take().unwrap_or_default();
         reconciler::adopt(&self.0.fleet, records, self.config().clock.now());
+        self.copy_adopted_logs();
         self.stop_strays().await;
         self.await_adopted(&cancel).await;
         self.0.outlet.release(spent);
@@ -28,6 +29,7 @@ impl Manager {
         self.resume_verification();
         tokio::join!(
             self.reconcile(&cancel),
+            self.watch_containers(&cancel),
             self.trim_logs(&cancel),
             self.reread_after_outages(&cancel),
             health::watch_store(&self.0.store, &self.0.health, &cancel),

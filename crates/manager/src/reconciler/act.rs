@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use runtime::{Launch, Listener, Runtime, STABLE, backoff};
+use runtime::{Launch, Listener, STABLE, backoff};
 
 use super::Desired;
 use super::decide::Action;
@@ -22,7 +22,10 @@ impl Manager {
     pub(super) async fn act(&self, id: &str, action: Action, desired: Option<&Desired>) -> bool {
         match (action, desired) {
             (Action::Start, Some(desired)) => {
-                self.start(desired).await;
+                match desired.container.clone() {
+                    Some(container) => self.prepare(desired.clone(), container),
+                    None => self.start(desired).await,
+                }
                 false
             }
             // Only what is wanted is started.
@@ -30,6 +33,13 @@ impl Manager {
             (Action::Stop { failure }, _) => {
                 self.begin_stop(id, failure);
                 true
+            }
+            (Action::Abandon, _) => {
+                let preparation = self.inner().fleet.update_known(id, |replica| replica.preparation.take()).flatten();
+                if let Some(preparation) = preparation {
+                    preparation.cancel();
+                }
+                false
             }
             (Action::Enter(phase), _) => {
                 self.enter(id, phase);
@@ -44,14 +54,7 @@ impl Manager {
 
     async fn start(&self, desired: &Desired) {
         let taken = self.inner().fleet.with(|replicas| replicas.values().filter_map(port).collect::<Vec<_>>());
-        let restarts = self.inner().fleet.update(&desired.id, |replica| {
-            if replica.last_hash.as_ref().is_some_and(|hash| *hash != desired.spec_hash) {
-                replica.restarts = 0;
-            }
-            replica.last_hash = Some(desired.spec_hash.clone());
-            (replica.probe, replica.ended) = (Probe::default(), None);
-            replica.restarts
-        });
+        let restarts = self.begin_start(desired);
         let started = match launch(desired, &self.config().home, &self.config().env, &taken) {
             Ok((launch, listener)) => {
                 let record = Record::intent(desired, listener, self.config().clock.now(), restarts);
@@ -69,11 +72,23 @@ impl Manager {
         });
     }
 
+    /// Forgets what was known of earlier runs; how often it was started again.
+    pub(super) fn begin_start(&self, desired: &Desired) -> u32 {
+        self.inner().fleet.update(&desired.id, |replica| {
+            if replica.last_hash.as_ref().is_some_and(|hash| *hash != desired.spec_hash) {
+                replica.restarts = 0;
+            }
+            replica.last_hash = Some(desired.spec_hash.clone());
+            (replica.probe, replica.ended, replica.progress) = (Probe::default(), None, None);
+            replica.restarts
+        })
+    }
+
     /// Starts the engine between two writes of its record: killed at any moment, the manager leaves either a record
     /// that leads to the engine, or an engine that its tag betrays.
     async fn launch(&self, launch: Launch, mut record: Record) -> Result<Process, String> {
         self.put(&record).await;
-        let started = Runtime::Process.start(launch).await;
+        let started = self.runtimes().start(launch).await;
         record.handle = started.as_ref().ok().cloned();
         match started {
             Ok(handle) => {
@@ -90,14 +105,14 @@ impl Manager {
     }
 
     /// A disk that cannot be written keeps no engine from running: its tag still leads to it.
-    async fn put(&self, record: &Record) {
+    pub(super) async fn put(&self, record: &Record) {
         if let Err(error) = record.write(&self.config().home).await {
             let id = &record.id;
             tracing::warn!(replica = id, %error, "cannot record an engine; the next manager starts it anew");
         }
     }
 
-    async fn forget(&self, id: &str) {
+    pub(super) async fn forget(&self, id: &str) {
         if let Err(error) = Record::remove(&self.config().home, id).await {
             tracing::warn!(replica = id, %error, "cannot remove the record of an engine that has ended");
         }
@@ -126,7 +141,8 @@ impl Manager {
                 Phase::Ready { since } => now.since(since),
                 _ => Duration::ZERO,
             };
-            replica.phase = Phase::Stopping { failure: failure.clone() };
+            let drains = failure.is_none() && matches!(replica.phase, Phase::Ready { .. } | Phase::Unhealthy);
+            replica.phase = Phase::Stopping { failure: failure.clone(), drains };
             healthy_for
         });
         if let Some(reason) = &failure {
@@ -139,6 +155,7 @@ impl Manager {
             if manager.publish_and_wait().await.is_err() {
                 tracing::warn!(replica = id, "the gateway may still send requests to an engine that stops");
             }
+            manager.drain_replica(&id).await;
             manager.finish_stop(&id, failure, healthy_for).await;
         });
     }
@@ -147,7 +164,7 @@ impl Manager {
     pub(super) async fn finish_stop(&self, id: &str, failure: Option<String>, healthy_for: Duration) {
         let handle = self.inner().fleet.with(|replicas| Some(replicas.get(id)?.process.clone()?.handle));
         if let Some(handle) = handle {
-            while let Err(error) = Runtime::stop(&handle, GRACE).await {
+            while let Err(error) = self.runtimes().stop(&handle, GRACE).await {
                 tracing::error!(replica = id, %error, "cannot stop an engine; trying again");
                 tokio::time::sleep(AGAIN).await;
             }
@@ -155,7 +172,7 @@ impl Manager {
         self.forget(id).await;
         let now = self.config().clock.now();
         self.inner().fleet.update(id, |replica| {
-            (replica.process, replica.ended) = (None, None);
+            (replica.process, replica.ended, replica.restart) = (None, None, false);
             if healthy_for >= STABLE {
                 replica.restarts = 0;
             }
@@ -179,7 +196,7 @@ impl Manager {
 
 impl Replica {
     /// Notes a failure; the next start comes after a pause that grows with every failure in a row.
-    fn fail(&mut self, reason: String, now: ambient::Timestamp) {
+    pub(super) fn fail(&mut self, reason: String, now: ambient::Timestamp) {
         self.phase = Phase::BackingOff { until: now.plus(backoff(self.restarts)), reason };
         self.restarts = self.restarts.saturating_add(1);
         self.failures = self.failures.saturating_add(1);
@@ -189,6 +206,6 @@ impl Replica {
 fn port(replica: &Replica) -> Option<u16> {
     match replica.process.as_ref()?.listener {
         Listener::Port(port) => Some(port),
-        Listener::Socket(_) => None,
+        Listener::Socket(_) | Listener::Address(_) => None,
     }
 }

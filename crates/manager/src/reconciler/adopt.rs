@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ambient::Timestamp;
+use runtime::Liveness;
 use runtime::process::{stop_tagged, tagged};
-use runtime::{Liveness, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::act::AGAIN;
@@ -33,6 +33,18 @@ impl Manager {
                 return;
             }
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Goes on copying the logs of adopted containers.
+    pub(crate) fn copy_adopted_logs(&self) {
+        let containers: Vec<_> = self.inner().fleet.with(|replicas| {
+            let all = replicas.iter();
+            all.filter_map(|(id, replica)| Some((id.clone(), replica.process.as_ref()?.handle.as_container()?.clone())))
+                .collect()
+        });
+        for (id, container) in containers {
+            self.copy_on(&id, container);
         }
     }
 
@@ -66,7 +78,7 @@ impl Manager {
     async fn has_living(&self, id: &str) -> bool {
         let handle = self.inner().fleet.with(|replicas| Some(replicas.get(id)?.process.clone()?.handle));
         match handle {
-            Some(handle) => Runtime::observe(&handle).await == Liveness::Alive,
+            Some(handle) => self.runtimes().observe(&handle).await == Some(Liveness::Alive),
             None => false,
         }
     }
@@ -74,7 +86,7 @@ impl Manager {
     fn stop_stray(&self, prefix: &str, id: String, pids: &[u32]) {
         tracing::warn!(replica = id, ?pids, "an engine of this home runs that no record leads to; stopping it");
         let failure = Some("an engine that an earlier manager lost is being stopped first".to_owned());
-        self.inner().fleet.update(&id, |replica| replica.phase = Phase::Stopping { failure });
+        self.inner().fleet.update(&id, |replica| replica.phase = Phase::Stopping { failure, drains: false });
         let (manager, tag) = (self.clone(), format!("{prefix}{id}"));
         self.spawn(async move {
             while let Err(error) = stop_tagged(&tag, STRAY_GRACE).await {

@@ -21,6 +21,8 @@ pub(super) enum Action {
         /// Why it failed, if it did.
         failure: Option<String>,
     },
+    /// Give up making its container.
+    Abandon,
     /// Note how far it is.
     Enter(Phase),
     /// Forget it: nothing runs, and nothing should.
@@ -50,6 +52,7 @@ pub(super) fn decide(
 fn dismiss(replica: &Replica) -> Option<Action> {
     match (&replica.phase, &replica.process) {
         (Phase::Stopping { .. }, _) => None,
+        (Phase::Preparing { .. }, _) => Some(Action::Abandon),
         (_, Some(_)) => Some(Action::Stop { failure: None }),
         (_, None) => Some(Action::Forget),
     }
@@ -58,6 +61,10 @@ fn dismiss(replica: &Replica) -> Option<Action> {
 fn keep(desired: &Desired, replica: &Replica, now: Timestamp) -> Option<Action> {
     match (&replica.phase, &replica.process) {
         (Phase::Stopping { .. }, _) => None,
+        (Phase::Preparing { .. }, _) => {
+            let is_other = replica.last_hash.as_ref() != Some(&desired.spec_hash) || desired.obstacle.is_some();
+            is_other.then_some(Action::Abandon)
+        }
         (phase, Some(process)) => tend(desired, replica, phase, process, now),
         (Phase::BackingOff { until, .. }, None) => {
             // What is new deserves a try at once.
@@ -79,7 +86,7 @@ fn start(desired: &Desired) -> Action {
 /// A replica with a process.
 fn tend(desired: &Desired, replica: &Replica, phase: &Phase, process: &Process, now: Timestamp) -> Option<Action> {
     let stop_failed = |reason: String| Some(Action::Stop { failure: Some(reason) });
-    if process.spec_hash != desired.spec_hash || desired.obstacle.is_some() {
+    if process.spec_hash != desired.spec_hash || desired.obstacle.is_some() || replica.restart {
         return Some(Action::Stop { failure: None });
     }
     if let Some(end) = &replica.ended {

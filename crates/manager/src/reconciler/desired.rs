@@ -1,8 +1,13 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use runtime::docker::Gpus;
 use serde::Serialize;
-use spec::{Document, Engine, Gpu, Model, Runtime, defaults, environment_variables};
+use spec::{
+    Container, Containers, Defaults, Deployment, Document, Engine, Gpu, Model, ModelType, Runtime, container, defaults,
+    environment, environment_variable, environment_variables,
+};
 
 use crate::config::Environment;
 use crate::digest::sha256;
@@ -24,8 +29,27 @@ pub(crate) struct Desired {
     pub(crate) health_path: &'static str,
     /// What is started.
     pub(crate) engine: Arc<Engine>,
+    /// Its environment: its own, over that for its type, over that for all.
+    pub(crate) env: Arc<BTreeMap<String, String>>,
+    /// The container that it runs in; none for a process.
+    pub(crate) container: Option<Arc<DesiredContainer>>,
     /// Why it cannot be started at all; none if it can.
     pub(crate) obstacle: Option<String>,
+}
+
+/// The container of a replica.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DesiredContainer {
+    /// What runs in it.
+    pub(crate) container: Container,
+    /// Type of the model.
+    pub(crate) model_type: ModelType,
+    /// How containers are made.
+    pub(crate) common: Containers,
+    /// Its GPUs.
+    pub(crate) gpus: Gpus,
+    /// A port on 127.0.0.1 of the machine that leads to it.
+    pub(crate) host_port: Option<u16>,
 }
 
 /// All that makes a process what it is. A reference to the environment counts as it is written: a secret must not
@@ -39,8 +63,28 @@ struct Essence<'a> {
     runtime: Runtime,
     command: &'a [String],
     args: &'a [String],
-    env: &'a std::collections::BTreeMap<String, String>,
+    env: &'a BTreeMap<String, String>,
     gpus: &'a [Gpu],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<ContainerEssence<'a>>,
+}
+
+/// All that makes a container another one besides.
+#[derive(Debug, Serialize)]
+struct ContainerEssence<'a> {
+    image: &'a str,
+    args: &'a [String],
+    common: &'a Containers,
+    host_port: Option<u16>,
+}
+
+/// What the replicas of one deployment share.
+struct Deployed<'a> {
+    model: &'a Model,
+    id: &'a str,
+    engine: Arc<Engine>,
+    env: Arc<BTreeMap<String, String>>,
+    obstacle: Option<String>,
 }
 
 // === impl Desired ===
@@ -58,40 +102,77 @@ pub(crate) fn desired(document: &Document, env: &Environment) -> Vec<Desired> {
     for model in &document.models {
         for deployment in &model.deployments {
             let (Some(engine), Some(id)) = (&deployment.engine, &deployment.id) else { continue };
-            let unset = environment_variables(deployment).into_iter().find(|name| env.get(name).is_none());
-            let obstacle = unset.map(|name| format!("the environment variable {name} is not set"));
-            let engine = Arc::new(engine.clone());
-            all.extend((0..engine.replicas).map(|number| replica(model, id, &engine, number, obstacle.clone())));
+            let variables = environment(model.model_type, engine, &document.defaults);
+            let obstacle = unset(deployment, &variables, env);
+            let of = Deployed { model, id, engine: Arc::new(engine.clone()), env: Arc::new(variables), obstacle };
+            all.extend((0..engine.replicas).map(|number| replica(&of, &document.defaults, number)));
         }
     }
     all
 }
 
-fn replica(model: &Model, deployment: &str, engine: &Arc<Engine>, number: u32, obstacle: Option<String>) -> Desired {
+/// The first variable that a deployment refers to and that is not set, as a reason.
+fn unset(deployment: &Deployment, variables: &BTreeMap<String, String>, env: &Environment) -> Option<String> {
+    let referred = variables.values().filter_map(|value| environment_variable(value));
+    let mut names = environment_variables(deployment).into_iter().chain(referred);
+    let name = names.find(|name| env.get(name).is_none())?;
+    Some(format!("the environment variable {name} is not set"))
+}
+
+fn replica(of: &Deployed<'_>, common: &Defaults, number: u32) -> Desired {
+    let Deployed { model, id, engine, env, obstacle } = of;
     let defaults = defaults(model.model_type);
+    let container = (engine.runtime == Runtime::Docker).then(|| Arc::new(contained(model, engine, common, number)));
     Desired {
-        id: format!("{deployment}/{number}"),
+        id: format!("{id}/{number}"),
         model: model.name.as_str().into(),
         number,
-        spec_hash: spec_hash(&model.name, engine, number),
+        spec_hash: spec_hash(of, container.as_deref(), number),
         start_timeout: Duration::from_secs(u64::from(engine.start_timeout.unwrap_or(defaults.start_timeout))),
         health_path: defaults.health_path,
         engine: engine.clone(),
-        obstacle,
+        env: env.clone(),
+        container,
+        obstacle: obstacle.clone(),
     }
 }
 
-fn spec_hash(name: &str, engine: &Engine, number: u32) -> String {
+fn contained(model: &Model, engine: &Engine, common: &Defaults, number: u32) -> DesiredContainer {
+    let own = gpus_of(engine, number);
+    let names: Vec<_> = own.iter().map(ToString::to_string).collect();
+    let (gpus, count) = match names.as_slice() {
+        [] => (Gpus::None, Some(0)),
+        [all] if all == "all" => (Gpus::All, None),
+        _ => (Gpus::Named(names), Some(own.len())),
+    };
+    let offset = u16::try_from(number).unwrap_or_default();
+    DesiredContainer {
+        container: container(model, engine, common, count),
+        model_type: model.model_type,
+        common: common.containers.clone(),
+        gpus,
+        host_port: engine.host_port.map(|first| first.saturating_add(offset)),
+    }
+}
+
+fn spec_hash(of: &Deployed<'_>, container: Option<&DesiredContainer>, number: u32) -> String {
+    let Deployed { model, engine, env, .. } = of;
     let essence = Essence {
-        name,
+        name: &model.name,
         number,
         source: &engine.source,
         revision: engine.revision.as_deref(),
         runtime: engine.runtime,
         command: &engine.command,
         args: &engine.args,
-        env: &engine.env,
+        env,
         gpus: gpus_of(engine, number),
+        container: container.map(|made| ContainerEssence {
+            image: &made.container.image,
+            args: &made.container.args,
+            common: &made.common,
+            host_port: made.host_port,
+        }),
     };
     // Cannot fail: every key is a string.
     sha256(&serde_json::to_vec(&essence).unwrap_or_default())

@@ -33,6 +33,8 @@ pub(super) fn launch(
     let (port, socket) = match &listener {
         Listener::Port(port) => (Some(*port), None),
         Listener::Socket(path) => (None, Some(path.clone())),
+        // Of a container, which is started elsewhere.
+        Listener::Address(_) => (None, None),
     };
     let mut variables = environment(desired, env)?;
     let tag = tag_prefix(home).map_err(|error| format!("cannot read the home {}: {error}", home.path().display()))?;
@@ -74,13 +76,13 @@ fn environment(desired: &Desired, env: &Environment) -> Result<BTreeMap<String, 
     if !gpus.is_empty() && gpus != ["all"] {
         all.insert(VISIBLE_GPUS.to_owned(), gpus.join(","));
     }
-    for (name, value) in &desired.engine.env {
+    for (name, value) in &*desired.env {
         all.insert(name.clone(), resolve(env, value)?);
     }
     Ok(all)
 }
 
-fn resolve(env: &Environment, text: &str) -> Result<String, String> {
+pub(super) fn resolve(env: &Environment, text: &str) -> Result<String, String> {
     match environment_variable(text) {
         Some(name) => env.get(name).ok_or_else(|| format!("the environment variable {name} is not set")),
         None => Ok(text.to_owned()),

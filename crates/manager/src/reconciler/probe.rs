@@ -1,15 +1,10 @@
 use std::time::Duration;
 
 use ambient::Timestamp;
-use http::{Request, header};
-use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use runtime::{Handle, Listener, Runtime};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use runtime::{Handle, Listener, Runtimes};
 
 use super::Desired;
+use super::ask::get;
 use super::replica::Phase;
 use crate::Manager;
 
@@ -114,7 +109,7 @@ impl Manager {
     }
 
     async fn probe(&self, id: &str, check: Check, pause: Duration) {
-        let outcome = tokio::time::timeout(TIMEOUT, check.run()).await;
+        let outcome = tokio::time::timeout(TIMEOUT, check.run(self.runtimes())).await;
         let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())));
         let now = self.config().clock.now();
         self.inner().fleet.update_known(id, |replica| {
@@ -130,36 +125,11 @@ impl Manager {
 // === impl Check ===
 
 impl Check {
-    async fn run(&self) -> Result<(), String> {
-        if self.unproven && !Runtime::listens(&self.handle, &self.listener).await {
+    async fn run(&self, runtimes: &Runtimes) -> Result<(), String> {
+        if self.unproven && !runtimes.listens(&self.handle, &self.listener).await {
             return Err(format!("it does not listen on {} yet", self.listener));
         }
-        let status = match &self.listener {
-            Listener::Port(port) => self.get(TcpStream::connect(("127.0.0.1", *port)).await).await?,
-            Listener::Socket(path) => self.get(UnixStream::connect(path).await).await?,
-        };
+        let (status, _) = get(&self.listener, self.path).await?;
         if status.is_success() { Ok(()) } else { Err(format!("{} answered {status}", self.path)) }
-    }
-
-    async fn get<S>(&self, stream: std::io::Result<S>) -> Result<http::StatusCode, String>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let text = |error: &dyn std::error::Error| format!("{}: {error}", self.path);
-        let stream = TokioIo::new(stream.map_err(|error| text(&error))?);
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| text(&error))?;
-        let request = Request::get(self.path)
-            .header(header::HOST, "localhost")
-            .body(Empty::<bytes::Bytes>::new())
-            .map_err(|error| text(&error))?;
-        // The connection is driven here, so that it ends with the check. What ends it shows in the response.
-        let driven = async {
-            let _ = connection.await;
-            std::future::pending().await
-        };
-        tokio::select! {
-            response = sender.send_request(request) => response.map(|r| r.status()).map_err(|error| text(&error)),
-            never = driven => never,
-        }
     }
 }

@@ -1,6 +1,8 @@
 use ambient::Timestamp;
-use runtime::{Handle, Listener};
+use runtime::docker::Pulled;
+use runtime::{Handle, Listener, Progress, Stage};
 use snapshot::Address;
+use tokio_util::sync::CancellationToken;
 
 use super::Desired;
 use super::probe::Probe;
@@ -15,6 +17,14 @@ pub(crate) struct Replica {
     pub(super) process: Option<Process>,
     /// How that ended; none while it runs.
     pub(super) ended: Option<String>,
+    /// The last lines that it printed before it ended, or failed to start.
+    pub(super) last_lines: Vec<String>,
+    /// How far it is with its start, by its own log.
+    pub(super) progress: Option<Progress>,
+    /// Whether it was told to be started anew.
+    pub(super) restart: bool,
+    /// Gives up what prepares its container.
+    pub(super) preparation: Option<CancellationToken>,
     /// What its health checks said.
     pub(super) probe: Probe,
     /// What was started last.
@@ -31,6 +41,11 @@ pub(super) enum Phase {
     /// Nothing runs, and nothing stands in the way of a start.
     #[default]
     Pending,
+    /// Its container is being made.
+    Preparing {
+        /// What that is about at the moment.
+        step: Step,
+    },
     /// It was started, or adopted, and has not been healthy since.
     Starting {
         /// When.
@@ -59,7 +74,28 @@ pub(super) enum Phase {
     Stopping {
         /// Why it failed, if it is started again only after a pause.
         failure: Option<String>,
+        /// Whether requests that it works on are waited for.
+        drains: bool,
     },
+}
+
+/// What happens before a container runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    /// Docker is waited for.
+    Waiting {
+        /// Why.
+        reason: String,
+    },
+    /// The image is pulled.
+    Pulling {
+        /// Which.
+        image: String,
+        /// How far.
+        pulled: Pulled,
+    },
+    /// The container is made and started.
+    Creating,
 }
 
 /// A process that was started.
@@ -79,8 +115,10 @@ pub(crate) struct ReplicaView {
     spec_hash: Option<String>,
     address: Option<String>,
     pid: Option<u32>,
+    container: Option<String>,
     restarts: u32,
     message: Option<String>,
+    last_lines: Vec<String>,
 }
 
 // === impl Replica ===
@@ -91,6 +129,7 @@ impl Replica {
         let (Phase::Ready { .. }, Some(process)) = (&self.phase, &self.process) else { return None };
         Some(match &process.listener {
             Listener::Port(port) => Address::Http(format!("127.0.0.1:{port}")),
+            Listener::Address(address) => Address::Http(address.to_string()),
             Listener::Socket(path) => Address::Unix(path.clone()),
         })
     }
@@ -103,12 +142,27 @@ impl Replica {
     pub(super) fn view(&self) -> ReplicaView {
         let running = self.process.as_ref();
         ReplicaView {
-            state: self.phase.state(),
+            state: self.state(),
             spec_hash: running.map(|process| process.spec_hash.clone()),
             address: running.map(|process| process.listener.to_string()),
-            pid: running.map(|process| pid(&process.handle)),
+            pid: running.and_then(|process| pid(&process.handle)),
+            container: running.and_then(|process| Some(process.handle.as_container()?.name.clone())),
             restarts: self.restarts,
             message: self.message(),
+            last_lines: if self.is_down() { self.last_lines.clone() } else { Vec::new() },
+        }
+    }
+
+    const fn is_down(&self) -> bool {
+        matches!(self.phase, Phase::BackingOff { .. } | Phase::Failed { .. })
+    }
+
+    fn state(&self) -> ReplicaState {
+        match (&self.phase, self.progress.map(|progress| progress.stage)) {
+            (Phase::Starting { .. }, Some(Stage::Downloading)) => ReplicaState::Downloading,
+            (Phase::Starting { .. }, Some(Stage::Loading)) => ReplicaState::LoadingWeights,
+            (Phase::Starting { .. }, Some(Stage::Warming)) => ReplicaState::Warming,
+            (phase, _) => phase.state(),
         }
     }
 
@@ -117,7 +171,11 @@ impl Replica {
             Phase::BackingOff { until, reason } => Some(format!("{reason}; started again at {until}")),
             Phase::Failed { reason } => Some(reason.clone()),
             Phase::Unhealthy => Some(format!("not healthy: {}", self.probe.fault())),
-            Phase::Stopping { failure } => failure.clone(),
+            Phase::Stopping { failure, .. } => failure.clone(),
+            Phase::Preparing { step } => step.message(),
+            Phase::Starting { .. } if self.progress.is_some_and(|progress| progress.percent.is_some()) => {
+                self.progress.and_then(|progress| Some(format!("{} %", progress.percent?)))
+            }
             Phase::Starting { .. } if self.probe.is_noted() => Some(self.probe.fault().to_owned()),
             Phase::Pending | Phase::Starting { .. } | Phase::Ready { .. } => None,
         }
@@ -129,13 +187,32 @@ impl Replica {
 impl Phase {
     pub(super) const fn state(&self) -> ReplicaState {
         match self {
-            Self::Pending => ReplicaState::Pending,
+            Self::Pending | Self::Preparing { step: Step::Waiting { .. } } => ReplicaState::Pending,
+            Self::Preparing { step: Step::Pulling { .. } } => ReplicaState::Pulling,
+            Self::Preparing { step: Step::Creating } => ReplicaState::Creating,
             Self::Starting { .. } => ReplicaState::Starting,
             Self::Ready { .. } => ReplicaState::Ready,
             Self::Unhealthy => ReplicaState::Unhealthy,
             Self::BackingOff { .. } => ReplicaState::BackingOff,
             Self::Failed { .. } => ReplicaState::Failed,
-            Self::Stopping { .. } => ReplicaState::Stopping,
+            Self::Stopping { drains: true, .. } => ReplicaState::Draining,
+            Self::Stopping { drains: false, .. } => ReplicaState::Stopping,
+        }
+    }
+}
+
+// === impl Step ===
+
+impl Step {
+    fn message(&self) -> Option<String> {
+        match self {
+            Self::Waiting { reason } => Some(reason.clone()),
+            Self::Pulling { image, pulled } if pulled.total > 0 => {
+                let (done, all) = (pulled.bytes >> 20, pulled.total >> 20);
+                Some(format!("{image}: {done} of {all} MiB so far"))
+            }
+            Self::Pulling { image, .. } => Some(image.clone()),
+            Self::Creating => None,
         }
     }
 }
@@ -146,7 +223,7 @@ impl ReplicaView {
     /// As a replica of `desired`: one that still runs from an older definition is not what was asked for.
     pub(crate) fn wanted_as(mut self, desired: &Desired) -> Self {
         let is_older = self.spec_hash.as_ref().is_some_and(|hash| *hash != desired.spec_hash);
-        if is_older && self.state != ReplicaState::Stopping {
+        if is_older && !matches!(self.state, ReplicaState::Stopping | ReplicaState::Draining) {
             self.state = ReplicaState::Pending;
             self.message = Some("waits for the engine of the definition before to be stopped".to_owned());
         }
@@ -154,13 +231,14 @@ impl ReplicaView {
     }
 
     pub(crate) fn into_status(self, id: String) -> ReplicaStatus {
-        let Self { state, spec_hash: _, address, pid, restarts, message } = self;
-        ReplicaStatus { id, state, address, pid, restarts, message }
+        let Self { state, spec_hash: _, address, pid, container, restarts, message, last_lines } = self;
+        ReplicaStatus { id, state, address, pid, container, restarts, message, last_lines }
     }
 }
 
-fn pid(handle: &Handle) -> u32 {
+fn pid(handle: &Handle) -> Option<u32> {
     match handle {
-        Handle::Process(process) => process.pid,
+        Handle::Process(process) => Some(process.pid),
+        Handle::Docker(_) => None,
     }
 }

@@ -20,7 +20,7 @@ pub fn listens(handle: &Handle, listener: &Listener) -> bool {
     let own = owned(handle);
     match listener {
         // Several programs may share a port (`SO_REUSEPORT`), and the kernel deals connections out among them.
-        Listener::Port(_) => listening.iter().all(|inode| own.contains(inode)),
+        Listener::Port(_) | Listener::Address(_) => listening.iter().all(|inode| own.contains(inode)),
         // A listener whose file was removed still stands under its path, beside the one that took its place.
         Listener::Socket(_) => listening.iter().any(|inode| own.contains(inode)),
     }
@@ -31,6 +31,8 @@ pub(super) fn listening(listener: &Listener) -> Vec<Inode> {
     match listener {
         Listener::Port(port) => tcp::listening(*port),
         Listener::Socket(path) => unix::listening(path),
+        // Of a container; no process of ours listens there.
+        Listener::Address(_) => Vec::new(),
     }
 }
 

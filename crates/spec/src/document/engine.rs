@@ -20,9 +20,18 @@ pub struct Engine {
     /// Where it runs.
     #[serde(default)]
     pub runtime: Runtime,
-    /// The command, for `runtime: process`. `{source}`, `{name}`, `{port}` and `{socket}` are filled in.
+    /// The command, for `runtime: process`. `{source}`, `{name}`, `{port}` and `{socket}` are filled in. In a container
+    /// it goes in place of what the image starts, with all its arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// Container image, in place of the model type's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub image: Option<String>,
+    /// Port on 127.0.0.1 of the machine that leads to it, for `runtime: docker`; with replicas the first of as many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub host_port: Option<u16>,
     /// GPUs that it gets: indices, UUIDs or `all`. Their count is divisible by `replicas`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Gpu>,
@@ -38,6 +47,33 @@ pub struct Engine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_model_len: Option<u32>,
+    /// How the KV cache is kept: `auto`, `fp8` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub kv_cache_dtype: Option<String>,
+    /// GPUs that work on one request together; those of a replica unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::GPUS))]
+    pub tensor_parallel_size: Option<u32>,
+    /// Share of each GPU's memory that it takes, above 0 up to 1; vLLM's own default unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1.0))]
+    pub gpu_memory_utilization: Option<f64>,
+    /// Tokens that it works on in one step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_num_batched_tokens: Option<u32>,
+    /// How calls of tools are read from answers; switches tools on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub tool_call_parser: Option<String>,
+    /// How reasoning is told from the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub reasoning_parser: Option<String>,
+    /// Whether code that comes with the model may run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust_remote_code: bool,
     /// More arguments, after those that Enginehouse makes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,

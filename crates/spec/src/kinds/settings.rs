@@ -31,6 +31,7 @@ macro_rules! section {
 }
 
 const SECTIONS: &[Section] = &[
+    section!(defaults),
     section!(routing),
     section!(ledger),
     section!(cache),
@@ -43,7 +44,7 @@ const SECTIONS: &[Section] = &[
 // === impl ItemKind ===
 
 impl ItemKind {
-    /// A section of settings, by the name of its field: `routing`, `ledger` and so on. Always there.
+    /// A section of settings, by the name of its field: `defaults`, `routing`, `ledger` and so on. Always there.
     pub const SETTINGS: Self = Self(&Settings);
 }
 

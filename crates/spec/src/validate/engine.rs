@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{command, environment};
+use super::{command, container, environment};
 use crate::{Engine, Gpu, Runtime, fault::Scope, limits, quote::Quoted};
 
 pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
@@ -12,6 +12,21 @@ pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
     }
     if engine.max_model_len == Some(0) {
         here.field("max_model_len").fault("max_model_len is 0; give the tokens of prompt and answer together");
+    }
+    if engine.max_num_batched_tokens == Some(0) {
+        here.field("max_num_batched_tokens").fault("max_num_batched_tokens is 0; give the tokens of one step");
+    }
+    if let Some(size) = engine.tensor_parallel_size
+        && !(1..=limits::GPUS).contains(&size)
+    {
+        let most = limits::GPUS;
+        here.field("tensor_parallel_size").fault(format!("tensor_parallel_size is {size}; give 1 to {most}"));
+    }
+    if let Some(share) = engine.gpu_memory_utilization
+        && !(share > 0.0 && share <= 1.0)
+    {
+        let message = format!("gpu_memory_utilization is {share}; give a share above 0, up to 1");
+        here.field("gpu_memory_utilization").fault(message);
     }
     if let Some(seconds) = engine.start_timeout
         && !(1..=limits::SECONDS).contains(&seconds)
@@ -25,6 +40,9 @@ fn check_source(here: &mut Scope<'_>, engine: &Engine) {
         ("source", Some(&engine.source)),
         ("revision", engine.revision.as_ref()),
         ("quantization", engine.quantization.as_ref()),
+        ("kv_cache_dtype", engine.kv_cache_dtype.as_ref()),
+        ("tool_call_parser", engine.tool_call_parser.as_ref()),
+        ("reasoning_parser", engine.reasoning_parser.as_ref()),
     ];
     for (field, text) in texts {
         let (mut here, Some(text)) = (here.field(field), text) else { continue };
@@ -40,10 +58,20 @@ fn check_source(here: &mut Scope<'_>, engine: &Engine) {
 
 fn check_runtime(here: &mut Scope<'_>, engine: &Engine) {
     match engine.runtime {
-        Runtime::Docker => here
-            .field("runtime")
-            .fault("runtime docker is not in this version; use `runtime: process` with a `command` that starts it"),
-        Runtime::Process => command::check(here, &engine.command, &engine.args),
+        Runtime::Docker => container::check(here, engine),
+        Runtime::Process => {
+            command::check(here, &engine.command, &engine.args);
+            check_contained(here, engine);
+        }
+    }
+}
+
+/// What means nothing without a container.
+fn check_contained(here: &mut Scope<'_>, engine: &Engine) {
+    for (field, is_set) in [("image", engine.image.is_some()), ("host_port", engine.host_port.is_some())] {
+        if is_set {
+            here.field(field).fault(format!("{field} is for `runtime: docker`; leave it out of a local process"));
+        }
     }
 }
 

@@ -26,4 +26,7 @@ pub(super) fn check_entry(here: &mut Scope<'_>, name: &str, value: &str) {
     if value.contains('\0') {
         here.fault(format!("{name} holds a NUL character, which no environment can"));
     }
+    if value.contains(['\n', '\r']) {
+        here.fault(format!("{name} holds a line break, which many programs take for the end; write it without"));
+    }
 }

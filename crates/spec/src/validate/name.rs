@@ -7,6 +7,9 @@ pub(super) fn check(here: &mut Scope<'_>, name: &str, first: usize, index: usize
         let reserved = limits::RESERVED_NAMES.map(|word| format!("`{word}`")).join(", ");
         here.fault(format!("name is {}, but {reserved} are reserved for paths; choose another", Quoted(name)));
     }
+    if name.split('/').any(|part| part == "." || part == "..") {
+        here.fault(format!("name is {}; `.` and `..` are folders in paths; choose another", Quoted(name)));
+    }
     if first != index {
         here.fault(format!("name is {}, which models[{first}] has too; each model needs its own", Quoted(name)));
     }

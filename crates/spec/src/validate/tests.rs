@@ -310,13 +310,72 @@ fn the_command_of_a_process_engine() {
     assert_eq!(found(r#"command: [x], args: ['{port}', '{"a": {}}']"#), []);
 }
 
+/// Of an engine in a container that is right but for `rest`.
+fn faults_of_container(rest: &str) -> Vec<Fault> {
+    faults_of_model(&format!("deployments: [{{ engine: {{ source: Org/M, {rest} }} }}]"))
+}
+
 #[test]
-fn the_docker_runtime_is_not_in_this_version() {
-    let words = "runtime docker is not in this version; use `runtime: process` with a `command`";
-    for engine in ["source: s", "source: s, runtime: docker, gpus: [0]"] {
-        let found = faults_of_model(&format!("deployments: [{{ engine: {{ {engine} }} }}]"));
-        only(&found, "models[0].deployments[0].engine.runtime", words);
+fn a_container_keeps_what_enginehouse_needs() {
+    let path = |field: &str| format!("models[0].deployments[0].engine.{field}");
+    assert_eq!(faults_of_container("gpus: [0], args: [--max-num-seqs, '64', '{\"a\": 1}']"), []);
+    assert_eq!(faults_of_container("command: [llama-server, --port, '{port}'], args: ['a;b']"), []);
+    for taken in ["--port", "--host=0.0.0.0", "--api-key", "--api_key=x", "--por", "--served-model-name"] {
+        only(&faults_of_container(&format!("args: ['{taken}']")), &path("args[0]"), "itself; leave it out");
     }
+    for shell in ["a;b", "$(reboot)", "`x`", "a|b", "a>b", "a&"] {
+        only(&faults_of_container(&format!("args: [--x, '{shell}']")), &path("args[1]"), "no shell reads them");
+    }
+    only(&faults_of_container("args: [os.environ/TOKEN]"), &path("args[0]"), "put it into `env`");
+    for reserved in ["CUDA_VISIBLE_DEVICES", "HF_HOME", "ENGINEHOUSE_X"] {
+        let found = faults_of_container(&format!("env: {{ {reserved}: x }}"));
+        only(&found, &path(&format!("env.{reserved}")), "which Enginehouse sets itself");
+    }
+    only(&faults_of_container("env: { A: \"x\\ny\" }"), &path("env.A"), "holds a line break");
+    only(&faults_of_container("image: 'a b'"), &path("image"), "give the name of an image with its tag");
+    only(&faults_of_container("image: '-x'"), &path("image"), "give the name of an image with its tag");
+    only(&faults_of_container("host_port: 0"), &path("host_port"), "give 1 to 65535");
+    only(&faults_of_container("host_port: 65535, replicas: 2"), &path("host_port"), "up to 65536; give 1 to 65535");
+    only(
+        &faults_of_container("command: [x, --uds, '{socket}']"),
+        &path("command"),
+        "a container is reached by `{port}`",
+    );
+    only(&faults_of_container("args: ['{socket}']"), &path("args"), "a container is reached by its port");
+    only(&faults_of_container("gpu_memory_utilization: 1.5"), &path("gpu_memory_utilization"), "above 0, up to 1");
+    only(&faults_of_container("tensor_parallel_size: 0"), &path("tensor_parallel_size"), "give 1 to 64");
+    only(&faults_of_engine("image: x:1"), &path("image"), "image is for `runtime: docker`");
+}
+
+#[test]
+fn a_port_of_the_machine_leads_to_one_replica() {
+    let engine = |port: u16| format!("{{ engine: {{ source: s, host_port: {port}, replicas: 2 }} }}");
+    let two = |port| faults_of_model(&format!("deployments: [{}, {}]", engine(9000), engine(port)));
+    assert_eq!(two(9002), []);
+    let expected = "host_port 9001 is that of models[0].deployments[0] too";
+    only(&two(9001), "models[0].deployments[1].engine.host_port", expected);
+}
+
+#[test]
+fn defaults_are_checked_like_engines() {
+    let found = |defaults: &str| faults(&format!("version: 1\ndefaults: {{ {defaults} }}"));
+    assert_eq!(
+        found("env: { A: b }, types: { chat: { image: 'x:1', args: [--y] } }, containers: { cache: /srv/hf }"),
+        []
+    );
+    only(&found("args: [--port]"), "defaults.args[0]", "itself; leave it out");
+    only(&found("types: { rerank: { image: 'x y' } }"), "defaults.types.rerank.image", "the name of an image");
+    only(&found("types: { rerank: { env: { HF_HOME: x } } }"), "defaults.types.rerank.env.HF_HOME", "sets itself");
+    only(&found("images: { vllm-omni: '' }"), "defaults.images.vllm-omni", "the name of an image");
+    only(&found("containers: { network: host }"), "defaults.containers.network", "a network of its own");
+    only(
+        &found("containers: { cache: ./here }"),
+        "defaults.containers.cache",
+        "an absolute path or the name of a volume",
+    );
+    only(&found("containers: { shm_bytes: 1 }"), "defaults.containers.shm_bytes", "shm_bytes is 1; give 67108864");
+    let error = parse("version: 1\ndefaults: { types: { poetry: {} } }", Format::Yaml).unwrap_err().to_string();
+    assert!(error.contains("poetry"), "{error}");
 }
 
 #[test]

@@ -19,12 +19,17 @@ enum By {
 /// One successful request of every operation that changes something, in an order in which each has what it needs: operation
 /// id, who, path, body. A new operation must stand here, or be marked `x-reads-only`.
 fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
-    let document = json!({ "document": DOCUMENT, "format": "yaml", "base_dir": "/" });
+    // Nothing runs here, so the engine is never started.
+    let with_engine = DOCUMENT.replace("[{ endpoint", "[{ engine: { source: Org/M } }, { endpoint");
+    let document = json!({ "document": with_engine, "format": "yaml", "base_dir": "/" });
     let endpoint = json!({ "endpoint": { "url": "http://127.0.0.1:9/v1", "model": "t" } });
     let edited = json!({ "name": "org/tiny", "type": "chat", "deployments": [endpoint] });
     let new = json!({ "name": "new", "type": "chat" });
     vec![
         ("apply", By::Owner, "/api/v1/apply", document),
+        ("stop_model", By::Owner, "/api/v1/models/org%2Ftiny/stop", json!({})),
+        ("start_model", By::Owner, "/api/v1/models/org%2Ftiny/start", json!({})),
+        ("restart_model", By::Owner, "/api/v1/models/org%2Ftiny/restart", json!({})),
         ("set_edit_lock", By::Owner, "/api/v1/lock", json!({ "locked": true, "reason": "kept elsewhere" })),
         ("set_edit_lock", By::Owner, "/api/v1/lock", json!({ "locked": false })),
         ("stage_deletion", By::Owner, "/api/v1/staged/model/org%2Ftiny", json!({})),

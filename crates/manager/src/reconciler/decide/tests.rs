@@ -4,6 +4,7 @@ use runtime::{Handle, Listener, process};
 
 use super::*;
 use crate::reconciler::probe::Probe;
+use crate::reconciler::replica::Step;
 
 const NOW: i64 = 1_000;
 
@@ -21,6 +22,8 @@ fn desired() -> Desired {
         start_timeout: Duration::from_secs(60),
         health_path: "/health",
         engine: Arc::new(serde_json::from_str(engine).unwrap()),
+        env: Arc::default(),
+        container: None,
         obstacle: None,
     }
 }
@@ -83,7 +86,7 @@ fn what_is_not_wanted_is_stopped_and_forgotten() {
     for phase in [starting(0), ready(), Phase::Unhealthy] {
         assert_eq!(decided(None, Some(running(phase))), STOP);
     }
-    assert_eq!(decided(None, Some(running(Phase::Stopping { failure: None }))), None);
+    assert_eq!(decided(None, Some(running(Phase::Stopping { failure: None, drains: false }))), None);
     let backing_off = Phase::BackingOff { until: at(NOW + 9), reason: "r".into() };
     for phase in [Phase::Pending, backing_off, Phase::Failed { reason: "r".into() }] {
         assert_eq!(decided(None, Some(down(phase))), Some(Action::Forget));
@@ -137,7 +140,11 @@ fn another_definition_replaces_what_runs() {
     for phase in [starting(NOW), ready(), Phase::Unhealthy] {
         assert_eq!(decided(changed(), Some(checked(phase, true, 1))), STOP);
     }
-    assert_eq!(decided(changed(), Some(running(Phase::Stopping { failure: None }))), None, "one thing at a time");
+    assert_eq!(
+        decided(changed(), Some(running(Phase::Stopping { failure: None, drains: false }))),
+        None,
+        "one thing at a time"
+    );
 }
 
 #[test]
@@ -153,4 +160,19 @@ fn an_obstacle_is_a_failure_that_is_told_once() {
 #[test]
 fn a_check_of_nothing_says_so() {
     assert_eq!(Probe::default().fault(), "not checked yet");
+}
+
+#[test]
+fn a_container_that_is_made_is_given_up_only_for_another_one() {
+    let preparing = || down(Phase::Preparing { step: Step::Creating });
+    assert_eq!(decided(Some(desired()), Some(preparing())), None);
+    assert_eq!(decided(None, Some(preparing())), Some(Action::Abandon));
+    let changed = Desired { spec_hash: "newer".into(), ..desired() };
+    assert_eq!(decided(Some(changed), Some(preparing())), Some(Action::Abandon));
+}
+
+#[test]
+fn what_was_told_to_be_started_anew_is_stopped_first() {
+    let told = Replica { restart: true, ..checked(ready(), true, 1) };
+    assert_eq!(decided(Some(desired()), Some(told)), STOP);
 }

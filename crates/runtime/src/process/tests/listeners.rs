@@ -12,6 +12,7 @@ fn helper_listens() {
     let _listening: Box<dyn std::any::Any> = match serde_json::from_str(&listener).unwrap() {
         Listener::Port(port) => Box::new(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap()),
         Listener::Socket(path) => Box::new(UnixListener::bind(path).unwrap()),
+        Listener::Address(address) => Box::new(TcpListener::bind(address).unwrap()),
     };
     loop {
         std::thread::park();

@@ -1,0 +1,97 @@
+use anyhow::Context as _;
+use clap::Args;
+use serde::Deserialize;
+
+use crate::client::{self, Client};
+use crate::output::{self, Column, Table};
+
+/// Which model.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Name of the model
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// Print all that is known as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Model {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    state: String,
+    ready: u32,
+    replicas: u32,
+    url: String,
+    direct_url: String,
+    #[serde(default)]
+    open_url: Option<String>,
+    deployments: Vec<Deployment>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Deployment {
+    replicas: Vec<Replica>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Replica {
+    id: String,
+    state: String,
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default)]
+    pid: Option<u32>,
+    #[serde(default)]
+    container: Option<String>,
+    restarts: u32,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    last_lines: Vec<String>,
+}
+
+/// Shows one model.
+pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
+    let path = format!("/api/v1/models/{}", client::segment(&args.model));
+    let answer = client.get(&path).await.with_context(|| format!("model {}", args.model))?;
+    if args.json {
+        return Ok(output::json(&answer)?);
+    }
+    let model: Model = client::view(&answer)?;
+    let Model { name, kind, state, ready, replicas, .. } = &model;
+    output::note(&format!("{} ({kind}): {state}, {ready}/{replicas} ready", output::plain(name)));
+    for (what, url) in
+        [("mediated", Some(&model.url)), ("direct", Some(&model.direct_url)), ("open", model.open_url.as_ref())]
+    {
+        if let Some(url) = url {
+            output::note(&format!("  {what:9} {}", output::plain(url)));
+        }
+    }
+    let replicas: Vec<_> = model.deployments.iter().flat_map(|deployment| &deployment.replicas).collect();
+    output::table(&table(&replicas))?;
+    for replica in replicas {
+        if let Some(message) = replica.message.as_deref().filter(|message| !message.is_empty()) {
+            output::note(&format!("{}: {}", replica.id, output::plain(message)));
+        }
+        for line in &replica.last_lines {
+            output::note(&format!("  | {}", output::plain(line)));
+        }
+    }
+    Ok(())
+}
+
+fn table(replicas: &[&Replica]) -> Table {
+    let titles = ["REPLICA", "STATE", "ADDRESS", "RUNS AS"].map(Column::text);
+    let mut table = Table::new(&[titles.as_slice(), &[Column::number("RESTARTS")]].concat());
+    for replica in replicas {
+        let pid = replica.pid.map(|pid| format!("pid {pid}"));
+        let runs_as = replica.container.clone().or(pid).unwrap_or_else(|| "-".to_owned());
+        let address = replica.address.clone().unwrap_or_else(|| "-".to_owned());
+        let cells = [replica.id.clone(), replica.state.clone(), address, runs_as, replica.restarts.to_string()];
+        table.push(cells.to_vec());
+    }
+    table
+}

@@ -1,0 +1,300 @@
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime::docker::{ContainerLaunch, Handle as Container, Volume, label};
+use runtime::process::{Placeholders, substitute};
+use runtime::{DockerError, Handle, Listener};
+use spec::CONTAINER_PORT;
+use tokio_util::sync::CancellationToken;
+
+use super::Desired;
+use super::desired::DesiredContainer;
+use super::launch::{log_file, resolve};
+use super::record::Record;
+use super::replica::{Phase, Process, Step};
+use crate::Manager;
+
+/// Where the Hugging Face cache is in a container.
+const CACHE: &str = "/root/.cache/huggingface";
+/// Pause after the daemon went away in the middle.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Looks for the address of a container that was just started, and the pause between them.
+const LOOKS: (u32, Duration) = (50, Duration::from_millis(100));
+
+/// A container that runs.
+struct Made {
+    process: Process,
+    /// Whether it ran before: an earlier manager made it and was killed before it could say so.
+    adopted: bool,
+}
+
+/// A container cannot be made now.
+enum Obstacle {
+    /// The daemon is away: it is waited for.
+    Away(DockerError),
+    /// It failed, for this reason.
+    Failed(String),
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// Makes and starts the container of a replica, in a task of its own: an image may have to be pulled first.
+    pub(super) fn prepare(&self, desired: Desired, container: Arc<DesiredContainer>) {
+        let restarts = self.begin_start(&desired);
+        let abandon = CancellationToken::new();
+        self.inner().fleet.update(&desired.id, |replica| {
+            replica.phase = Phase::Preparing { step: Step::Creating };
+            replica.preparation = Some(abandon.clone());
+        });
+        let manager = self.clone();
+        self.spawn(async move {
+            let made = abandon.run_until_cancelled(manager.make(&desired, &container, restarts)).await;
+            manager.prepared(&desired, made).await;
+        });
+    }
+
+    async fn prepared(&self, desired: &Desired, made: Option<Result<Made, String>>) {
+        if !matches!(made, Some(Ok(_))) {
+            // What was made half is in nobody's way; what cannot be removed now, the next look finds.
+            let _ = self.clear_name(&container_name(desired)).await;
+            self.forget(&desired.id).await;
+        }
+        let now = self.config().clock.now();
+        if let Some(Err(reason)) = &made {
+            tracing::warn!(replica = desired.id, reason, "container cannot be started");
+        }
+        let started = self.inner().fleet.update(&desired.id, |replica| {
+            replica.preparation = None;
+            match made {
+                Some(Ok(Made { process, adopted })) => {
+                    replica.phase = Phase::Starting { since: now };
+                    replica.process = Some(process.clone());
+                    return Some((process.handle, adopted));
+                }
+                Some(Err(reason)) => replica.fail(reason, now),
+                None => replica.phase = Phase::Pending,
+            }
+            None
+        });
+        match started {
+            Some((Handle::Docker(container), true)) => self.copy_on(&desired.id, container),
+            Some((Handle::Docker(container), false)) => self.copy_log(&desired.id, container, None),
+            _ => {}
+        }
+        self.inner().nudge.notify_one();
+    }
+
+    async fn make(&self, desired: &Desired, container: &DesiredContainer, restarts: u32) -> Result<Made, String> {
+        loop {
+            self.await_docker(&desired.id).await;
+            match self.try_make(desired, container, restarts).await {
+                Ok(made) => return Ok(made),
+                Err(Obstacle::Failed(reason)) => return Err(reason),
+                Err(Obstacle::Away(error)) => {
+                    self.step(&desired.id, Step::Waiting { reason: error.to_string() });
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Waits until the daemon has told what runs: before, an engine could be started twice.
+    async fn await_docker(&self, id: &str) {
+        let mut state = self.inner().docker.subscribe();
+        loop {
+            match state.borrow_and_update().waiting() {
+                None => return,
+                Some(reason) => self.step(id, Step::Waiting { reason }),
+            }
+            if state.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn try_make(&self, desired: &Desired, container: &DesiredContainer, restarts: u32) -> Result<Made, Obstacle> {
+        let launch = self.container_launch(desired, container).map_err(Obstacle::Failed)?;
+        let docker = self.runtimes().docker();
+        self.ensure_image(&desired.id, &launch.image).await?;
+        self.step(&desired.id, Step::Creating);
+        docker.ensure_network(&launch.network).await?;
+        let found = self.left_behind(desired, &launch.name).await?;
+        let adopted = found.is_some();
+        let started_at = self.config().clock.now();
+        let log_file = log_file(&self.config().home, &desired.id);
+        let log_start = std::fs::metadata(&log_file).map_or(0, |metadata| metadata.len());
+        let id = if let Some(id) = found { id } else { self.create(&launch).await? };
+        let address = self.await_address(&id, &launch.network).await?;
+        let listener = Listener::Address(SocketAddr::new(address, CONTAINER_PORT));
+        let handle = Handle::Docker(Container { container: id, name: launch.name, log_file, log_start });
+        let mut record = Record::intent(desired, listener.clone(), started_at, restarts);
+        record.handle = Some(handle.clone());
+        self.put(&record).await;
+        tracing::info!(replica = desired.id, %listener, adopted, "container started");
+        let process = Process { handle, listener, spec_hash: desired.spec_hash.clone(), started_at };
+        Ok(Made { process, adopted })
+    }
+
+    /// A new container, started; its id.
+    async fn create(&self, launch: &ContainerLaunch) -> Result<String, DockerError> {
+        let docker = self.runtimes().docker();
+        self.clear_name(&launch.name).await?;
+        let id = docker.create(launch).await?;
+        docker.start(&id).await?;
+        Ok(id)
+    }
+
+    /// The running container that an earlier manager made of the same definition, if there is one.
+    async fn left_behind(&self, desired: &Desired, name: &str) -> Result<Option<String>, DockerError> {
+        let docker = self.runtimes().docker();
+        let Some((id, labels)) = docker.labels_of(name).await? else { return Ok(None) };
+        let says = |name: &str, value: &str| labels.get(name).is_some_and(|said| said == value);
+        let is_same = says(label::INSTANCE, &self.inner().instance) && says(label::SPEC, &desired.spec_hash);
+        let runs = is_same && docker.ended(&id).await?.is_none();
+        Ok(runs.then_some(id))
+    }
+
+    async fn ensure_image(&self, id: &str, image: &str) -> Result<(), Obstacle> {
+        let docker = self.runtimes().docker();
+        if docker.has_image(image).await? {
+            return Ok(());
+        }
+        let pulling = |pulled| self.step(id, Step::Pulling { image: image.to_owned(), pulled });
+        pulling(runtime::docker::Pulled::default());
+        tracing::info!(replica = id, image, "pulling an image");
+        Ok(docker.pull(image, pulling).await?)
+    }
+
+    /// Makes the name free if one of our own has it: an earlier manager was killed before it could say so. That of
+    /// anybody else stays.
+    async fn clear_name(&self, name: &str) -> Result<(), DockerError> {
+        let docker = self.runtimes().docker();
+        let Some((id, labels)) = docker.labels_of(name).await? else { return Ok(()) };
+        let instance = labels.get(label::INSTANCE).is_some_and(|instance| *instance == self.inner().instance);
+        if !instance {
+            return Err(DockerError::NameTaken { name: name.to_owned() });
+        }
+        docker.stop(&id, Duration::ZERO).await
+    }
+
+    /// A container gets its address with its start, a moment later on a busy machine. One that ends at once has none;
+    /// then any will do, for the next look sees the end.
+    async fn await_address(&self, id: &str, network: &str) -> Result<IpAddr, Obstacle> {
+        let docker = self.runtimes().docker();
+        let (looks, pause) = LOOKS;
+        for _ in 0..looks {
+            if let Some(address) = docker.address(id, network).await? {
+                return Ok(address);
+            }
+            if docker.ended(id).await?.is_some() {
+                return Ok(IpAddr::from([0, 0, 0, 0]));
+            }
+            tokio::time::sleep(pause).await;
+        }
+        Err(Obstacle::Failed(format!("its container got no address in the network {network}")))
+    }
+
+    fn step(&self, id: &str, step: Step) {
+        self.inner().fleet.update_known(id, |replica| {
+            if let Phase::Preparing { step: current } = &mut replica.phase {
+                *current = step;
+            }
+        });
+    }
+
+    fn container_launch(&self, desired: &Desired, container: &DesiredContainer) -> Result<ContainerLaunch, String> {
+        let (config, made) = (self.config(), &container.container);
+        let source = resolve(&config.env, &desired.engine.source)?;
+        let volumes = self.volumes(&source, container)?;
+        let mut env =
+            BTreeMap::from([("HF_HUB_OFFLINE", "1"), ("HF_HOME", CACHE)].map(|(n, v)| (n.to_owned(), v.to_owned())));
+        for (name, value) in &made.env {
+            env.insert(name.clone(), resolve(&config.env, value)?);
+        }
+        let listener = Listener::Port(CONTAINER_PORT);
+        let values = Placeholders { source: &source, name: &desired.model, listener: &listener };
+        let fill = |words: &[String]| substitute(words, &values).map_err(|error| error.to_string());
+        let (entrypoint, args) = match made.command.split_first() {
+            None => {
+                let resolved = |word: &String| if *word == desired.engine.source { &source } else { word }.clone();
+                (Vec::new(), made.args.iter().map(resolved).collect())
+            }
+            Some((program, rest)) => {
+                let words: Vec<_> = rest.iter().chain(&made.args).cloned().collect();
+                (fill(std::slice::from_ref(program))?, fill(&words)?)
+            }
+        };
+        Ok(ContainerLaunch {
+            name: container_name(desired),
+            image: made.image.clone(),
+            entrypoint,
+            args,
+            env,
+            labels: self.labels(desired, container),
+            gpus: container.gpus.clone(),
+            network: container.common.network.clone(),
+            port: CONTAINER_PORT,
+            host_port: container.host_port,
+            volumes,
+            shm_bytes: container.common.shm_bytes,
+            log_bytes: container.common.log_bytes,
+            log_files: container.common.log_files,
+        })
+    }
+
+    fn labels(&self, desired: &Desired, container: &DesiredContainer) -> BTreeMap<String, String> {
+        let number = desired.number.to_string();
+        let labels = [
+            (label::MANAGED_BY, label::MANAGER),
+            (label::INSTANCE, &self.inner().instance),
+            (label::DEPLOYMENT, desired.deployment()),
+            (label::MODEL_NAME, &desired.model),
+            (label::MODEL_TYPE, container.model_type.as_str()),
+            (label::REPLICA, &number),
+            (label::SPEC, &desired.spec_hash),
+        ];
+        labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
+    /// The shared cache, and the source itself where it is a folder.
+    fn volumes(&self, source: &str, container: &DesiredContainer) -> Result<Vec<Volume>, String> {
+        let cache = container.common.cache.clone().unwrap_or_else(|| self.cache().display().to_string());
+        if cache.starts_with('/') {
+            std::fs::create_dir_all(&cache).map_err(|error| format!("cannot make the cache {cache}: {error}"))?;
+        }
+        let mut volumes = vec![Volume { source: cache, target: CACHE.to_owned(), read_only: false }];
+        if source.starts_with('/') {
+            if !Path::new(source).exists() {
+                return Err(format!("the source {source} is not there"));
+            }
+            volumes.push(Volume { source: source.to_owned(), target: source.to_owned(), read_only: true });
+        }
+        Ok(volumes)
+    }
+
+    fn cache(&self) -> PathBuf {
+        let home = self.config().env.get("HF_HOME").filter(|path| path.starts_with('/'));
+        home.map_or_else(|| self.config().home.path().join("hub"), PathBuf::from)
+    }
+}
+
+// === impl Obstacle ===
+
+impl From<DockerError> for Obstacle {
+    fn from(error: DockerError) -> Self {
+        if error.is_away() { Self::Away(error) } else { Self::Failed(error.to_string()) }
+    }
+}
+
+/// The name of a replica's container: lasts as the deployment does.
+pub(super) fn container_name(desired: &Desired) -> String {
+    name_of(&desired.id)
+}
+
+pub(super) fn name_of(id: &str) -> String {
+    format!("enginehouse-{}", id.replace('/', "-"))
+}

@@ -1,0 +1,95 @@
+/// Docker did not do what was asked. The text says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DockerError {
+    /// `DOCKER_HOST` names no place that can be reached.
+    #[error("DOCKER_HOST is `{host}`; give `unix:///path/of/the/socket` or `tcp://host:port`")]
+    Host {
+        /// What it says.
+        host: String,
+    },
+    /// The daemon does not answer.
+    #[error("Docker does not answer at {host} ({reason}); is its service running, and may this user open the socket?")]
+    Away {
+        /// Where it should be.
+        host: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The container, image or network is not there.
+    #[error("Docker knows no such thing: {message}")]
+    Missing {
+        /// What it said.
+        message: String,
+    },
+    /// A container of this name is there, and is not ours.
+    #[error(
+        "a container named `{name}` exists and is not managed by this Enginehouse; rename or remove it (`docker rm {name}`)"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The image can neither be found nor pulled.
+    #[error("the image {image} is not here and cannot be pulled: {reason}")]
+    Image {
+        /// Its name.
+        image: String,
+        /// What Docker said.
+        reason: String,
+    },
+    /// The daemon has nothing that gives GPUs to containers.
+    #[error(
+        "Docker cannot give GPUs to containers ({message}); install the NVIDIA Container Toolkit and restart Docker"
+    )]
+    NoGpuSupport {
+        /// What it said.
+        message: String,
+    },
+    /// It refused otherwise.
+    #[error("Docker refused: {message}")]
+    Refused {
+        /// What it said.
+        message: String,
+    },
+}
+
+// === impl DockerError ===
+
+impl DockerError {
+    /// Whether the daemon itself is the trouble, so that trying again later may help.
+    pub const fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+
+    /// Whether what was asked for is not there.
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. })
+    }
+
+    pub(super) fn of(host: &str, error: bollard::errors::Error) -> Self {
+        use bollard::errors::Error;
+        match error {
+            Error::DockerResponseServerError { status_code: 404, message } => Self::Missing { message },
+            Error::DockerResponseServerError { message, .. } if is_about_gpus(&message) => {
+                Self::NoGpuSupport { message }
+            }
+            Error::DockerResponseServerError { message, .. } => Self::Refused { message },
+            Error::DockerStreamError { error } => Self::Refused { message: error },
+            Error::UnsupportedURISchemeError { uri } => Self::Host { host: uri },
+            other => Self::Away { host: host.to_owned(), reason: causes(&other) },
+        }
+    }
+}
+
+fn is_about_gpus(message: &str) -> bool {
+    message.contains("could not select device driver") || message.contains("nvidia-container-cli")
+}
+
+/// The last cause says most: `No such file or directory`, `Connection refused`.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}

@@ -1,0 +1,168 @@
+//! What runs in the container of an engine: image, arguments, environment. Pure; where it runs, the runtime knows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::{Defaults, Engine, Model, ModelType, defaults};
+
+/// The port on which every engine listens inside its container.
+pub const CONTAINER_PORT: u16 = 8000;
+
+/// What runs in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// The image, with its tag or digest.
+    pub image: String,
+    /// What runs in place of what the image starts, with placeholders; empty where the image knows.
+    pub command: Vec<String>,
+    /// Arguments behind that.
+    pub args: Vec<String>,
+    /// Environment; values may be references.
+    pub env: BTreeMap<String, String>,
+}
+
+/// The container of every replica of an engine that gets `gpus` GPUs each (none where only the machine knows).
+pub fn container(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usize>) -> Container {
+    let args = if engine.command.is_empty() { arguments(model, engine, common, gpus) } else { engine.args.clone() };
+    Container {
+        image: image(model.model_type, engine, common).to_owned(),
+        command: engine.command.clone(),
+        args,
+        env: environment(model.model_type, engine, common),
+    }
+}
+
+/// The image of an engine: its own, else its type's, else vLLM-Omni's for what that serves, else vLLM's.
+pub fn image<'a>(model_type: ModelType, engine: &'a Engine, common: &'a Defaults) -> &'a str {
+    let of_type = || common.types.get(&model_type)?.image.as_deref();
+    let of_program = || match model_type {
+        ModelType::TextToSpeech | ModelType::ImageGeneration => common.images.vllm_omni.as_deref(),
+        _ => common.images.vllm.as_deref(),
+    };
+    let chosen = engine.image.as_deref().or_else(of_type).or_else(of_program);
+    chosen.unwrap_or(defaults(model_type).image)
+}
+
+/// The environment of an engine: for all, under that for its type, under its own.
+pub fn environment(model_type: ModelType, engine: &Engine, common: &Defaults) -> BTreeMap<String, String> {
+    let mut all = common.env.clone();
+    all.extend(common.types.get(&model_type).into_iter().flat_map(|of_type| of_type.env.clone()));
+    all.extend(engine.env.clone());
+    all
+}
+
+/// The command line of `vllm serve`: what must be, then what the type brings, then what people add.
+fn arguments(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usize>) -> Vec<String> {
+    let port = CONTAINER_PORT.to_string();
+    let mut args = vec![engine.source.clone()];
+    let mut pair = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
+    pair("--served-model-name", &model.name);
+    pair("--host", "0.0.0.0");
+    pair("--port", &port);
+    for (name, value) in options(engine, gpus) {
+        pair(name, &value);
+    }
+    if engine.tool_call_parser.is_some() {
+        args.push("--enable-auto-tool-choice".to_owned());
+    }
+    if engine.trust_remote_code {
+        args.push("--trust-remote-code".to_owned());
+    }
+    args.extend(defaults(model.model_type).args.iter().map(|&word| word.to_owned()));
+    args.extend(common.args.iter().cloned());
+    args.extend(common.types.get(&model.model_type).into_iter().flat_map(|of_type| of_type.args.clone()));
+    args.extend(engine.args.iter().cloned());
+    args
+}
+
+/// What the fields of an engine say in vLLM's words.
+fn options(engine: &Engine, gpus: Option<usize>) -> impl Iterator<Item = (&'static str, String)> {
+    // A folder has no revisions.
+    let revision = engine.revision.clone().filter(|_| !Path::new(&engine.source).is_absolute());
+    let parallel = engine.tensor_parallel_size.or_else(|| gpus.and_then(|gpus| u32::try_from(gpus).ok()));
+    let all = [
+        ("--revision", revision),
+        ("--tensor-parallel-size", parallel.filter(|size| *size > 1).map(|size| size.to_string())),
+        ("--max-model-len", engine.max_model_len.map(|tokens| tokens.to_string())),
+        ("--quantization", engine.quantization.clone().filter(|kind| kind != "auto")),
+        ("--kv-cache-dtype", engine.kv_cache_dtype.clone()),
+        ("--gpu-memory-utilization", engine.gpu_memory_utilization.map(|share| share.to_string())),
+        ("--max-num-batched-tokens", engine.max_num_batched_tokens.map(|tokens| tokens.to_string())),
+        ("--tool-call-parser", engine.tool_call_parser.clone()),
+        ("--reasoning-parser", engine.reasoning_parser.clone()),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Format, parse};
+
+    fn made(model_type: &str, engine: &str, common: &str) -> Container {
+        let text = format!(
+            "version: 1\ndefaults: {{{common}}}\nmodels: [{{name: org/m, type: {model_type}, deployments: [{{engine: {{source: Org/M, {engine}}}}}]}}]"
+        );
+        let document = parse(&text, Format::Yaml).unwrap();
+        let model = &document.models[0];
+        let engine = model.deployments[0].engine.as_ref().unwrap();
+        let gpus = engine.gpus.len() / engine.replicas as usize;
+        container(model, engine, &document.defaults, Some(gpus))
+    }
+
+    #[test]
+    fn every_type_has_its_image_and_its_arguments() {
+        for (model_type, image, words) in [
+            ("chat", "vllm/vllm-openai:", &["--runner generate", "--enable-prompt-tokens-details"][..]),
+            ("vision", "vllm/vllm-openai:", &["--runner generate"]),
+            ("embedding", "vllm/vllm-openai:", &["--runner pooling"]),
+            ("rerank", "vllm/vllm-openai:", &["--runner pooling"]),
+            ("speech-to-text", "vllm/vllm-openai:", &["--runner generate"]),
+            ("text-to-speech", "vllm/vllm-omni:", &["--omni"]),
+            ("image-generation", "vllm/vllm-omni:", &["--omni"]),
+        ] {
+            let made = made(model_type, "", "");
+            let line = made.args.join(" ");
+            assert!(made.image.starts_with(image), "{model_type}: {}", made.image);
+            assert!(line.starts_with("Org/M --served-model-name org/m --host 0.0.0.0 --port 8000"), "{line}");
+            assert!(words.iter().all(|word| line.contains(word)), "{model_type}: {line}");
+        }
+    }
+
+    #[test]
+    fn the_fields_of_an_engine_become_arguments() {
+        let engine = "revision: v1, gpus: [0, 1, 2, 3], replicas: 2, quantization: fp8, max_model_len: 4096, \
+            kv_cache_dtype: fp8, gpu_memory_utilization: 0.85, max_num_batched_tokens: 2048, tool_call_parser: hermes, \
+            reasoning_parser: qwen3, trust_remote_code: true, args: [--x]";
+        let line = made("chat", engine, "args: [--all], types: {chat: {args: [--type]}}").args.join(" ");
+        let expected = "--revision v1 --tensor-parallel-size 2 --max-model-len 4096 --quantization fp8 --kv-cache-dtype fp8 \
+            --gpu-memory-utilization 0.85 --max-num-batched-tokens 2048 --tool-call-parser hermes --reasoning-parser qwen3 \
+            --enable-auto-tool-choice --trust-remote-code --runner generate --enable-prompt-tokens-details --all --type --x";
+        assert!(line.ends_with(expected), "{line}");
+        let line = made("chat", "quantization: auto, gpus: [0]", "").args.join(" ");
+        assert!(!line.contains("quantization") && !line.contains("tensor"), "{line}");
+    }
+
+    #[test]
+    fn an_image_is_chosen_by_engine_then_type_then_program() {
+        let common = "images: {vllm: all:1, vllm-omni: omni:1}, types: {rerank: {image: rerank:1}}";
+        let image = |model_type, engine| made(model_type, engine, common).image;
+        assert_eq!(image("chat", ""), "all:1");
+        assert_eq!(image("text-to-speech", ""), "omni:1");
+        assert_eq!(image("rerank", ""), "rerank:1");
+        assert_eq!(image("rerank", "image: own:1"), "own:1");
+    }
+
+    #[test]
+    fn environment_is_layered() {
+        let common = "env: {A: all, B: all, C: all}, types: {chat: {env: {B: type, C: type}}, rerank: {env: {A: no}}}";
+        let env: Vec<_> = made("chat", "env: {C: own}", common).env.into_iter().collect();
+        assert_eq!(env, [("A", "all"), ("B", "type"), ("C", "own")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn a_command_of_its_own_gets_no_arguments() {
+        let made = made("chat", "command: [serve, '{port}'], args: [--x]", "args: [--all]");
+        assert_eq!((made.command, made.args), (vec!["serve".into(), "{port}".into()], vec!["--x".to_owned()]));
+    }
+}

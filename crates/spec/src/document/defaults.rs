@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::unique_map::unique_map;
+use crate::{ModelType, limits};
+
+/// What engines get unless they say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping: what engines get unless they say otherwise")]
+pub struct Defaults {
+    /// Versions of vLLM and vLLM-Omni.
+    #[serde(skip_serializing_if = "Images::is_empty")]
+    pub images: Images,
+    /// More arguments of every engine in a container, in front of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Environment of every engine, under its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique_map")]
+    pub env: BTreeMap<String, String>,
+    /// The same for the engines of a model type, over what is for all.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique_map")]
+    pub types: BTreeMap<ModelType, TypeOverrides>,
+    /// How containers are made.
+    #[serde(skip_serializing_if = "Containers::is_usual")]
+    pub containers: Containers,
+}
+
+/// Images by program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields, expecting = "a mapping: images by program")]
+pub struct Images {
+    /// For chat, vision, embedding, rerank and speech-to-text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vllm: Option<String>,
+    /// For text-to-speech and image-generation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vllm_omni: Option<String>,
+}
+
+/// What engines of one model type get unless they say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping: what engines of a type get")]
+pub struct TypeOverrides {
+    /// Container image; goes before `images`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// More arguments in a container, behind those for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Environment, over that for all.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "unique_map")]
+    pub env: BTreeMap<String, String>,
+}
+
+/// How containers are made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping: how containers are made")]
+pub struct Containers {
+    /// Docker network that they share; made where it is missing.
+    #[schemars(length(min = 1))]
+    pub network: String,
+    /// Hugging Face cache that they share: a folder of the machine (absolute), or the name of a Docker volume.
+    /// `HF_HOME` of Enginehouse unless set, else `hub` in its home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
+    /// Bytes of shared memory (`/dev/shm`) that each may use: tensor parallelism goes through it.
+    #[schemars(range(min = *limits::SHARED_MEMORY_BYTES.start(), max = *limits::SHARED_MEMORY_BYTES.end()))]
+    pub shm_bytes: u64,
+    /// Bytes of one log file that Docker keeps.
+    #[schemars(range(min = *limits::LOG_BYTES.start(), max = *limits::LOG_BYTES.end()))]
+    pub log_bytes: u64,
+    /// Log files of a container that Docker keeps.
+    #[schemars(range(min = *limits::LOG_FILES.start(), max = *limits::LOG_FILES.end()))]
+    pub log_files: u32,
+}
+
+// === impl Defaults ===
+
+impl Defaults {
+    /// Whether it says anything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+// === impl Images ===
+
+impl Images {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+// === impl Containers ===
+
+impl Containers {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Containers {
+    fn default() -> Self {
+        Self { network: "llm-network".to_owned(), cache: None, shm_bytes: 16 << 30, log_bytes: 16 << 20, log_files: 3 }
+    }
+}
