@@ -8,6 +8,9 @@ schemathesis="${SCHEMATHESIS:?the program}"
 
 work="$(mktemp -d)"
 export ENGINEHOUSE_HOME="$work/home"
+# Nothing is pulled from anywhere, and nobody's cache is touched.
+export HF_HOME="$work/hf" HF_ENDPOINT=http://127.0.0.1:9
+mkdir -p "$HF_HOME/hub/models--org--tiny/blobs"
 server=
 finish() {
   [ -z "$server" ] || { kill "$server" && wait "$server" || true; } 2>/dev/null

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    account, apply, audit, backup, completions, config, credential, demo, doctor, housekeeping, import, key, model,
-    open, render, restore, serve, team, token, usage,
+    account, apply, audit, backup, completions, config, credential, demo, doctor, housekeeping, hub, import, key,
+    model, open, render, restore, serve, team, token, usage,
 };
 
 const EXAMPLES: &str = "\
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Usage(usage::UsageArgs),
     /// What is cleaned up, and how large the databases are
     Housekeeping(housekeeping::HousekeepingArgs),
+    /// Models from the Hugging Face Hub: fetch, list, remove
+    Hub(Box<hub::HubArgs>),
     /// Take over what another program was configured with, as staged changes
     Import(import::ImportArgs),
     /// Everything in one file: state, keys, books, secrets

@@ -103,6 +103,14 @@ impl Client {
         Ok(Self { transport })
     }
 
+    /// To the server that `--server` names, else to the one that runs on the home; none where none runs.
+    pub(crate) async fn if_served(globals: &Globals) -> anyhow::Result<Option<Self>> {
+        match &globals.server {
+            Some(url) => Ok(Some(Self { transport: Transport::Remote(Box::new(remote::Remote::new(url)?)) })),
+            None => Self::of_running(&Home::resolve(globals)?).await,
+        }
+    }
+
     async fn on_home(home: &Home, absent: Absent) -> anyhow::Result<Transport> {
         let local = local::Local::new(home.control_socket());
         if local.is_served().await? {

@@ -17,6 +17,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 mod engine_sim;
 pub(crate) mod housekeeping;
+pub(crate) mod hub;
 pub(crate) mod import;
 pub(crate) mod key;
 mod limits;
@@ -78,6 +79,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Housekeeping(args) => {
             with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)
         }
+        Command::Hub(args) => hub::run(globals, *args),
         Command::Import(args) => {
             let reading = args.read()?;
             if reading.is_dry() {

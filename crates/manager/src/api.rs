@@ -28,6 +28,7 @@ mod events;
 mod extract;
 mod host;
 mod housekeeping;
+mod hub;
 mod items;
 mod jobs;
 mod keys;
@@ -145,6 +146,10 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(usage::usage))
         .routes(routes!(housekeeping::get))
         .routes(routes!(housekeeping::run))
+        .routes(routes!(hub::models))
+        .routes(routes!(hub::remove))
+        .routes(routes!(hub::list, hub::begin))
+        .routes(routes!(hub::get, hub::cancel))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::set, credentials::delete))
         .routes(routes!(credentials::reseal))

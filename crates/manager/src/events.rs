@@ -33,7 +33,7 @@ pub(crate) struct Events {
 pub(crate) struct Event {
     /// Counts from 1.
     pub(crate) number: u64,
-    /// `change`, `job` or `replica`.
+    /// `change`, `job`, `pull` or `replica`.
     pub(crate) kind: &'static str,
     /// What exactly, as JSON.
     pub(crate) data: String,

@@ -25,6 +25,7 @@ mod health;
 mod history;
 mod home;
 mod housekeeping;
+mod hub;
 mod jobs;
 mod keys;
 mod litellm;
@@ -50,6 +51,7 @@ mod throttle;
 mod tokens;
 mod vault;
 
+pub use self::hub::models_in_use;
 pub use accounts::AdminPasswordError;
 pub use api::AllowedNetworks;
 pub use apply::ImportError;

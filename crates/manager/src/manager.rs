@@ -20,6 +20,7 @@ use crate::events::Events;
 use crate::fault_points::FaultPoint;
 use crate::home::{Holder, HomeLock};
 use crate::housekeeping::Housekeeping;
+use crate::hub::Pulls;
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
@@ -122,6 +123,7 @@ pub(crate) struct Inner {
     pub(crate) apply_turn: ApplyTurn,
     edit_lock: EditLock,
     pub(crate) jobs: Jobs,
+    pub(crate) pulls: Pulls,
     /// What Prometheus was told of engines last.
     pub(crate) engine_targets: EngineTargets,
     pub(crate) events: Events,
@@ -188,6 +190,7 @@ impl Manager {
             apply_turn: ApplyTurn::default(),
             edit_lock: EditLock::read(&store).await?,
             jobs: Jobs::default(),
+            pulls: Pulls::default(),
             engine_targets: EngineTargets::default(),
             events: Events::new(newest_audited(&store).await?),
             nudge: Notify::new(),

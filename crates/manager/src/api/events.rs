@@ -32,7 +32,7 @@ struct Follower {
 /// What happens, as it happens
 ///
 /// Server-sent events: `change` (an audited action: `action`, `subject`, `actor`, `at`), `replica` (`id`, `model`,
-/// `state`, `message`) and `job` (`id`, `state`, `revision`). Who sends `last-event-id` goes on behind that event; of what
+/// `state`, `message`), `job` (`id`, `state`, `revision`) and `pull` (`id`, `model`, `revision`, `state`, `percent`, `message`). Who sends `last-event-id` goes on behind that event; of what
 /// is not kept any more, `missed` tells: read anew what you need then. Silence is broken every 15 seconds.
 #[utoipa::path(get, path = "/events", operation_id = "events",
     params(("last-event-id" = Option<String>, Header, description = "id of the last event that was read")), responses(

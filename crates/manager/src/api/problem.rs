@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use hub::CacheError;
 use serde::Serialize;
 use spec::Faults;
 use store::Cause;
@@ -15,6 +16,7 @@ use crate::credentials::CredentialError;
 use crate::edit_lock::Locked;
 use crate::history::HistoryError;
 use crate::housekeeping::HousekeepingError;
+use crate::hub::HubFault;
 use crate::keys::KeyError;
 use crate::master_key::RotateError;
 use crate::open_routes::NotKept;
@@ -305,6 +307,23 @@ impl From<HousekeepingError> for Problem {
         match error {
             HousekeepingError::Runs(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             HousekeepingError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HubFault> for Problem {
+    fn from(fault: HubFault) -> Self {
+        match fault {
+            HubFault::Field(field, message) => Self::unfit(field, message),
+            HubFault::NoPull | HubFault::Cache(CacheError::Absent { .. }) => Self::not_found(fault.to_string()),
+            HubFault::Runs(..) | HubFault::TooMany(_) | HubFault::Cache(CacheError::InUse { .. }) => {
+                Self::conflict(fault.to_string())
+            }
+            // The environment of the service or its disk, which only they can mend who run it.
+            HubFault::Settings(_) | HubFault::Hub(_) | HubFault::Cache(CacheError::Io { .. }) | HubFault::Task(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, fault.to_string())
+            }
+            HubFault::Store(error) => error.into(),
         }
     }
 }

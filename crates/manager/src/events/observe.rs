@@ -23,6 +23,7 @@ struct Told {
     audit: u64,
     replicas: BTreeMap<String, Value>,
     jobs: BTreeMap<String, Value>,
+    pulls: BTreeMap<String, Value>,
 }
 
 // === impl Manager ===
@@ -48,6 +49,7 @@ impl Manager {
             }
             self.tell_new("replica", &mut told.replicas, self.seen_replicas());
             self.tell_new("job", &mut told.jobs, self.seen_jobs());
+            self.tell_new("pull", &mut told.pulls, self.seen_pulls());
         }
     }
 
@@ -90,6 +92,17 @@ impl Manager {
             })
         });
         replicas.collect()
+    }
+
+    /// In whole percent: what moves faster would leave no room for other events.
+    fn seen_pulls(&self) -> BTreeMap<String, Value> {
+        let value = |pull: &crate::hub::Pull| {
+            json!({
+                "model": pull.model, "revision": pull.revision, "state": pull.state, "percent": pull.percent(),
+                "message": pull.message,
+            })
+        };
+        self.inner().pulls.all().iter().map(|pull| (pull.id.clone(), value(pull))).collect()
     }
 
     fn seen_jobs(&self) -> BTreeMap<String, Value> {

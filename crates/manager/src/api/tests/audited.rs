@@ -73,6 +73,9 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
         ("create_token", By::Owner, "/api/v1/tokens", json!({ "name": "ci", "role": "viewer" })),
         ("revoke_token", By::Owner, "/api/v1/tokens/ci", json!({})),
         ("rotate_master_key", By::Owner, "/api/v1/master-key/rotate", json!({})),
+        ("pull_model", By::Owner, "/api/v1/hub/pulls", json!({ "model": "org/absent" })),
+        ("cancel_pull", By::Owner, "/api/v1/hub/pulls/pull-1", json!({})),
+        ("remove_cached_model", By::Owner, "/api/v1/hub/models/org%2Fcached", json!({})),
         ("log_in", By::Owner, "/api/v1/session", json!({ "account": "admin", "password": PASSWORD })),
         ("set_own_password", By::Session, "/api/v1/session/password", json!({ "current": PASSWORD, "new": PASSWORD })),
         ("log_out", By::Session, "/api/v1/session", json!({})),
@@ -85,7 +88,11 @@ async fn newest(owner: &Client) -> u64 {
 
 #[tokio::test]
 async fn every_change_leaves_a_row_in_the_audit_and_no_secret() {
-    let app = TestApp::on_new_home().admin_password(PASSWORD).open_as_made().await;
+    let builder = TestApp::on_new_home().admin_password(PASSWORD);
+    let cache = builder.path().join("hf");
+    std::fs::create_dir_all(cache.join("hub/models--org--cached/blobs")).unwrap();
+    let builder = builder.variable("HF_HOME", cache.to_str().unwrap()).variable("HF_ENDPOINT", "http://127.0.0.1:9");
+    let app = builder.open_as_made().await;
     let description = serde_json::to_value(crate::api::described().1).unwrap();
     let mut missing: Vec<String> = Vec::new();
     for (method, _, path) in operations() {

@@ -1,0 +1,69 @@
+//! Models in the cache of this machine: fetched as jobs, listed, removed. The crate `hub` does the work; here stand who asked,
+//! how far it is, and what must stay.
+
+use hub::{HubError, InUse, SettingsError};
+use spec::Document;
+
+use crate::Manager;
+use crate::credentials::{self, Unresolved};
+
+mod manage;
+mod pulls;
+
+pub(crate) use manage::NewPull;
+pub(crate) use pulls::{Pull, PullState, Pulls};
+
+/// Pulls that run at once.
+const AT_ONCE: usize = 4;
+
+/// The hub or the cache cannot be used as wished.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HubFault {
+    #[error("{1}")]
+    Field(&'static str, String),
+    #[error("there is no such pull (any more)")]
+    NoPull,
+    #[error("{0} is being pulled already, as {1}")]
+    Runs(String, String),
+    #[error("{0} pulls run already: wait for one of them, or cancel it")]
+    TooMany(usize),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    #[error(transparent)]
+    Cache(#[from] hub::CacheError),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The work panicked.
+    #[error("the cache cannot be read: {0}")]
+    Task(String),
+}
+
+// === impl Manager ===
+
+impl Manager {
+    fn hub_settings(&self) -> Result<hub::Settings, HubFault> {
+        Ok(hub::Settings::from_environment(|name| self.config().env.get(name))?)
+    }
+
+    fn hub_token(&self, credential: &str) -> Result<hub::Token, HubFault> {
+        let current = self.current();
+        let secret = credentials::resolve(&current.document.credentials, credential, &self.config().env);
+        let secret = secret.map_err(|fault: Unresolved| HubFault::Field("credential", fault.to_string()))?;
+        Ok(hub::Token::new(secret.expose())?)
+    }
+}
+
+/// What the engines of a document need of the cache.
+pub fn models_in_use(document: &Document) -> Vec<InUse> {
+    let engines = document.models.iter().flat_map(|model| {
+        let engines = model.deployments.iter().filter_map(|deployment| deployment.engine.as_ref());
+        engines.map(|engine| InUse {
+            repository: engine.source.clone(),
+            revision: engine.revision.clone(),
+            by: format!("the model {}", model.name),
+        })
+    });
+    engines.collect()
+}
