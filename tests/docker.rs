@@ -1,8 +1,6 @@
 //! Engines in containers, on a real Docker daemon: the whole way from a document to an answer, and what becomes of it
 //! when the manager, the daemon or somebody else gets in between.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
-
 use serde_json::{Value, json};
 use support::docker::{Daemon, IMAGE};
 use support::{Finished, Server, ServerOptions, eventually};

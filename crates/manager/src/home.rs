@@ -167,15 +167,7 @@ impl Home {
             _ => {}
         }
         let made = hex::encode(rng.bytes::<8>());
-        let temporary = path.with_extension("new");
-        let write = || -> io::Result<()> {
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(made.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, &path)
-        };
-        write().map_err(|cause| HomeError::Io { path: path.clone(), cause })?;
+        secret::write(&path, &made).map_err(|cause| HomeError::Io { path: path.clone(), cause })?;
         Ok(made)
     }
 

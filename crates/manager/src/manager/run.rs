@@ -28,8 +28,8 @@ impl Manager {
         self.publish();
         self.resume_verification();
         tokio::join!(
-            self.reconcile(&cancel),
-            self.watch_containers(&cancel),
+            Box::pin(self.reconcile(&cancel)),
+            Box::pin(self.watch_containers(&cancel)),
             self.trim_logs(&cancel),
             self.reread_after_outages(&cancel),
             health::watch_store(&self.0.store, &self.0.health, &cancel),
