@@ -1,7 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::{Repository, repository};
+use crate::revision::Commit;
+use crate::{Repository, Revision, repository};
 
 mod folder;
 mod lock;
@@ -57,6 +58,14 @@ impl Cache {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The folder of a revision as engines find it offline: by its commit, or by the branch or tag as it was fetched
+    /// last. None if it was never fetched; that all its files are there is not checked.
+    pub fn snapshot(&self, repository: &Repository, revision: &Revision) -> Option<PathBuf> {
+        let folder = Folder::new(&self.0, repository);
+        let commit = Commit::new(revision.as_str()).or_else(|| folder.commit_of(revision))?;
+        Some(folder.snapshot(&commit)).filter(|path| path.is_dir())
     }
 
     /// The folder of a model, made if it is not there.

@@ -122,26 +122,33 @@ impl Answer {
     /// All of a JSON body.
     pub(crate) async fn json<T: serde::de::DeserializeOwned>(self, patience: &Patience) -> Result<T, Failure> {
         let host = self.host.clone();
+        let bytes = self.bytes(patience, MAX_ANSWER_BYTES).await?;
+        let odd = |why: String| Failure::is_final(HubError::NotAHub { host, why });
+        serde_json::from_slice(&bytes).map_err(|error| odd(format!("its answer cannot be read: {error}")))
+    }
+
+    /// All of a body of at most `most` bytes.
+    pub(crate) async fn bytes(self, patience: &Patience, most: usize) -> Result<Vec<u8>, Failure> {
+        let host = self.host.clone();
         let odd = |why: String| Failure::is_final(HubError::NotAHub { host: host.clone(), why });
         if self.is_html() {
             return Err(odd("it sent a page for people".to_owned()));
         }
-        let collected = Limited::new(self.response.into_body(), MAX_ANSWER_BYTES).collect();
-        let bytes = match timeout(patience.stall, collected).await {
-            Ok(Ok(collected)) => collected.to_bytes(),
+        let collected = Limited::new(self.response.into_body(), most).collect();
+        match timeout(patience.stall, collected).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes().into()),
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                return Err(odd(format!("its answer has more than {MAX_ANSWER_BYTES} bytes")));
+                Err(odd(format!("its answer has more than {most} bytes")))
             }
             Ok(Err(error)) => {
                 let why = format!("the answer broke off: {error}");
-                return Err(Failure::passing(HubError::Unreachable { host, why }));
+                Err(Failure::passing(HubError::Unreachable { host, why }))
             }
             Err(_) => {
                 let why = "the answer did not end".to_owned();
-                return Err(Failure::passing(HubError::Unreachable { host, why }));
+                Err(Failure::passing(HubError::Unreachable { host, why }))
             }
-        };
-        serde_json::from_slice(&bytes).map_err(|error| odd(format!("its answer cannot be read: {error}")))
+        }
     }
 
     /// The next piece of the body; none at its end.

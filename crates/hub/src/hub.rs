@@ -23,8 +23,8 @@ const MOST_PARALLEL: usize = 16;
 /// One endpoint and one cache.
 #[derive(Clone, Debug)]
 pub struct Hub {
-    settings: Settings,
-    http: Http,
+    pub(crate) settings: Settings,
+    pub(crate) http: Http,
     rng: Rng,
 }
 
@@ -119,7 +119,7 @@ impl Hub {
         Ok(())
     }
 
-    fn listing<'a>(&'a self, repository: &'a Repository) -> Listing<'a> {
+    pub(crate) fn listing<'a>(&'a self, repository: &'a Repository) -> Listing<'a> {
         Listing { http: &self.http, repository, patience: self.settings.patience, rng: &self.rng }
     }
 

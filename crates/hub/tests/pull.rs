@@ -359,3 +359,20 @@ async fn two_that_pull_the_same_fetch_it_once() {
     assert_eq!(fetched, LARGE as u64 + 23 + 5);
     scene.assert_whole();
 }
+
+#[tokio::test]
+async fn a_look_keeps_nothing_and_a_snapshot_is_found_once_it_is_there() {
+    let scene = Scene::new().await;
+    let (repository, revision) = (MODEL.parse().unwrap(), "main".parse().unwrap());
+    let look = scene.hub().look(&repository, &revision, &["config.json", "none.json"]).await.unwrap();
+    assert_eq!(look.commit, COMMIT);
+    assert_eq!(look.sizes["model.safetensors"], LARGE as u64);
+    assert_eq!(look.contents.keys().collect::<Vec<_>>(), ["config.json"]);
+    assert_eq!(look.contents["config.json"], b"{\"model_type\": \"llama\"}");
+    let cache = scene.hub().cache();
+    assert_eq!(cache.snapshot(&repository, &revision), None);
+    let pulled = scene.pull().await.unwrap();
+    assert_eq!(cache.snapshot(&repository, &revision), Some(pulled.path.clone()));
+    assert_eq!(cache.snapshot(&repository, &COMMIT.parse().unwrap()), Some(pulled.path));
+    assert_eq!(cache.snapshot(&repository, &"other".parse().unwrap()), None);
+}

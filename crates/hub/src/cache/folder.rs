@@ -91,6 +91,12 @@ impl Folder {
         remove_if_there(&new).and_then(|()| symlink(&target, &new)).and_then(|()| fs::rename(&new, &link)).map_err(io)
     }
 
+    /// The commit that a branch or a tag was when it was fetched last.
+    pub(super) fn commit_of(&self, revision: &Revision) -> Option<Commit> {
+        let text = fs::read_to_string(self.refs().join(revision.as_str())).ok()?;
+        Commit::new(text.trim())
+    }
+
     /// Notes which commit a branch or a tag is.
     pub(crate) fn set_ref(&self, revision: &Revision, commit: &Commit) -> Result<(), HubError> {
         if revision.as_str() == commit.as_str() {
