@@ -40,6 +40,15 @@ pub(crate) enum GatewayBehind {
     Gateways(#[from] Behind),
 }
 
+// === impl GatewayBehind ===
+
+impl GatewayBehind {
+    /// Whether no gateway is connected at all.
+    pub(crate) const fn is_nobody_there(&self) -> bool {
+        matches!(self, Self::Gateways(Behind::NobodyThere))
+    }
+}
+
 // === impl Outlet ===
 
 impl Outlet {
@@ -140,5 +149,11 @@ impl Manager {
         let _ = timeout_at(give_up, self.refresh_spent()).await;
         let epoch = self.publish().unwrap_or_default();
         Ok(publisher.acknowledged(epoch, give_up.saturating_duration_since(Instant::now())).await?)
+    }
+
+    /// Waits until every gateway that is connected serves from `epoch`, for as long as `bound`.
+    pub(crate) async fn acknowledged(&self, epoch: u64, bound: Duration) -> Result<(), GatewayBehind> {
+        let Some(publisher) = &self.inner().outlet.publisher else { return Ok(()) };
+        Ok(publisher.acknowledged(epoch, bound).await?)
     }
 }

@@ -26,6 +26,7 @@ mod prepare;
 mod probe;
 mod record;
 mod replica;
+mod served;
 #[cfg(test)]
 mod tests;
 
@@ -88,5 +89,6 @@ impl Manager {
         if changed {
             self.publish();
         }
+        self.confirm_served();
     }
 }

@@ -14,6 +14,7 @@ use ledger::{Books, Options};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use snapshot::{Publisher, Secret, Snapshot, Subscriber};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -37,9 +38,12 @@ pub(crate) struct TestApp {
     home: Arc<tempfile::TempDir>,
 }
 
-/// What a gateway would serve from.
+/// What a gateway would serve from, and whether it takes over more.
 #[derive(Clone)]
-struct Gateway(Arc<Mutex<Arc<Snapshot>>>);
+struct Gateway {
+    served: Arc<Mutex<Arc<Snapshot>>>,
+    takes_over: watch::Sender<bool>,
+}
 
 /// How the manager is opened.
 pub(crate) struct Builder {
@@ -49,7 +53,7 @@ pub(crate) struct Builder {
     /// As the environment gives it.
     admin_password: Option<&'static str>,
     master_key: Option<&'static str>,
-    /// Whether the gateway takes over snapshots at once, or never.
+    /// Whether the gateway takes over snapshots at once, or not before it is told to.
     prompt_gateway: bool,
 }
 
@@ -92,7 +96,7 @@ impl Builder {
         self
     }
 
-    /// With a gateway that takes over nothing.
+    /// With a gateway that takes over nothing until [`TestApp::release_gateway`].
     pub(crate) fn stuck_gateway(mut self) -> Self {
         self.prompt_gateway = false;
         self
@@ -200,7 +204,12 @@ impl TestApp {
 
     /// What the gateway serves from.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.gateway.as_ref().unwrap().0.lock().clone()
+        self.gateway.as_ref().unwrap().served.lock().clone()
+    }
+
+    /// Lets a gateway that was stuck take over what is published.
+    pub(crate) fn release_gateway(&self) {
+        self.gateway.as_ref().unwrap().takes_over.send_replace(true);
     }
 
     /// Applies a YAML document; it must be accepted.
@@ -284,14 +293,17 @@ impl Gateway {
     fn connect(is_prompt: bool) -> (Publisher, Self) {
         let (publisher, mut subscriber): (_, Subscriber) = snapshot::channel();
         let served = Arc::new(Mutex::new(Arc::new(Snapshot::default())));
-        let gateway = Self(served.clone());
+        let takes_over = watch::Sender::new(is_prompt);
+        let mut told = takes_over.subscribe();
+        let gateway = Self { served: served.clone(), takes_over };
         tokio::spawn(async move {
             while let Some(snapshot) = subscriber.next().await {
-                if is_prompt {
-                    let epoch = snapshot.epoch;
-                    *served.lock() = snapshot;
-                    subscriber.acknowledge(epoch);
+                if told.wait_for(|takes_over| *takes_over).await.is_err() {
+                    return;
                 }
+                let epoch = snapshot.epoch;
+                *served.lock() = snapshot;
+                subscriber.acknowledge(epoch);
             }
         });
         (publisher, gateway)

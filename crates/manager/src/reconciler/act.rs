@@ -8,6 +8,7 @@ use super::launch::launch;
 use super::probe::Probe;
 use super::record::Record;
 use super::replica::{Phase, Process, Replica};
+use super::served::Served;
 use crate::Manager;
 
 /// How long an engine gets to end by itself.
@@ -130,6 +131,7 @@ impl Manager {
                 replica.failures = replica.failures.saturating_add(1);
             }
             replica.phase = phase;
+            replica.served = Served::No;
         });
     }
 
@@ -141,7 +143,8 @@ impl Manager {
                 Phase::Ready { since } => now.since(since),
                 _ => Duration::ZERO,
             };
-            let drains = failure.is_none() && matches!(replica.phase, Phase::Ready { .. } | Phase::Unhealthy);
+            // One that was adopted and not asked yet may serve as well.
+            let drains = failure.is_none() && replica.ended.is_none() && replica.process.is_some();
             replica.phase = Phase::Stopping { failure: failure.clone(), drains };
             healthy_for
         });

@@ -11,6 +11,7 @@ use super::launch::log_file;
 use super::observe::describe;
 use super::prepare::name_of;
 use super::replica::{Phase, Process};
+use super::served::Served;
 use crate::Manager;
 
 /// Between two looks at the containers.
@@ -199,6 +200,7 @@ impl Manager {
         let moved = self.inner().fleet.update_known(id, |replica| {
             let process = replica.process.as_mut().filter(|process| process.listener != listener)?;
             process.listener = listener.clone();
+            replica.served = Served::No;
             Some(())
         });
         if moved.flatten().is_some() {

@@ -27,6 +27,11 @@ impl Fleet {
         self.0.lock().get_mut(id).map(change)
     }
 
+    /// Goes over all of them.
+    pub(super) fn update_all(&self, mut change: impl FnMut(&str, &mut Replica)) {
+        self.0.lock().iter_mut().for_each(|(id, replica)| change(id, replica));
+    }
+
     /// Forgets one.
     pub(super) fn remove(&self, id: &str) {
         self.0.lock().remove(id);

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Desired;
 use super::probe::Probe;
+use super::served::Served;
 use crate::status::{ReplicaState, ReplicaStatus};
 
 /// What is known of one replica.
@@ -27,6 +28,8 @@ pub(crate) struct Replica {
     pub(super) preparation: Option<CancellationToken>,
     /// What its health checks said.
     pub(super) probe: Probe,
+    /// Whether the gateways have it, once it is ready.
+    pub(super) served: Served,
     /// What was started last.
     pub(super) last_hash: Option<String>,
     /// How often it was started again since it was last ready for long.
@@ -158,6 +161,10 @@ impl Replica {
     }
 
     fn state(&self) -> ReplicaState {
+        // Ready is told once a request that follows is answered.
+        if matches!(self.phase, Phase::Ready { .. }) && self.served != Served::Yes {
+            return ReplicaState::Warming;
+        }
         match (&self.phase, self.progress.map(|progress| progress.stage)) {
             (Phase::Starting { .. }, Some(Stage::Downloading)) => ReplicaState::Downloading,
             (Phase::Starting { .. }, Some(Stage::Loading)) => ReplicaState::LoadingWeights,
@@ -177,6 +184,9 @@ impl Replica {
                 self.progress.and_then(|progress| Some(format!("{} %", progress.percent?)))
             }
             Phase::Starting { .. } if self.probe.is_noted() => Some(self.probe.fault().to_owned()),
+            Phase::Ready { .. } if self.served != Served::Yes => {
+                Some("healthy; the gateways take its address over".to_owned())
+            }
             Phase::Pending | Phase::Starting { .. } | Phase::Ready { .. } => None,
         }
     }

@@ -43,6 +43,34 @@ async fn an_engine_is_started_published_and_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_is_told_to_be_ready_once_the_gateway_has_it() {
+    let app = TestApp::on_new_home().stuck_gateway().run().await;
+    let applied = app.apply(&document(Behaviour::Healthy, "")).await;
+    let healthy = |replica: &Value| replica["message"].as_str().is_some_and(|message| message.starts_with("healthy;"));
+    let waiting = app.replica(healthy).await;
+    assert_eq!(waiting["state"], "warming");
+    let model = app.owner().get("/api/v1/models/m").await.ok();
+    assert_eq!((&model["state"], &model["ready"]), (&json!("starting"), &json!(0)));
+    let job = app.owner().get(&format!("/api/v1/jobs/{}", applied["job"].as_str().unwrap())).await.ok();
+    assert_eq!(job["state"], "running", "whoever waits for it goes on waiting");
+    assert_eq!(addresses(&app), []);
+
+    app.release_gateway();
+    app.replica(is("ready")).await;
+    assert_eq!(addresses(&app).len(), 1, "not a moment later");
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_hangs_does_not_hide_for_ever_that_an_engine_is_ready() {
+    let app = TestApp::on_new_home().stuck_gateway().run().await;
+    app.apply(&document(Behaviour::Healthy, "")).await;
+    app.replica(is("ready")).await;
+    assert_eq!(addresses(&app), []);
+    app.end(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_loop_backs_off_with_its_reason() {
     let app = TestApp::on_new_home().run().await;
     app.apply(&document(Behaviour::Crashing, "")).await;
