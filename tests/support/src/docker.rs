@@ -10,13 +10,20 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{self, Guarded};
-use crate::{Finished, Program, eventually};
+use crate::{Finished, Mount, Program, eventually};
+
+mod proxy;
+
+pub use proxy::{Hold, Proxy};
 
 /// The image that a [`Daemon`] can run: this binary as `vllm serve`.
 pub const IMAGE: &str = "enginehouse-test/vllm:1";
 
 /// How long a daemon may take to stop its containers.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// What a daemon says of a machine that does not let it do its work.
+const FORBIDDEN: [&str; 2] = ["operation not permitted", "permission denied"];
 
 /// A Docker daemon of its own, with its own disk, networks and socket; gone with all it runs when it is dropped.
 #[derive(Debug)]
@@ -25,24 +32,44 @@ pub struct Daemon {
     process: Guarded,
     /// What keeps containers alive while the daemon is dead; a service of its own on real machines too.
     containerd: Guarded,
+    /// The small disk that it has for itself, if any.
+    disk: Option<Mount>,
 }
 
 // === impl Daemon ===
 
 impl Daemon {
-    /// Starts one that holds [`IMAGE`]. None where this process may not: only root can, and says so otherwise.
+    /// Starts one that holds [`IMAGE`]. None where this process may not, or Docker is not installed: says so.
     pub async fn start(program: &Program) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            skipped("only root can run a Docker daemon");
+        Self::start_in(TempDir::with_prefix("eh-docker-").unwrap(), None, program).await
+    }
+
+    /// The same with a disk of so many bytes for its images and containers.
+    pub async fn start_on_disk(program: &Program, bytes: u64) -> Option<Self> {
+        let folder = TempDir::with_prefix("eh-docker-").unwrap();
+        let disk = Mount::in_memory(&folder.path().join("data"), bytes)?;
+        Self::start_in(folder, Some(disk), program).await
+    }
+
+    async fn start_in(folder: TempDir, disk: Option<Mount>, program: &Program) -> Option<Self> {
+        if let Some(why) = obstacle() {
+            skipped(&why);
             return None;
         }
-        let folder = TempDir::with_prefix("eh-docker-").unwrap();
         let containerd = launch_containerd(folder.path());
         let process = launch(folder.path());
-        let daemon = Self { folder, process, containerd };
-        daemon.ready().await;
+        let daemon = Self { folder, process, containerd, disk };
+        if let Err(forbidden) = daemon.ready().await {
+            skipped(&format!("no Docker daemon can run here: {forbidden}"));
+            return None;
+        }
         daemon.import(program);
         Some(daemon)
+    }
+
+    /// Takes all room of its own disk, until the file that this gives is removed.
+    pub fn fill_disk(&self) -> PathBuf {
+        self.disk.as_ref().unwrap().fill()
     }
 
     /// What `DOCKER_HOST` says.
@@ -77,10 +104,15 @@ impl Daemon {
     /// Starts it again after [`kill`](Self::kill).
     pub async fn restart(&mut self) {
         self.process = launch(self.folder.path());
-        self.ready().await;
+        self.ready().await.unwrap();
     }
 
-    async fn ready(&self) {
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("sock")
+    }
+
+    /// Waits until it answers; what the machine forbids it, if that ended it.
+    async fn ready(&self) -> Result<(), String> {
         eventually("the Docker daemon to answer", || {
             let answers = Command::new("docker")
                 .args(["--host", &self.host(), "version"])
@@ -88,11 +120,22 @@ impl Daemon {
                 .stderr(Stdio::null())
                 .status()
                 .unwrap();
-            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(self.runs(), "the Docker daemon has ended: {}", log());
-            std::future::ready(answers.success().then_some(()))
+            let seen = match (answers.success(), self.runs()) {
+                (true, _) => Some(Ok(())),
+                (false, true) => None,
+                (false, false) => Some(Err(self.why_it_ended())),
+            };
+            std::future::ready(seen)
         })
-        .await;
+        .await
+    }
+
+    /// A line of its log that says what it is not allowed; any other end is a failure.
+    fn why_it_ended(&self) -> String {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let forbids = |line: &&str| FORBIDDEN.iter().any(|word| line.to_lowercase().contains(word));
+        let line = log.lines().rev().find(forbids);
+        line.unwrap_or_else(|| panic!("the Docker daemon has ended: {log}")).to_owned()
     }
 
     fn runs(&self) -> bool {
@@ -159,7 +202,7 @@ fn launch_containerd(folder: &Path) -> Guarded {
 /// Its address pool is its own: daemons that run at once never meet on a network.
 fn launch(folder: &Path) -> Guarded {
     let pid = std::process::id();
-    let pool = format!("base=10.{}.{}.0/24,size=28", 128 + (pid >> 8) % 100, pid % 256);
+    let pool = format!("base=10.{}.{}.0/24,size=26", 128 + (pid >> 8) % 100, pid % 256);
     let at = |name: &str| folder.join(name).display().to_string();
     let mut command = Command::new("dockerd");
     command
@@ -173,7 +216,7 @@ fn launch(folder: &Path) -> Guarded {
 fn spawn(command: &mut Command, folder: &Path) -> Guarded {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
     command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-    Guarded(command.spawn().expect("dockerd and containerd must be installed (Debian: docker.io)"))
+    Guarded(command.spawn().unwrap())
 }
 
 fn host(folder: &Path) -> String {
@@ -184,6 +227,19 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
     let listed = Command::new("ldd").arg(program).output().unwrap();
     let text = String::from_utf8(listed.stdout).unwrap();
     text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+/// Why none can be started here.
+fn obstacle() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("only root can run a Docker daemon".to_owned());
+    }
+    let is_here = |program: &str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+    };
+    let missing = ["dockerd", "docker", "containerd"].into_iter().find(|program| !is_here(program));
+    missing.map(|program| format!("`{program}` is not installed (Debian: docker.io, docker-cli)"))
 }
 
 #[expect(clippy::print_stderr, reason = "a test that was skipped says so")]

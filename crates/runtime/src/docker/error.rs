@@ -45,6 +45,15 @@ pub enum DockerError {
         /// What it said.
         message: String,
     },
+    /// It has no room.
+    #[error(
+        "the disk that Docker keeps its images and containers on is full; free space (`docker system df` shows what \
+         takes it, `docker system prune` removes what nothing uses): {message}"
+    )]
+    DiskFull {
+        /// What it said.
+        message: String,
+    },
     /// It refused otherwise.
     #[error("Docker refused: {message}")]
     Refused {
@@ -69,6 +78,11 @@ impl DockerError {
     pub(super) fn of(host: &str, error: bollard::errors::Error) -> Self {
         use bollard::errors::Error;
         match error {
+            Error::DockerResponseServerError { message, .. } | Error::DockerStreamError { error: message }
+                if is_about_room(&message) =>
+            {
+                Self::DiskFull { message }
+            }
             Error::DockerResponseServerError { status_code: 404, message } => Self::Missing { message },
             Error::DockerResponseServerError { message, .. } if is_about_gpus(&message) => {
                 Self::NoGpuSupport { message }
@@ -79,6 +93,10 @@ impl DockerError {
             other => Self::Away { host: host.to_owned(), reason: causes(&other) },
         }
     }
+}
+
+fn is_about_room(message: &str) -> bool {
+    message.contains("no space left on device") || message.contains("disk quota exceeded")
 }
 
 fn is_about_gpus(message: &str) -> bool {
@@ -92,4 +110,22 @@ fn causes(error: &dyn std::error::Error) -> String {
         last = source;
     }
     last.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::errors::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_all_else_whatever_was_asked() {
+        let said = "failed to register layer: write /usr/lib/x: no space left on device".to_owned();
+        let pulled = DockerError::of("h", Error::DockerStreamError { error: said.clone() });
+        let created = DockerError::of("h", Error::DockerResponseServerError { status_code: 500, message: said });
+        assert_eq!(pulled, created);
+        assert!(pulled.to_string().starts_with("the disk that Docker keeps its images"), "{pulled}");
+        let other = Error::DockerResponseServerError { status_code: 500, message: "no".to_owned() };
+        assert_eq!(DockerError::of("h", other), DockerError::Refused { message: "no".to_owned() });
+    }
 }

@@ -1,0 +1,56 @@
+use serde_json::{Value, json};
+use support::docker::Proxy;
+
+use super::{ask, containers, daemon, document, idle_at, model};
+
+fn on(name: &str, gpus: &Value) -> Value {
+    model(name, "chat", &json!({"gpus": gpus}))
+}
+
+/// GPUs and size of tensor parallelism of the container that was asked for last of this model.
+fn placed(proxy: &Proxy, name: &str) -> (Value, Option<String>) {
+    let created = proxy.created();
+    let asked = created.iter().rev().find(|asked| asked["Labels"]["model-name"] == name).unwrap();
+    let [request] = asked["HostConfig"]["DeviceRequests"].as_array().unwrap().as_slice() else { panic!("{asked}") };
+    assert_eq!(request["Capabilities"], json!([["gpu"]]));
+    let words: Vec<_> = asked["Cmd"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let parallel = words.iter().position(|word| *word == "--tensor-parallel-size").map(|at| words[at + 1].to_owned());
+    (request["DeviceIDs"].clone(), parallel)
+}
+
+/// One large model on all three GPUs, or two smaller ones that share them out: whichever is wanted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_model_on_three_gpus_and_two_on_the_same_take_turns() {
+    let Some(daemon) = daemon().await else { return };
+    // There are no GPUs: what is asked for is seen, and the daemon is not asked for it.
+    let proxy = Proxy::before(&daemon);
+    let server = idle_at(&proxy.host()).await;
+    let (three, two) = (Some("3".to_owned()), Some("2".to_owned()));
+    for _ in 0..2 {
+        server.apply(&document(&[on("gpt-120b", &json!([0, 1, 2]))]));
+        assert_eq!(placed(&proxy, "gpt-120b"), (json!(["0", "1", "2"]), three.clone()));
+        assert_eq!(ask(&server, "gpt-120b").await, 200);
+
+        server.apply(&document(&[on("gpt-20b", &json!([0])), on("qwen-30b", &json!([1, 2]))]));
+        assert_eq!(placed(&proxy, "gpt-20b"), (json!(["0"]), None));
+        assert_eq!(placed(&proxy, "qwen-30b"), (json!(["1", "2"]), two.clone()));
+        assert_eq!((ask(&server, "gpt-20b").await, ask(&server, "qwen-30b").await), (200, 200));
+        support::until("the large one to be gone", || containers(&daemon, "gpt-120b").is_empty()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_share_out_gpus_and_slices_and_all_means_all() {
+    let Some(daemon) = daemon().await else { return };
+    let proxy = Proxy::before(&daemon);
+    let server = idle_at(&proxy.host()).await;
+    let shared = model("shared", "chat", &json!({"gpus": [0, 1, 2, 3], "replicas": 2}));
+    server.apply(&document(&[shared, on("all", &json!(["all"]))]));
+    let requests: Vec<_> =
+        proxy.created().iter().map(|asked| asked["HostConfig"]["DeviceRequests"][0].clone()).collect();
+    let mut ids: Vec<_> = requests.iter().map(|request| request["DeviceIDs"].to_string()).collect();
+    ids.sort();
+    assert_eq!(ids, [r#"["0","1"]"#, r#"["2","3"]"#, "null"]);
+    let all = requests.iter().find(|request| request["DeviceIDs"].is_null()).unwrap();
+    assert_eq!(all["Count"], -1);
+}
