@@ -67,7 +67,9 @@ async fn idle(daemon: &Daemon) -> Server {
 
 async fn idle_at(host: &str) -> Server {
     let program = support::enginehouse!();
-    ServerOptions::new(&program).environment("DOCKER_HOST", host).start().await
+    let options = ServerOptions::new(&program).environment("DOCKER_HOST", host);
+    // The sources are made up: nobody is to look for them at the Hub.
+    options.environment("HF_HUB_OFFLINE", "1").start().await
 }
 
 async fn daemon() -> Option<Daemon> {

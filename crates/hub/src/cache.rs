@@ -7,11 +7,13 @@ use crate::{Repository, Revision, repository};
 mod folder;
 mod lock;
 mod overview;
+mod presence;
 mod remove;
 
 pub(crate) use folder::Folder;
 pub(crate) use lock::BlobLock;
 pub use overview::{CachedModel, CachedRevision};
+pub use presence::Presence;
 pub use remove::{InUse, Removed};
 
 /// A folder with models, shared with engines and Python tools.

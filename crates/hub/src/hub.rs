@@ -11,6 +11,7 @@ use crate::cache::Folder;
 use crate::http::Http;
 use crate::listing::{Listing, RemoteFile};
 use crate::pull::{Fetch, Meter};
+use crate::weights::superfluous;
 use crate::{Cache, Glob, HubError, Progress, Repository, Revision, Settings};
 
 /// Bytes that stay free on the disk of the cache.
@@ -35,8 +36,19 @@ pub struct Wish {
     pub repository: Repository,
     /// Which state of it.
     pub revision: Revision,
-    /// Which of its files; none means all.
-    pub include: Vec<Glob>,
+    /// Which of its files.
+    pub choice: Choice,
+}
+
+/// Which files of a model.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// All.
+    All,
+    /// Those that fit any of these.
+    Fitting(Vec<Glob>),
+    /// What an engine reads: of weights in several formats, one.
+    ForEngine,
 }
 
 /// What is there now.
@@ -143,16 +155,29 @@ impl Hub {
 impl Wish {
     /// Those of the files that are wished for.
     fn choose(&self, mut files: Vec<RemoteFile>) -> Result<Vec<RemoteFile>, HubError> {
-        if self.include.is_empty() && !files.is_empty() {
-            return Ok(files);
-        }
         let some: Vec<_> = files.iter().take(SHOWN).map(|file| file.path.clone()).collect();
-        files.retain(|file| self.include.iter().any(|glob| glob.matches(&file.path)));
+        match &self.choice {
+            Choice::All => {}
+            Choice::Fitting(globs) => files.retain(|file| globs.iter().any(|glob| glob.matches(&file.path))),
+            Choice::ForEngine => {
+                let left_out = superfluous(files.iter().map(|file| file.path.as_str()));
+                files.retain(|file| !left_out.contains(&file.path));
+            }
+        }
         if files.is_empty() {
             let some = if some.is_empty() { "none at all".to_owned() } else { some.join(", ") };
             return Err(HubError::NothingFits { repository: self.repository.to_string(), some });
         }
         Ok(files)
+    }
+}
+
+// === impl Choice ===
+
+impl From<Vec<Glob>> for Choice {
+    /// No pattern at all means all files.
+    fn from(globs: Vec<Glob>) -> Self {
+        if globs.is_empty() { Self::All } else { Self::Fitting(globs) }
     }
 }
 

@@ -24,11 +24,12 @@ mod pull;
 mod repository;
 mod revision;
 mod settings;
+mod weights;
 
-pub use cache::{Cache, CacheError, CachedModel, CachedRevision, InUse, Removed};
+pub use cache::{Cache, CacheError, CachedModel, CachedRevision, InUse, Presence, Removed};
 pub use error::HubError;
 pub use glob::{Glob, UnfitGlob};
-pub use hub::{Hub, Pulled, Wish};
+pub use hub::{Choice, Hub, Pulled, Wish};
 pub use look::Look;
 pub use pull::Progress;
 pub use repository::{Repository, UnfitRepository};

@@ -57,8 +57,9 @@ impl Scene {
     }
 
     async fn pull_of(&self, revision: &str, include: &[&str]) -> Result<Pulled, HubError> {
-        let include = include.iter().map(|glob| glob.parse().unwrap()).collect();
-        let wish = Wish { repository: MODEL.parse().unwrap(), revision: revision.parse().unwrap(), include };
+        let include: Vec<hub::Glob> = include.iter().map(|glob| glob.parse().unwrap()).collect();
+        let wish =
+            Wish { repository: MODEL.parse().unwrap(), revision: revision.parse().unwrap(), choice: include.into() };
         self.hub().pull(&wish, &watch::Sender::new(Progress::default())).await
     }
 
@@ -169,8 +170,11 @@ async fn what_is_private_or_absent_says_what_to_do() {
     assert!(refused.contains("check the name") && refused.contains("set HF_TOKEN"), "{refused}");
     scene.token = Some(Token::new("hf_right").unwrap());
     scene.pull().await.unwrap();
-    let wish =
-        Wish { repository: "org/nothing".parse().unwrap(), revision: "main".parse().unwrap(), include: Vec::new() };
+    let wish = Wish {
+        repository: "org/nothing".parse().unwrap(),
+        revision: "main".parse().unwrap(),
+        choice: hub::Choice::All,
+    };
     let refused = scene.hub().pull(&wish, &watch::Sender::new(Progress::default())).await.unwrap_err().to_string();
     assert!(refused.contains("org/nothing is not at") && refused.contains("account of this token"), "{refused}");
 }

@@ -42,7 +42,8 @@ pub(crate) enum Via {
 
 impl Actor {
     /// Names that no account can have: they are others' already.
-    pub(crate) const RESERVED: [&'static str; 6] = ["owner", "master", "import", "rollback", "environment", "schedule"];
+    pub(crate) const RESERVED: [&'static str; 7] =
+        ["owner", "master", "import", "rollback", "environment", "schedule", "reconciler"];
 
     fn new(name: impl Into<String>, access: Access, via: Via, remote: Option<IpAddr>) -> Self {
         Self(Arc::new(Identity { name: name.into(), access, via, remote: remote.map(|address| address.to_string()) }))
@@ -85,6 +86,11 @@ impl Actor {
     /// The manager itself, because housekeeping was due.
     pub(crate) fn schedule() -> Self {
         Self::itself("schedule")
+    }
+
+    /// The manager itself, because an engine needs it.
+    pub(crate) fn reconciler() -> Self {
+        Self::itself("reconciler")
     }
 
     /// The manager itself, because an atomic apply failed.

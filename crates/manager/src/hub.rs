@@ -7,9 +7,11 @@ use spec::Document;
 use crate::Manager;
 use crate::credentials::{self, Unresolved};
 
+mod for_engine;
 mod manage;
 mod pulls;
 
+pub(crate) use for_engine::{Coming, Need};
 pub(crate) use manage::NewPull;
 pub(crate) use pulls::{Pull, PullState, Pulls};
 
@@ -23,8 +25,8 @@ pub(crate) enum HubFault {
     Field(&'static str, String),
     #[error("there is no such pull (any more)")]
     NoPull,
-    #[error("{0} is being pulled already, as {1}")]
-    Runs(String, String),
+    #[error("{model} is being pulled already, as {id}")]
+    Runs { model: String, id: String },
     #[error("{0} pulls run already: wait for one of them, or cancel it")]
     TooMany(usize),
     #[error(transparent)]
@@ -43,8 +45,23 @@ pub(crate) enum HubFault {
 // === impl Manager ===
 
 impl Manager {
-    fn hub_settings(&self) -> Result<hub::Settings, HubFault> {
-        Ok(hub::Settings::from_environment(|name| self.config().env.get(name))?)
+    /// As the environment says; where that knows no place for a cache, it is in the home.
+    pub(crate) fn hub_settings(&self) -> Result<hub::Settings, SettingsError> {
+        self.hub_settings_with(|name| self.config().env.get(name))
+    }
+
+    /// The same with variables that an engine brings along.
+    pub(crate) fn hub_settings_with(
+        &self,
+        get: impl Fn(&str) -> Option<String>,
+    ) -> Result<hub::Settings, SettingsError> {
+        match hub::Settings::from_environment(&get) {
+            Err(SettingsError::NoHome) => {
+                let own = self.config().home.path().join("hub").display().to_string();
+                hub::Settings::from_environment(|name| if name == "HF_HOME" { Some(own.clone()) } else { get(name) })
+            }
+            settings => settings,
+        }
     }
 
     fn hub_token(&self, credential: &str) -> Result<hub::Token, HubFault> {

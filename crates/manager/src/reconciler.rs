@@ -18,6 +18,7 @@ mod containers;
 mod decide;
 mod desired;
 mod drain;
+mod fetch;
 mod fleet;
 mod launch;
 mod logs;

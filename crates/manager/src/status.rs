@@ -96,9 +96,25 @@ pub(crate) struct ReplicaStatus {
     pub(crate) restarts: u32,
     /// Why it is not ready.
     pub(crate) message: Option<String>,
+    /// How far its model is, while that is fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) download: Option<DownloadStatus>,
     /// The last lines that it printed, where it failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_lines: Vec<String>,
+}
+
+/// How far a model is that is fetched before an engine starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct DownloadStatus {
+    /// Bytes of it; 0 before that is known.
+    pub(crate) bytes: u64,
+    /// Bytes that are there.
+    pub(crate) bytes_done: u64,
+    /// How many come a second.
+    pub(crate) bytes_per_second: u64,
+    /// Seconds that it takes at that rate, where there is one.
+    pub(crate) seconds_left: Option<u64>,
 }
 
 /// How far a replica is.
@@ -113,7 +129,7 @@ pub(crate) enum ReplicaState {
     Creating,
     /// It was started and is not healthy yet.
     Starting,
-    /// It was started and fetches its model.
+    /// Its model is fetched: before it starts, or by itself.
     Downloading,
     /// It was started and reads weights.
     LoadingWeights,
@@ -231,6 +247,7 @@ impl Manager {
             container: None,
             restarts: 0,
             message: unset.map(|name| format!("the environment variable {name} is not set")),
+            download: None,
             last_lines: Vec::new(),
         }
     }
@@ -257,6 +274,15 @@ impl ReplicaState {
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
         }
+    }
+}
+
+// === impl DownloadStatus ===
+
+impl DownloadStatus {
+    /// 0 before anything is known.
+    pub(crate) fn percent(&self) -> u64 {
+        self.bytes_done.min(self.bytes).saturating_mul(100).checked_div(self.bytes).unwrap_or(0)
     }
 }
 
@@ -291,6 +317,7 @@ fn engine(id: &str, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>, s
                 container: None,
                 restarts: 0,
                 message: None,
+                download: None,
                 last_lines: Vec::new(),
             },
         })

@@ -51,7 +51,7 @@ const SIGNS: [Sign; 9] = [
             "LocalEntryNotFoundError",
             "couldn't connect to 'https://huggingface.co'",
         ],
-        hint: "the model is not in the local Hugging Face cache, and engines run offline: download it first, or set `env: { HF_HUB_OFFLINE: \"0\" }`",
+        hint: "the model is not in the local Hugging Face cache, and engines run offline: fetch it with `enginehouse hub pull`, or set `env: { HF_HUB_OFFLINE: \"0\" }`",
     },
     Sign {
         marks: &[

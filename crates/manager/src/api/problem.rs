@@ -316,7 +316,7 @@ impl From<HubFault> for Problem {
         match fault {
             HubFault::Field(field, message) => Self::unfit(field, message),
             HubFault::NoPull | HubFault::Cache(CacheError::Absent { .. }) => Self::not_found(fault.to_string()),
-            HubFault::Runs(..) | HubFault::TooMany(_) | HubFault::Cache(CacheError::InUse { .. }) => {
+            HubFault::Runs { .. } | HubFault::TooMany(_) | HubFault::Cache(CacheError::InUse { .. }) => {
                 Self::conflict(fault.to_string())
             }
             // The environment of the service or its disk, which only they can mend who run it.

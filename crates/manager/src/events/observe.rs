@@ -87,7 +87,13 @@ impl Manager {
         let replicas = models.iter().flat_map(|model| {
             let all = model.deployments.iter().flat_map(|deployment| &deployment.replicas);
             all.map(|replica| {
-                let value = json!({ "model": model.name, "state": replica.state, "message": replica.message });
+                let mut value = json!({ "model": model.name, "state": replica.state, "message": replica.message });
+                if let Some(download) = &replica.download {
+                    // In whole percent, as pulls are.
+                    value["message"] = Value::Null;
+                    value["percent"] = download.percent().into();
+                    value["bytes"] = download.bytes.into();
+                }
                 (replica.id.clone(), value)
             })
         });

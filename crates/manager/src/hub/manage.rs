@@ -1,8 +1,10 @@
+use std::sync::Weak;
+
 use hub::{Cache, CachedModel, Glob, Hub, Progress, Removed, Repository, Revision, Wish};
 use serde_json::json;
 use store::AuditEntry;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{AT_ONCE, HubFault, Pull, PullState, models_in_use};
 use crate::{Actor, Manager};
@@ -34,23 +36,38 @@ impl Manager {
         if let Some(credential) = &new.credential {
             settings.token = Some(self.hub_token(credential)?);
         }
+        let detail = json!({ "revision": wish.revision.as_str(), "include": new.include });
+        self.launch_pull(wish, settings, actor, detail, (CancellationToken::new(), None)).await
+    }
+
+    /// Begins a pull that nobody is doing yet. One that is `held` ends when nobody holds it any more.
+    pub(super) async fn launch_pull(
+        &self,
+        wish: Wish,
+        settings: hub::Settings,
+        actor: &Actor,
+        mut detail: serde_json::Value,
+        (cancel, held): (CancellationToken, Option<Weak<DropGuard>>),
+    ) -> Result<Pull, HubFault> {
+        let cache = settings.cache.clone();
         let hub = Hub::new(settings, self.config().rng.clone())?;
         let (told, progress) = watch::channel(Progress::default());
         let pull = Pull {
             id: String::new(),
             model: wish.repository.to_string(),
             revision: wish.revision.to_string(),
+            cache,
             actor: actor.name().to_owned(),
             began: self.config().clock.now(),
             state: PullState::Running,
             message: None,
             pulled: None,
             progress,
-            cancel: CancellationToken::new(),
+            cancel: cancel.clone(),
+            held,
         };
-        let cancel = pull.cancel.clone();
-        let id = self.inner().pulls.add(pull, |running| fits(running, &wish))?;
-        let detail = json!({ "id": id, "revision": wish.revision.as_str(), "include": new.include });
+        let id = self.inner().pulls.add(pull, fits)?;
+        detail["id"] = id.as_str().into();
         if let Err(error) = self.audit_hub(actor, "hub.pull", wish.repository.as_str(), detail).await {
             self.inner().pulls.end(&id, PullState::Failed, Some(error.to_string()), None);
             return Err(error);
@@ -108,10 +125,10 @@ impl Manager {
     }
 }
 
-fn fits(running: &[&Pull], wish: &Wish) -> Result<(), HubFault> {
-    let same = |pull: &&&Pull| pull.model == wish.repository.as_str() && pull.revision == wish.revision.as_str();
+fn fits(running: &[&Pull], new: &Pull) -> Result<(), HubFault> {
+    let same = |pull: &&&Pull| (&pull.model, &pull.revision, &pull.cache) == (&new.model, &new.revision, &new.cache);
     if let Some(same) = running.iter().find(same) {
-        return Err(HubFault::Runs(same.model.clone(), same.id.clone()));
+        return Err(HubFault::Runs { model: same.model.clone(), id: same.id.clone() });
     }
     if running.len() >= AT_ONCE { Err(HubFault::TooMany(AT_ONCE)) } else { Ok(()) }
 }
@@ -120,8 +137,9 @@ fn wish(new: &NewPull) -> Result<Wish, HubFault> {
     let repository = read_model(&new.model)?;
     let revision = new.revision.as_deref().map(read_revision).transpose()?.unwrap_or_default();
     let globs = new.include.iter().map(|glob| glob.parse::<Glob>());
-    let include = globs.collect::<Result<_, _>>().map_err(|error| HubFault::Field("include", error.to_string()))?;
-    Ok(Wish { repository, revision, include })
+    let include =
+        globs.collect::<Result<Vec<_>, _>>().map_err(|error| HubFault::Field("include", error.to_string()))?;
+    Ok(Wish { repository, revision, choice: include.into() })
 }
 
 fn read_model(text: &str) -> Result<Repository, HubFault> {

@@ -1,11 +1,13 @@
 use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Weak;
 
 use ambient::Timestamp;
 use hub::{Progress, Pulled};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use utoipa::ToSchema;
 
 /// Pulls that are remembered; older ones that have ended are forgotten.
@@ -27,6 +29,8 @@ pub(crate) struct Pull {
     pub(crate) id: String,
     pub(crate) model: String,
     pub(crate) revision: String,
+    /// The cache that it goes into.
+    pub(crate) cache: PathBuf,
     pub(crate) actor: String,
     pub(crate) began: Timestamp,
     pub(crate) state: PullState,
@@ -35,6 +39,8 @@ pub(crate) struct Pull {
     pub(crate) pulled: Option<Pulled>,
     pub(crate) progress: watch::Receiver<Progress>,
     pub(crate) cancel: CancellationToken,
+    /// Engines that wait for it hold this; none where a person began it. It ends when nobody holds it any more.
+    pub(crate) held: Option<Weak<DropGuard>>,
 }
 
 /// How far a pull is.
@@ -55,10 +61,14 @@ pub(crate) enum PullState {
 
 impl Pulls {
     /// Remembers a pull under a new id, unless `refuse` has something against it.
-    pub(crate) fn add<E>(&self, mut pull: Pull, refuse: impl FnOnce(&[&Pull]) -> Result<(), E>) -> Result<String, E> {
+    pub(crate) fn add<E>(
+        &self,
+        mut pull: Pull,
+        refuse: impl FnOnce(&[&Pull], &Pull) -> Result<(), E>,
+    ) -> Result<String, E> {
         let mut inner = self.0.lock();
         let running: Vec<_> = inner.pulls.iter().filter(|pull| pull.state == PullState::Running).collect();
-        refuse(&running)?;
+        refuse(&running, &pull)?;
         inner.made += 1;
         pull.id = format!("pull-{}", inner.made);
         let id = pull.id.clone();

@@ -198,7 +198,7 @@ impl Manager {
         Err(Obstacle::Failed(format!("its container got no address in the network {network}")))
     }
 
-    fn step(&self, id: &str, step: Step) {
+    pub(super) fn step(&self, id: &str, step: Step) {
         self.inner().fleet.update_known(id, |replica| {
             if let Phase::Preparing { step: current } = &mut replica.phase {
                 *current = step;
@@ -262,11 +262,7 @@ impl Manager {
 
     /// The shared cache, and the source itself where it is a folder.
     fn volumes(&self, source: &str, container: &DesiredContainer) -> Result<Vec<Volume>, String> {
-        let cache = container.common.cache.clone().unwrap_or_else(|| self.cache().display().to_string());
-        if cache.starts_with('/') {
-            std::fs::create_dir_all(&cache).map_err(|error| format!("cannot make the cache {cache}: {error}"))?;
-        }
-        let mut volumes = vec![Volume { source: cache, target: CACHE.to_owned(), read_only: false }];
+        let mut volumes = vec![self.cache_volume(container)?];
         if source.starts_with('/') {
             if !Path::new(source).exists() {
                 return Err(format!("the source {source} is not there"));
@@ -276,9 +272,26 @@ impl Manager {
         Ok(volumes)
     }
 
-    fn cache(&self) -> PathBuf {
-        let home = self.config().env.get("HF_HOME").filter(|path| path.starts_with('/'));
-        home.map_or_else(|| self.config().home.path().join("hub"), PathBuf::from)
+    /// Of a folder only that with the models: beside it lies the token of who logged in.
+    fn cache_volume(&self, container: &DesiredContainer) -> Result<Volume, String> {
+        let volume = |source, target| Ok(Volume { source, target, read_only: false });
+        match container.common.cache.as_deref() {
+            Some(name) if !name.starts_with('/') => volume(name.to_owned(), CACHE.to_owned()),
+            folder => {
+                let cache = self.container_cache(folder)?;
+                let made = std::fs::create_dir_all(&cache);
+                made.map_err(|error| format!("cannot make the cache {}: {error}", cache.display()))?;
+                volume(cache.display().to_string(), format!("{CACHE}/hub"))
+            }
+        }
+    }
+
+    /// Where the models of containers lie.
+    pub(super) fn container_cache(&self, folder: Option<&str>) -> Result<PathBuf, String> {
+        match folder {
+            Some(folder) => Ok(Path::new(folder).join("hub")),
+            None => Ok(self.hub_settings().map_err(|error| error.to_string())?.cache),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use ambient::Timestamp;
 use runtime::docker::Pulled;
 use runtime::{Handle, Listener, Progress, Stage};
@@ -7,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Desired;
 use super::probe::Probe;
 use super::served::Served;
-use crate::status::{ReplicaState, ReplicaStatus};
+use crate::status::{DownloadStatus, ReplicaState, ReplicaStatus};
 
 /// What is known of one replica.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,8 @@ pub(crate) struct Replica {
     pub(super) served: Served,
     /// What was started last.
     pub(super) last_hash: Option<String>,
+    /// What the model was fetched for: it is not asked for again.
+    pub(super) fetched: Option<String>,
     /// How often it was started again since it was last ready for long.
     pub(super) restarts: u32,
     /// How often it failed since the manager was opened.
@@ -97,6 +101,13 @@ pub(super) enum Step {
         /// How far.
         pulled: Pulled,
     },
+    /// The model is fetched from the Hub.
+    Downloading {
+        /// Its name there.
+        model: String,
+        /// How far.
+        progress: hub::Progress,
+    },
     /// The container is made and started.
     Creating,
 }
@@ -121,6 +132,7 @@ pub(crate) struct ReplicaView {
     container: Option<String>,
     restarts: u32,
     message: Option<String>,
+    download: Option<DownloadStatus>,
     last_lines: Vec<String>,
 }
 
@@ -152,8 +164,19 @@ impl Replica {
             container: running.and_then(|process| Some(process.handle.as_container()?.name.clone())),
             restarts: self.restarts,
             message: self.message(),
+            download: self.download(),
             last_lines: if self.is_down() { self.last_lines.clone() } else { Vec::new() },
         }
+    }
+
+    fn download(&self) -> Option<DownloadStatus> {
+        let Phase::Preparing { step: Step::Downloading { progress, .. } } = &self.phase else { return None };
+        Some(DownloadStatus {
+            bytes: progress.bytes,
+            bytes_done: progress.bytes_done,
+            bytes_per_second: progress.bytes_per_second,
+            seconds_left: progress.seconds_left,
+        })
     }
 
     const fn is_down(&self) -> bool {
@@ -200,6 +223,7 @@ impl Phase {
             Self::Pending | Self::Preparing { step: Step::Waiting { .. } } => ReplicaState::Pending,
             Self::Preparing { step: Step::Pulling { .. } } => ReplicaState::Pulling,
             Self::Preparing { step: Step::Creating } => ReplicaState::Creating,
+            Self::Preparing { step: Step::Downloading { .. } } => ReplicaState::Downloading,
             Self::Starting { .. } => ReplicaState::Starting,
             Self::Ready { .. } => ReplicaState::Ready,
             Self::Unhealthy => ReplicaState::Unhealthy,
@@ -222,6 +246,7 @@ impl Step {
                 Some(format!("{image}: {done} of {all} MiB so far"))
             }
             Self::Pulling { image, .. } => Some(image.clone()),
+            Self::Downloading { model, progress } => Some(downloaded(model, progress)),
             Self::Creating => None,
         }
     }
@@ -241,8 +266,8 @@ impl ReplicaView {
     }
 
     pub(crate) fn into_status(self, id: String) -> ReplicaStatus {
-        let Self { state, spec_hash: _, address, pid, container, restarts, message, last_lines } = self;
-        ReplicaStatus { id, state, address, pid, container, restarts, message, last_lines }
+        let Self { state, spec_hash: _, address, pid, container, restarts, message, download, last_lines } = self;
+        ReplicaStatus { id, state, address, pid, container, restarts, message, download, last_lines }
     }
 }
 
@@ -251,4 +276,20 @@ fn pid(handle: &Handle) -> Option<u32> {
         Handle::Process(process) => Some(process.pid),
         Handle::Docker(_) => None,
     }
+}
+
+/// As `Qwen/Qwen3-8B: 6712 of 15623 MiB, 118 MiB/s, 76 s left`.
+fn downloaded(model: &str, progress: &hub::Progress) -> String {
+    let mebibytes = |bytes: u64| bytes >> 20;
+    if progress.bytes == 0 {
+        return format!("{model}: the Hub is asked for it");
+    }
+    let mut text = format!("{model}: {} of {} MiB", mebibytes(progress.bytes_done), mebibytes(progress.bytes));
+    if progress.bytes_per_second > 0 {
+        let _ = write!(text, ", {} MiB/s", mebibytes(progress.bytes_per_second));
+    }
+    if let Some(left) = progress.seconds_left {
+        let _ = write!(text, ", {left} s left");
+    }
+    text
 }

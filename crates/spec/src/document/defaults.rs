@@ -25,6 +25,9 @@ pub struct Defaults {
     /// How containers are made.
     #[serde(skip_serializing_if = "Containers::is_usual")]
     pub containers: Containers,
+    /// Whether no model is fetched from the Hub because an engine needs it: each must be in the cache before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
 }
 
 /// Images by program.
@@ -61,8 +64,8 @@ pub struct Containers {
     /// Docker network that they share; made where it is missing.
     #[schemars(length(min = 1))]
     pub network: String,
-    /// Hugging Face cache that they share: a folder of the machine (absolute), or the name of a Docker volume.
-    /// `HF_HOME` of Enginehouse unless set, else `hub` in its home.
+    /// Hugging Face cache that they share: a folder of the machine (absolute; the models lie in `hub` of it), or the name of
+    /// a Docker volume. The cache of Enginehouse unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<String>,
     /// Bytes of shared memory (`/dev/shm`) that each may use: tensor parallelism goes through it.

@@ -4,7 +4,7 @@ use super::{container, environment};
 use crate::{Containers, Defaults, Images, TypeOverrides, fault::Scope, limits, quote::Quoted};
 
 pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
-    let Defaults { images: Images { vllm, vllm_omni }, args, env, types, containers } = defaults;
+    let Defaults { images: Images { vllm, vllm_omni }, args, env, types, containers, offline: _ } = defaults;
     for (field, image) in [("vllm", vllm), ("vllm-omni", vllm_omni)] {
         if let Some(image) = image {
             container::check_image(&mut here.field("images").field(field), field, image);

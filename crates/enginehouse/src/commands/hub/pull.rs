@@ -75,7 +75,7 @@ async fn here(direct: &Direct, args: &PullArgs, include: Vec<Glob>) -> anyhow::R
         return Err(UsageError(advice.to_owned()).into());
     }
     let hub = direct.hub()?;
-    let wish = Wish { repository: args.model.clone(), revision: args.revision.clone(), include };
+    let wish = Wish { repository: args.model.clone(), revision: args.revision.clone(), choice: include.into() };
     let (told, mut progress) = watch::channel(Progress::default());
     let mut bar = Bar::new();
     let mut pull = std::pin::pin!(hub.pull(&wish, &told));
