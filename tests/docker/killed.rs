@@ -108,7 +108,7 @@ async fn while_draining() {
     let program = support::enginehouse!();
     // The gateway has a process of its own: it lives on, and so does what it relays.
     let options = ServerOptions::new(&program).planes(Planes::Apart).environment("DOCKER_HOST", &daemon.host());
-    let mut server = options.start().await;
+    let mut server = options.environment("HF_HUB_OFFLINE", "1").start().await;
     server.apply(&document(&[simulated("m", "--tokens 5000 --inter-token-ms 100")]));
     let before = containers(&daemon, "m");
     let messages = json!([{"role": "user", "content": "Hello"}]);
