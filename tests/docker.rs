@@ -23,6 +23,8 @@ mod healing;
 mod killed;
 #[path = "docker/many.rs"]
 mod many;
+#[path = "docker/replacing.rs"]
+mod replacing;
 #[path = "docker/switching.rs"]
 mod switching;
 #[path = "docker/types.rs"]

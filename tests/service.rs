@@ -401,3 +401,33 @@ async fn the_access_log_tells_of_every_request_and_of_no_prompt() {
     );
     assert!(!server.log().contains("sesame"));
 }
+
+/// Whether a process is there and not just waiting for its parent to read how it ended.
+fn is_running(pid: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_engines_end_with_the_service_is_a_setting() {
+    let program = support::enginehouse!();
+    let of = |when: &str| ServerOptions::new(&program).arguments(&["--stop-engines", when]);
+    for (when, signal, runs_on) in
+        [("never", Signal::INT, true), ("always", Signal::TERM, false), ("on-interrupt", Signal::TERM, true)]
+    {
+        let mut server = of(when).start().await;
+        server.apply(&document::of(&[document::process("own", "chat", &program, &[])]));
+        let models = server.cli(&["model", "list", "--json"]).json();
+        let first = models[0]["deployments"][0]["replicas"][0]["pid"].as_u64().unwrap();
+        server.stop(signal).await;
+        assert_eq!(is_running(first), runs_on, "{when}");
+        if runs_on {
+            server.restart().await;
+            support::until("the engine to be adopted", || {
+                let model = server.cli(&["model", "show", "own", "--json"]).json();
+                model["state"] == "ready" && model["deployments"][0]["replicas"][0]["pid"] == first
+            })
+            .await;
+        }
+    }
+}

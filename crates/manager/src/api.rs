@@ -133,6 +133,8 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(models::start))
         .routes(routes!(models::stop))
         .routes(routes!(models::restart))
+        .routes(routes!(models::replace))
+        .routes(routes!(models::plan))
         .routes(routes!(open::get, open::set))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::get, keys::update, keys::delete))

@@ -9,6 +9,7 @@ use store::AuditEntry;
 use utoipa::ToSchema;
 
 use crate::apply::{Artifact, document_in};
+use crate::reconciler::other;
 use crate::{Actor, Manager};
 
 /// Lines of a difference that are shown.
@@ -116,17 +117,22 @@ impl Manager {
         if !self.runs() {
             return Vec::new();
         }
-        let wanted = self.wanted();
+        // What waits for its turn, or serves on until another one does, is on its way.
+        let mut wanted = self.wanted();
+        let on_its_way: Vec<_> =
+            wanted.iter().filter(|desired| desired.waits.is_some()).map(|desired| desired.id.clone()).collect();
+        wanted.retain(|desired| desired.waits.is_none());
         let running = self.inner().fleet.spec_hashes();
         let drifted = wanted.iter().filter_map(|desired| {
             let message = match running.get(&desired.id) {
                 Some(hash) if *hash == desired.spec_hash => return None,
                 Some(_) => "runs from another definition",
+                None if running.contains_key(&other(&desired.id)) => "runs from another definition",
                 None => "does not run",
             };
             Some((desired.id.clone(), format!("of {} {message}", desired.model), "is started from its definition"))
         });
-        let is_wanted = |id: &String| wanted.iter().any(|desired| desired.id == *id);
+        let is_wanted = |id: &String| on_its_way.contains(id) || wanted.iter().any(|desired| desired.id == *id);
         let orphans = running.keys().filter(|id| !is_wanted(id));
         let orphans = orphans.map(|id| (id.clone(), "runs, and nothing asks for it".to_owned(), "is stopped"));
         drifted

@@ -1,6 +1,6 @@
 //! Makes what runs match what should run, again and again.
 //!
-//! One pass: observe every process, [`decide()`] (pure), act, publish if anything changed. A pass depends on nothing
+//! One pass: observe every process, [`seat`] what is wanted and [`decide()`] (both pure), act, publish if anything changed. A pass depends on nothing
 //! but what it sees, so a missed event or a crash of the manager costs at most one tick. What is started is recorded
 //! in the home, beside the store, which may be away, and adopted by the next manager.
 
@@ -18,11 +18,13 @@ mod containers;
 mod decide;
 mod desired;
 mod drain;
+mod explain;
 mod fetch;
 mod fleet;
 mod launch;
 mod logs;
 mod observe;
+mod places;
 mod prepare;
 mod probe;
 mod record;
@@ -34,12 +36,15 @@ mod tests;
 pub(crate) use adopt::adopt;
 pub(crate) use containers::DockerState;
 pub(crate) use desired::{Desired, desired};
+pub(crate) use explain::ReplicaPlan;
 pub(crate) use fleet::Fleet;
 pub(crate) use launch::log_file;
+pub(crate) use places::{other, places, share_no_gpu};
 pub(crate) use record::Record;
 pub(crate) use replica::ReplicaView;
 
 use decide::decide;
+use places::seat;
 
 /// Between two passes that nothing asks for.
 const TICK: Duration = Duration::from_millis(500);
@@ -61,17 +66,30 @@ impl Manager {
         }
     }
 
-    /// All replicas that should run now.
+    /// All replicas that should run now, each in its place, and what serves on while they are replaced.
     pub(crate) fn wanted(&self) -> Vec<Desired> {
         let mut wanted = desired(&self.current().document, &self.config().env);
         wanted.retain(|desired| !self.inner().stopped.holds(&desired.model));
-        wanted
+        self.seated(&wanted)
+    }
+
+    /// These replicas, each in its place.
+    pub(crate) fn seated(&self, wanted: &[Desired]) -> Vec<Desired> {
+        self.inner().fleet.with(|replicas| seat(wanted, replicas))
     }
 
     /// Stops all replicas of a model that run; they start again by themselves.
     pub(crate) fn restart_replicas(&self, model: &str) {
         for desired in self.wanted().iter().filter(|desired| *desired.model == *model) {
             self.inner().fleet.update_known(&desired.id, |replica| replica.restart = replica.process.is_some());
+        }
+        self.inner().nudge.notify_one();
+    }
+
+    /// Replaces all replicas of a model that run by others of the same definition.
+    pub(crate) fn replace_replicas(&self, model: &str) {
+        for desired in self.wanted().iter().filter(|desired| *desired.model == *model) {
+            self.inner().fleet.update_known(&desired.id, |replica| replica.replace = replica.process.is_some());
         }
         self.inner().nudge.notify_one();
     }

@@ -6,7 +6,7 @@ use spec::{Deployment, ModelType, environment_variables};
 use utoipa::ToSchema;
 
 use crate::Manager;
-use crate::reconciler::{Desired, ReplicaView, desired};
+use crate::reconciler::{Desired, ReplicaView, desired, other};
 
 /// What a model's name has to have escaped to be one segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -32,6 +32,8 @@ pub(crate) struct ModelStatus {
     pub(crate) stopped: bool,
     /// Replicas that take requests.
     pub(crate) ready: u32,
+    /// The same with those that run from the definition before until they are replaced.
+    pub(crate) serving: u32,
     /// Replicas that should.
     pub(crate) replicas: u32,
     /// What serves it.
@@ -44,6 +46,8 @@ pub(crate) struct ModelStatus {
 pub(crate) enum ModelState {
     /// All replicas take requests.
     Ready,
+    /// All do, some from the definition before: they are being replaced.
+    Replacing,
     /// Some do, not all.
     Degraded,
     /// None does yet.
@@ -67,6 +71,12 @@ pub(crate) struct DeploymentStatus {
     pub(crate) message: Option<String>,
     /// Its instances.
     pub(crate) replicas: Vec<ReplicaStatus>,
+    /// Instances that were replaced, or will be once those that take their place serve.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) before: Vec<ReplicaStatus>,
+    /// Those of both that take requests.
+    #[serde(skip)]
+    serving: u32,
 }
 
 /// Where a deployment runs.
@@ -82,7 +92,8 @@ pub(crate) enum DeploymentKind {
 /// A replica and how it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct ReplicaStatus {
-    /// `<deployment id>/<number>`.
+    /// `<deployment id>/<number>`; with a `b` behind it in the second place of the replica, which it has where it was
+    /// started beside the one before.
     pub(crate) id: String,
     /// How far it is.
     pub(crate) state: ReplicaState,
@@ -172,7 +183,7 @@ impl Manager {
     /// All models and how they are served now.
     pub(crate) fn models(&self) -> Vec<ModelStatus> {
         let current = self.current();
-        let wanted = desired(&current.document, &self.config().env);
+        let wanted = self.seated(&desired(&current.document, &self.config().env));
         let views = self.inner().fleet.views();
         current.document.models.iter().map(|model| self.model(model, &wanted, &views)).collect()
     }
@@ -186,9 +197,10 @@ impl Manager {
 
     /// Replicas that run here though nothing asks for them.
     pub(crate) fn orphans(&self) -> Vec<ReplicaStatus> {
-        let wanted = desired(&self.current().document, &self.config().env);
+        let wanted = self.seated(&desired(&self.current().document, &self.config().env));
         let views = self.inner().fleet.views();
-        let orphans = views.into_iter().filter(|(id, _)| !wanted.iter().any(|replica| replica.id == *id));
+        let is_of = |replica: &Desired, id: &str| replica.id == id || other(&replica.id) == id;
+        let orphans = views.into_iter().filter(|(id, _)| !wanted.iter().any(|replica| is_of(replica, id)));
         orphans.map(|(id, view)| view.into_status(id)).collect()
     }
 
@@ -200,6 +212,7 @@ impl Manager {
         let wanted = |deployment: &&DeploymentStatus| !(stopped && deployment.kind == DeploymentKind::Engine);
         let wanted_replicas = deployments.iter().filter(wanted).flat_map(|deployment| &deployment.replicas).count();
         let ready = count(replicas().filter(|replica| replica.state == ReplicaState::Ready));
+        let serving = deployments.iter().map(|deployment| deployment.serving).sum();
         let wanted_replicas = u32::try_from(wanted_replicas).unwrap_or(u32::MAX);
         let base = self.config().client_url.as_deref().unwrap_or_default().trim_end_matches('/');
         // One segment of the path, whatever the name holds.
@@ -210,9 +223,10 @@ impl Manager {
             url: format!("{base}/v1"),
             direct_url: format!("{base}/models/{name}/v1"),
             open_url: model.open_access.then(|| format!("{base}/open/{name}/v1")),
-            state: state_of(stopped, ready, wanted_replicas, &deployments),
+            state: state_of(stopped, (ready, serving), wanted_replicas, &deployments),
             stopped,
             ready,
+            serving,
             replicas: wanted_replicas,
             deployments,
         }
@@ -226,14 +240,21 @@ impl Manager {
         stopped: bool,
     ) -> DeploymentStatus {
         let id = deployment.id.clone().unwrap_or_default();
-        let (kind, replicas) = match &deployment.endpoint {
-            Some(endpoint) => (DeploymentKind::Endpoint, vec![self.endpoint(&id, deployment, &endpoint.url)]),
-            None => (DeploymentKind::Engine, engine(&id, wanted, views, stopped)),
+        let (kind, replicas, before) = if let Some(endpoint) = &deployment.endpoint {
+            (DeploymentKind::Endpoint, vec![self.endpoint(&id, deployment, &endpoint.url)], Vec::new())
+        } else {
+            let own: Vec<_> = wanted.iter().filter(|desired| desired.deployment() == id && !desired.kept).collect();
+            (DeploymentKind::Engine, engine(&own, views, stopped), before(&own, views))
+        };
+        let ready = || replicas.iter().filter(|replica| replica.state == ReplicaState::Ready);
+        let serving = match kind {
+            DeploymentKind::Endpoint => count(ready()),
+            DeploymentKind::Engine => serving(wanted, &id, views),
         };
         let any_ready = replicas.iter().find(|replica| replica.state == ReplicaState::Ready);
         let state = any_ready.or(replicas.first()).map_or(ReplicaState::Failed, |replica| replica.state);
         let message = replicas.iter().find_map(|replica| replica.message.clone());
-        DeploymentStatus { id, kind, state, message, replicas }
+        DeploymentStatus { id, kind, state, message, replicas, before, serving }
     }
 
     fn endpoint(&self, id: &str, deployment: &Deployment, url: &str) -> ReplicaStatus {
@@ -304,9 +325,8 @@ impl ModelStatus {
     }
 }
 
-fn engine(id: &str, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>, stopped: bool) -> Vec<ReplicaStatus> {
-    let of_deployment = wanted.iter().filter(|desired| desired.deployment() == id);
-    of_deployment
+fn engine(own: &[&Desired], views: &BTreeMap<String, ReplicaView>, stopped: bool) -> Vec<ReplicaStatus> {
+    own.iter()
         .map(|desired| match views.get(&desired.id) {
             Some(view) => view.clone().wanted_as(desired).into_status(desired.id.clone()),
             None => ReplicaStatus {
@@ -324,14 +344,28 @@ fn engine(id: &str, wanted: &[Desired], views: &BTreeMap<String, ReplicaView>, s
         .collect()
 }
 
-fn state_of(stopped: bool, ready: u32, wanted: u32, deployments: &[DeploymentStatus]) -> ModelState {
+/// What is in the other places of replicas.
+fn before(own: &[&Desired], views: &BTreeMap<String, ReplicaView>) -> Vec<ReplicaStatus> {
+    let others = own.iter().map(|desired| other(&desired.id));
+    others.filter_map(|id| Some(views.get(&id)?.clone().into_status(id))).collect()
+}
+
+/// Replicas that serve, in whichever place and from whatever definition.
+fn serving(wanted: &[Desired], deployment: &str, views: &BTreeMap<String, ReplicaView>) -> u32 {
+    let own = wanted.iter().filter(|desired| desired.deployment() == deployment && !desired.kept);
+    let serves = |id: &str| views.get(id).is_some_and(ReplicaView::serves);
+    count(own.filter(|desired| serves(&desired.id) || serves(&other(&desired.id))))
+}
+
+fn state_of(stopped: bool, (ready, serving): (u32, u32), wanted: u32, deployments: &[DeploymentStatus]) -> ModelState {
     let failed = |replica: &ReplicaStatus| matches!(replica.state, ReplicaState::Failed | ReplicaState::BackingOff);
     match (ready, wanted) {
         (_, 0) if stopped => ModelState::Stopped,
         (ready, wanted) if ready > 0 && ready >= wanted => ModelState::Ready,
-        (1.., _) => ModelState::Degraded,
-        (0, _) if deployments.iter().flat_map(|deployment| &deployment.replicas).any(failed) => ModelState::Failed,
-        (0, _) => ModelState::Starting,
+        _ if serving > 0 && serving >= wanted => ModelState::Replacing,
+        _ if serving > 0 => ModelState::Degraded,
+        _ if deployments.iter().flat_map(|deployment| &deployment.replicas).any(failed) => ModelState::Failed,
+        _ => ModelState::Starting,
     }
 }
 

@@ -76,15 +76,27 @@ impl Manager {
 
     /// Stops the engines of a model and lets them start again.
     pub(crate) async fn restart_model(&self, model: &str, actor: &Actor) -> Result<(), IntentError> {
+        self.note_renewal("model.restart", model, actor).await?;
+        self.restart_replicas(model);
+        Ok(())
+    }
+
+    /// Replaces the engines of a model one after the other, without a request lost where there is room for both.
+    pub(crate) async fn replace_model(&self, model: &str, actor: &Actor) -> Result<(), IntentError> {
+        self.note_renewal("model.replace", model, actor).await?;
+        self.replace_replicas(model);
+        Ok(())
+    }
+
+    async fn note_renewal(&self, action: &'static str, model: &str, actor: &Actor) -> Result<(), IntentError> {
         self.check_has_engine(model)?;
         if self.inner().stopped.holds(model) {
             return Err(IntentError::Stopped);
         }
-        let audit = self.audit_of("model.restart", model, actor);
+        let audit = self.audit_of(action, model, actor);
         // Nothing of the setting changes; it is written so that the row of the audit has a transaction.
         let names = self.inner().stopped.0.read().clone();
         self.store().settings().set_audited(SETTING, &text(&names), &audit).await?;
-        self.restart_replicas(model);
         Ok(())
     }
 

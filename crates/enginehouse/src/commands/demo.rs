@@ -87,7 +87,7 @@ async fn demo(folder: &Path, args: DemoArgs, rest: Handle) -> anyhow::Result<()>
         lifecycle.stopped().await;
     }
     lifecycle.stop(Stop::Person);
-    let finished = finish(planes, &lifecycle, Stop::Person, GRACE).await;
+    let finished = finish(planes, &lifecycle, true, GRACE).await;
     shown.unwrap_or(Ok(())).and(finished)
 }
 

@@ -7,9 +7,11 @@ use crate::client::{self, Client};
 use crate::output::{self, Column, Table};
 
 mod logs;
+mod plan;
 mod show;
 mod switch;
 
+use plan::PlanArgs;
 use show::ShowArgs;
 use switch::SwitchArgs;
 
@@ -22,6 +24,11 @@ const SHOW_EXAMPLES: &str = "\
 Examples:
   enginehouse model show qwen
   enginehouse model show qwen --json | jq .deployments";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  enginehouse model plan
+  enginehouse model plan qwen --json | jq '.[].replicas[] | select(.action != \"nothing\")'";
 
 /// Verbs of `model`.
 #[derive(Debug, Args)]
@@ -47,6 +54,12 @@ enum Verb {
     /// Restart the engines of models
     #[command(after_help = "Example:\n  enginehouse model restart qwen")]
     Restart(SwitchArgs),
+    /// Replace the engines of models by others of the same definition, while they serve where there is room for both
+    #[command(after_help = "Example:\n  enginehouse model replace qwen && enginehouse model plan qwen")]
+    Replace(SwitchArgs),
+    /// Explain the next pass of the reconciler: what is there, what is wanted, what it does, and why
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(PlanArgs),
     /// Show the last lines that a model's replicas have printed, and those that they print
     Logs(logs::LogsArgs),
 }
@@ -93,6 +106,8 @@ pub(crate) async fn run(client: &Client, args: ModelArgs) -> anyhow::Result<()> 
         Verb::Start(models) => switch::run(client, models, "start").await,
         Verb::Stop(models) => switch::run(client, models, "stop").await,
         Verb::Restart(models) => switch::run(client, models, "restart").await,
+        Verb::Replace(models) => switch::run(client, models, "replace").await,
+        Verb::Plan(plan) => plan::run(client, plan).await,
         Verb::Logs(args) => logs::run(client, args).await,
     }
 }

@@ -31,8 +31,8 @@ Examples:
 With --role, the planes run apart on one home: the gateway serves clients, also while the manager is away, and the
 manager does all the rest. Give both the same --listen: the manager shows it to people.
 
-Ctrl-C stops the engines too; SIGTERM leaves them for the next start. A second signal ends at once. A gateway that ends
-touches no engine.
+Ctrl-C stops the engines too; SIGTERM leaves them for the next start; --stop-engines always or never says otherwise. A
+second signal ends at once. A gateway that ends touches no engine.
 
 The store is SQLite in the home, or the PostgreSQL database that ENGINEHOUSE_DATABASE_URL (or the file that
 ENGINEHOUSE_DATABASE_URL_FILE names) says, as postgres://user:password@host:5432/database?sslmode=verify-full.";
@@ -56,6 +56,9 @@ pub(crate) struct ServeArgs {
     /// How long requests that run may go on after the first signal
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = span::duration)]
     grace: Duration,
+    /// When the end of the service ends its engines too; those left running are adopted by the next start
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = StopEngines::OnInterrupt)]
+    stop_engines: StopEngines,
     /// Bytes of one of the 16 segments of the gateway's books
     #[arg(long, value_name = "BYTES", hide = true, default_value_t = ledger::Options::default().segment_bytes)]
     books_segment_bytes: u64,
@@ -70,6 +73,29 @@ enum Role {
     Gateway,
     /// What does all the rest: engines, keys, books; on --admin-listen
     Manager,
+}
+
+/// When the end of the service ends its engines too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StopEngines {
+    /// On Ctrl-C (SIGINT), not on SIGTERM or SIGHUP
+    OnInterrupt,
+    /// On whatever ends it in order
+    Always,
+    /// Not even on Ctrl-C
+    Never,
+}
+
+// === impl StopEngines ===
+
+impl StopEngines {
+    fn applies(self, stop: Stop) -> bool {
+        match self {
+            Self::OnInterrupt => stop == Stop::Person,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 /// What the environment holds for us.
@@ -105,7 +131,7 @@ async fn serve(home: &Home, args: ServeArgs, environment: FromEnvironment, rest:
     let admin = planes.admin.map(tracing::field::display);
     tracing::info!(home = %home.path().display(), role = ?args.role, client = %planes.client, admin, "serving");
     let stop = lifecycle.stopped().await;
-    finish(planes, &lifecycle, stop, args.grace).await
+    finish(planes, &lifecycle, args.stop_engines.applies(stop), args.grace).await
 }
 
 async fn start(
@@ -141,11 +167,16 @@ async fn start(
 }
 
 /// Lets running requests end, then the planes; a second signal ends the wait, and is a failure.
-pub(super) async fn finish(planes: Planes, lifecycle: &Lifecycle, stop: Stop, grace: Duration) -> anyhow::Result<()> {
+pub(super) async fn finish(
+    planes: Planes,
+    lifecycle: &Lifecycle,
+    stop_engines: bool,
+    grace: Duration,
+) -> anyhow::Result<()> {
     if lifecycle.drain(grace).await == Drained::Overdue {
         tracing::warn!(?grace, "requests still ran after the grace; they are cut off");
     }
-    let ended = lifecycle.hard.run_until_cancelled(planes.end(stop == Stop::Person)).await;
+    let ended = lifecycle.hard.run_until_cancelled(planes.end(stop_engines)).await;
     if ended.is_none() {
         tracing::warn!("ended at once; what ran is cut off, and engines may run on until the next start");
         return Err(AlreadyReported.into());

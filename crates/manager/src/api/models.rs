@@ -10,12 +10,13 @@ use super::Problem;
 use super::extract::{Named, Params};
 use super::page::{Listed, Page};
 use crate::Manager;
+use crate::reconciler::ReplicaPlan;
 use crate::status::ModelStatus;
 use crate::stopped::IntentError;
 
 mod intents;
 
-pub(super) use intents::{__path_restart, __path_start, __path_stop, restart, start, stop};
+pub(super) use intents::{__path_replace, __path_restart, __path_start, __path_stop, replace, restart, start, stop};
 
 /// Which models.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,6 +61,21 @@ pub(super) async fn models(
 ))]
 pub(super) async fn model(State(manager): State<Manager>, Named(model): Named) -> Result<Json<ModelStatus>, Problem> {
     status(&manager, &model)
+}
+
+/// What the next pass of the reconciler makes of a model's replicas
+///
+/// What is observed, what is wanted, what it would do, and why. Nothing is done by asking.
+#[utoipa::path(get, path = "/models/{model}/plan", operation_id = "plan_model",
+    params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, body = Vec<ReplicaPlan>),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn plan(
+    State(manager): State<Manager>,
+    Named(model): Named,
+) -> Result<Json<Vec<ReplicaPlan>>, Problem> {
+    manager.explain(&model).map(Json).ok_or_else(|| IntentError::Unknown.into())
 }
 
 fn status(manager: &Manager, model: &str) -> Result<Json<ModelStatus>, Problem> {

@@ -5,7 +5,7 @@ use spec::{Change, ChangeKind, Document, ItemKind};
 use utoipa::ToSchema;
 
 use crate::config::Environment;
-use crate::reconciler::{Desired, desired};
+use crate::reconciler::{Desired, desired, share_no_gpu};
 
 /// What applying a change does to one model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -28,31 +28,41 @@ pub(crate) enum StepAction {
     Hot,
     /// Engines start beside those that run.
     Start,
-    /// Engines stop and start again.
+    /// Engines are replaced by others while the model is served: one after the other, and the next one starts first where
+    /// there is room for both.
+    Replace,
+    /// Engines stop, and start again once they have.
     Restart,
     /// Engines stop, or the model goes altogether.
     Remove,
 }
 
-/// Replicas of one model, by id, with what they are started from.
-type Replicas<'d> = BTreeMap<&'d str, &'d str>;
+/// Replicas of one model, by id.
+type Replicas<'d> = BTreeMap<&'d str, &'d Desired>;
 
 /// What leads from `old` to `new`, model by model.
 pub(crate) fn plan(old: &Document, new: &Document, changes: &[Change], env: &Environment) -> Vec<Step> {
     let (before, after) = (desired(old, env), desired(new, env));
     let models = changes.iter().filter(|change| change.kind == ItemKind::MODEL);
-    models.map(|change| step(change, &replicas_of(&before, &change.name), &replicas_of(&after, &change.name))).collect()
+    models.map(|change| step(change, &before, &replicas_of(&after, &change.name))).collect()
 }
 
 fn replicas_of<'d>(replicas: &'d [Desired], model: &str) -> Replicas<'d> {
     let of_model = replicas.iter().filter(|replica| &*replica.model == model);
-    of_model.map(|replica| (replica.id.as_str(), replica.spec_hash.as_str())).collect()
+    of_model.map(|replica| (replica.id.as_str(), replica)).collect()
 }
 
-fn step(change: &Change, before: &Replicas<'_>, after: &Replicas<'_>) -> Step {
+fn step(change: &Change, all: &[Desired], after: &Replicas<'_>) -> Step {
+    let before = &replicas_of(all, &change.name);
     let added = after.keys().filter(|id| !before.contains_key(*id)).count();
     let removed = before.keys().filter(|id| !after.contains_key(*id)).count();
-    let replaced = before.iter().filter(|(id, hash)| after.get(*id).is_some_and(|other| other != *hash)).count();
+    let replaced: Vec<_> = before
+        .iter()
+        .filter_map(|(id, old)| Some((*old, *after.get(id)?)))
+        .filter(|(old, new)| old.spec_hash != new.spec_hash)
+        .collect();
+    let cut = replaced.iter().filter(|(_, new)| !can_double(new, all) && !has_deputy(new, before, after)).count();
+    let replaced = replaced.len();
     let (action, reason) = match (change.change, replaced, removed, added) {
         (ChangeKind::New, .., 0) => (StepAction::Hot, "new".to_owned()),
         (ChangeKind::New, .., added) => (StepAction::Start, format!("new, {}", engines(added, "starts"))),
@@ -61,11 +71,32 @@ fn step(change: &Change, before: &Replicas<'_>, after: &Replicas<'_>) -> Step {
         (ChangeKind::Changed, 0, 0, 0) => (StepAction::Hot, format!("{} changed", paths(change))),
         (ChangeKind::Changed, 0, 0, added) => (StepAction::Start, engines(added, "starts")),
         (ChangeKind::Changed, 0, removed, _) => (StepAction::Remove, engines(removed, "stops")),
+        (ChangeKind::Changed, replaced, ..) if cut == 0 => {
+            let how = if replaced == 1 { "is replaced while it serves" } else { "are replaced one after the other" };
+            let engines = if replaced == 1 { "1 engine".to_owned() } else { format!("{replaced} engines") };
+            (StepAction::Replace, format!("{} changed, {engines} {how}", paths(change)))
+        }
         (ChangeKind::Changed, replaced, ..) => {
-            (StepAction::Restart, format!("{} changed, {}", paths(change), engines(replaced, "restarts")))
+            let engines = engines(replaced, "restarts");
+            let why = "what runs has to end first: it has the GPUs or the port of what follows";
+            (StepAction::Restart, format!("{} changed, {engines} ({why})", paths(change)))
         }
     };
-    Step { model: change.name.clone(), action, interrupts: replaced + removed > 0, reason }
+    Step { model: change.name.clone(), action, interrupts: cut + removed > 0, reason }
+}
+
+/// Whether it can start beside all that ran before.
+fn can_double(new: &Desired, all: &[Desired]) -> bool {
+    let port = new.container.as_ref().and_then(|container| container.host_port);
+    port.is_none() && all.iter().all(|old| share_no_gpu(old, new))
+}
+
+/// Whether others of its deployment serve while it ends and starts: none of those that it has to wait for.
+fn has_deputy(new: &Desired, before: &Replicas<'_>, after: &Replicas<'_>) -> bool {
+    let stays =
+        |old: &&&Desired| old.deployment() == new.deployment() && old.id != new.id && after.contains_key(&*old.id);
+    let mut others = before.values().filter(stays).peekable();
+    others.peek().is_some() && others.all(|old| share_no_gpu(old, new))
 }
 
 /// Where a changed item differs.
@@ -119,9 +150,9 @@ mod tests {
             (
                 &base,
                 model(&engine("d", "b", 2), 1),
-                StepAction::Restart,
-                true,
-                "deployments[d].engine.command changed, 2 engines restart",
+                StepAction::Replace,
+                false,
+                "deployments[d].engine.command changed, 2 engines are replaced one after the other",
             ),
             (&base, model(&engine("d", "a", 3), 1), StepAction::Start, false, "1 engine starts"),
             (&base, model(&engine("d", "a", 1), 1), StepAction::Remove, true, "1 engine stops"),
@@ -132,6 +163,26 @@ mod tests {
             let found = one_step(old, &new);
             assert_eq!((found.0, found.1), (action, interrupts), "{found:?}");
             assert_eq!(found.2, reason);
+        }
+    }
+
+    #[test]
+    fn what_needs_the_gpus_or_the_port_of_what_runs_interrupts_unless_others_serve() {
+        let on = |gpus: &str, more: &str| {
+            let engine = format!("{{source: /m, runtime: docker, gpus: [{gpus}], {more}}}");
+            model(&format!("{{id: d, engine: {engine}}}"), 1)
+        };
+        for (old, new, action, interrupts) in [
+            (on("0, 1", ""), on("0, 1", "args: [--x]"), StepAction::Restart, true),
+            (on("0, 1", ""), on("1, 2", "args: [--x]"), StepAction::Restart, true),
+            (on("0, 1", ""), on("2, 3", ""), StepAction::Replace, false),
+            (on("0", ""), on("GPU-1", ""), StepAction::Restart, true),
+            (on("", "host_port: 9000"), on("", "host_port: 9000, args: [--x]"), StepAction::Restart, true),
+            (on("0, 1", "replicas: 2"), on("0, 1", "replicas: 2, args: [--x]"), StepAction::Replace, false),
+            (on("0, 1", "replicas: 2"), on("1, 0", "replicas: 2"), StepAction::Restart, true),
+        ] {
+            let found = one_step(&old, &new);
+            assert_eq!((found.0, found.1), (action, interrupts), "{old} -> {new}: {found:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ use url::Url;
 use super::seconds;
 use crate::config::Environment;
 use crate::credentials::{self, Unresolved};
+use crate::reconciler::places;
 
 /// What the deployments of one model share.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +86,8 @@ fn presented(context: &Context<'_>, text: &str) -> Result<Secret, Unresolved> {
 
 fn compile_engine(context: &Context<'_>, id: &str, engine: &Engine) -> Option<Deployment> {
     let replicas: Vec<_> = (0..engine.replicas)
-        .filter_map(|number| {
-            let id = format!("{id}/{number}");
+        .flat_map(|number| places(&format!("{id}/{number}")))
+        .filter_map(|id| {
             let address = context.ready.get(&id)?.clone();
             Some(Replica { id: id.into(), address, base_path: "/v1".to_owned() })
         })

@@ -82,6 +82,7 @@ impl Manager {
             }
             replica.last_hash = Some(desired.spec_hash.clone());
             (replica.probe, replica.ended, replica.progress) = (Probe::default(), None, None);
+            (replica.replace, replica.adopted) = (false, false);
             replica.restarts
         })
     }
@@ -95,9 +96,9 @@ impl Manager {
         match started {
             Ok(handle) => {
                 self.put(&record).await;
-                let Record { id, spec_hash, listener, started_at, .. } = record;
+                let Record { id, spec_hash, listener, started_at, gpus, serves, .. } = record;
                 tracing::info!(replica = id, %listener, "engine started");
-                Ok(Process { handle, listener, spec_hash, started_at })
+                Ok(Process { handle, listener, spec_hash, started_at, gpus, serves })
             }
             Err(error) => {
                 self.forget(&record.id).await;
@@ -138,7 +139,7 @@ impl Manager {
 
     /// Takes the replica from the gateway, then stops it; a later pass sees that it is gone.
     fn begin_stop(&self, id: &str, failure: Option<String>) {
-        let healthy_for = self.inner().fleet.update(id, |replica| {
+        let (healthy_for, drains) = self.inner().fleet.update(id, |replica| {
             let now = self.config().clock.now();
             let healthy_for = match replica.phase {
                 Phase::Ready { since } => now.since(since),
@@ -147,7 +148,7 @@ impl Manager {
             // One that was adopted and not asked yet may serve as well.
             let drains = failure.is_none() && replica.ended.is_none() && replica.process.is_some();
             replica.phase = Phase::Stopping { failure: failure.clone(), drains };
-            healthy_for
+            (healthy_for, drains)
         });
         if let Some(reason) = &failure {
             tracing::warn!(replica = id, reason, "engine failed");
@@ -156,7 +157,8 @@ impl Manager {
         }
         let (manager, id) = (self.clone(), id.to_owned());
         self.spawn(async move {
-            if manager.publish_and_wait().await.is_err() {
+            let told = if drains { manager.publish_until_taken().await } else { manager.publish_and_wait().await };
+            if told.is_err() {
                 tracing::warn!(replica = id, "the gateway may still send requests to an engine that stops");
             }
             manager.drain_replica(&id).await;
@@ -176,7 +178,8 @@ impl Manager {
         self.forget(id).await;
         let now = self.config().clock.now();
         self.inner().fleet.update(id, |replica| {
-            (replica.process, replica.ended, replica.restart) = (None, None, false);
+            (replica.process, replica.ended) = (None, None);
+            (replica.restart, replica.replace) = (false, false);
             if healthy_for >= STABLE {
                 replica.restarts = 0;
             }

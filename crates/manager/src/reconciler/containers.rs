@@ -7,6 +7,7 @@ use runtime::{Exit, Handle, Listener};
 use spec::CONTAINER_PORT;
 use tokio_util::sync::CancellationToken;
 
+use super::desired;
 use super::launch::log_file;
 use super::observe::describe;
 use super::prepare::name_of;
@@ -132,11 +133,12 @@ impl Manager {
 
     async fn judge(&self, known: &Known, containers: Vec<Container>) {
         let mut changed = false;
+        let networks = self.networks();
         let found: BTreeMap<_, _> = containers.iter().map(|container| (container.id.as_str(), container)).collect();
         for (container, id) in known {
             changed |= match found.get(container.as_str()) {
                 None => self.note_gone(id, container),
-                Some(found) => self.tend_container(id, found).await,
+                Some(found) => self.tend_container(id, found, networks.get(id)).await,
             };
         }
         for container in containers.iter().filter(|container| !known.contains_key(&container.id)) {
@@ -157,9 +159,9 @@ impl Manager {
     }
 
     /// A container that should run: whether the gateway has to know of a change.
-    async fn tend_container(&self, id: &str, found: &Container) -> bool {
+    async fn tend_container(&self, id: &str, found: &Container, network: Option<&String>) -> bool {
         match found.state {
-            State::Running => self.tend_running(id, found).await,
+            State::Running => self.tend_running(id, found, network).await,
             State::Paused => {
                 tracing::warn!(
                     replica = id,
@@ -175,7 +177,7 @@ impl Manager {
         }
     }
 
-    async fn tend_running(&self, id: &str, found: &Container) -> bool {
+    async fn tend_running(&self, id: &str, found: &Container, network: Option<&String>) -> bool {
         let wanted = name_of(id);
         if found.name != wanted {
             tracing::warn!(replica = id, container = found.name, "a container was renamed by somebody else");
@@ -183,15 +185,15 @@ impl Manager {
                 tracing::warn!(replica = id, %error, "a container cannot be given its name back");
             }
         }
-        let Some(network) = self.network_of(id) else { return false };
-        let Some(address) = found.addresses.get(&network) else {
+        let Some(network) = network else { return false };
+        let Some(address) = found.addresses.get(network) else {
             tracing::warn!(
                 replica = id,
                 container = found.name,
                 network,
                 "a container is not in its network; it is put back"
             );
-            if let Err(error) = self.runtimes().docker().connect_network(&network, &found.id).await {
+            if let Err(error) = self.runtimes().docker().connect_network(network, &found.id).await {
                 tracing::warn!(replica = id, %error, "a container cannot be put back into its network");
             }
             return false;
@@ -257,6 +259,8 @@ impl Manager {
 
     fn adopt_container(&self, id: &str, found: &Container) -> bool {
         let spec_hash = found.label(label::SPEC).unwrap_or_default().to_owned();
+        let serves = found.label(label::MODEL_TYPE).zip(found.label(label::MODEL_NAME));
+        let serves = serves.map(|(model_type, name)| desired::serves(model_type, name));
         let address = found.addresses.values().next().copied();
         let Some(address) = address else { return false };
         let listener = Listener::Address(SocketAddr::new(address, CONTAINER_PORT));
@@ -268,7 +272,8 @@ impl Manager {
         self.inner().fleet.update(id, |replica| {
             replica.last_hash = Some(spec_hash.clone());
             let handle = Handle::Docker(handle.clone());
-            replica.process = Some(Process { handle, listener, spec_hash, started_at: now });
+            replica.process = Some(Process { handle, listener, spec_hash, started_at: now, gpus: None, serves });
+            replica.adopted = true;
             replica.phase = Phase::Starting { since: now };
         });
         self.copy_log(id, handle, Some(now));
@@ -282,10 +287,10 @@ impl Manager {
         })
     }
 
-    /// The network of a replica; none where nothing asks for that.
-    fn network_of(&self, id: &str) -> Option<String> {
-        let wanted = self.wanted();
-        Some(wanted.iter().find(|desired| desired.id == id)?.container.as_ref()?.common.network.clone())
+    /// The networks of all replicas that something asks for, by id.
+    fn networks(&self) -> BTreeMap<String, String> {
+        let wanted = self.wanted().into_iter();
+        wanted.filter_map(|desired| Some((desired.id, desired.container?.common.network.clone()))).collect()
     }
 }
 

@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ambient::Timestamp;
@@ -7,7 +8,7 @@ use super::Desired;
 use super::replica::{Phase, Process, Replica};
 
 /// Failed health checks in a row after which a replica takes no more requests.
-const UNHEALTHY: u32 = 3;
+pub(super) const UNHEALTHY: u32 = 3;
 /// Failed health checks in a row after which it is started anew.
 const HOPELESS: u32 = 20;
 
@@ -29,83 +30,153 @@ pub(super) enum Action {
     Forget,
 }
 
+/// What is done next with one replica, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Decision {
+    /// None where it is left as it is.
+    pub(super) action: Option<Action>,
+    /// In words.
+    pub(super) why: Cow<'static, str>,
+}
+
+// === impl Decision ===
+
+impl Decision {
+    fn act(action: Action, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { action: Some(action), why: why.into() }
+    }
+
+    fn leave(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { action: None, why: why.into() }
+    }
+
+    fn give_up(failure: String) -> Self {
+        Self::act(Action::Stop { failure: Some(failure.clone()) }, failure)
+    }
+}
+
 /// What to do next, replica by replica. At most one step each: the next pass sees what came of it.
 pub(super) fn decide(
     wanted: &[Desired],
     replicas: &BTreeMap<String, Replica>,
     now: Timestamp,
 ) -> Vec<(String, Action)> {
+    let all = judge(wanted, replicas, now).into_iter();
+    all.filter_map(|(id, decision)| Some((id.to_owned(), decision.action?))).collect()
+}
+
+/// What a pass makes of each replica: first those that nothing asks for.
+pub(super) fn judge<'a>(
+    wanted: &'a [Desired],
+    replicas: &'a BTreeMap<String, Replica>,
+    now: Timestamp,
+) -> Vec<(&'a str, Decision)> {
+    let ids: BTreeSet<_> = wanted.iter().map(|desired| desired.id.as_str()).collect();
+    let rest = replicas.iter().filter(|(id, _)| !ids.contains(id.as_str()));
+    let of_rest = rest.map(|(id, replica)| (id.as_str(), dismiss(replica)));
     let of_wanted = wanted.iter().map(|desired| {
-        let action = match replicas.get(&desired.id) {
+        let decision = match replicas.get(&desired.id) {
             Some(replica) => keep(desired, replica, now),
-            None => Some(start(desired)),
+            None => start(desired, "it should run, and nothing of it does"),
         };
-        (desired.id.clone(), action)
+        (desired.id.as_str(), decision)
     });
-    let is_wanted = |id: &str| wanted.iter().any(|desired| desired.id == id);
-    let rest = replicas.iter().filter(|(id, _)| !is_wanted(id));
-    let of_rest = rest.map(|(id, replica)| (id.clone(), dismiss(replica)));
-    of_rest.chain(of_wanted).filter_map(|(id, action)| Some((id, action?))).collect()
+    of_rest.chain(of_wanted).collect()
 }
 
 /// A replica that nothing asks for.
-fn dismiss(replica: &Replica) -> Option<Action> {
+fn dismiss(replica: &Replica) -> Decision {
     match (&replica.phase, &replica.process) {
-        (Phase::Stopping { .. }, _) => None,
-        (Phase::Preparing { .. }, _) => Some(Action::Abandon),
-        (_, Some(_)) => Some(Action::Stop { failure: None }),
-        (_, None) => Some(Action::Forget),
+        (Phase::Stopping { .. }, _) => Decision::leave("nothing asks for it, and it is being stopped"),
+        (Phase::Preparing { .. }, _) => Decision::act(Action::Abandon, "nothing asks for its container any more"),
+        (_, Some(_)) => Decision::act(Action::Stop { failure: None }, "nothing asks for it any more"),
+        (_, None) => Decision::act(Action::Forget, "nothing asks for it, and nothing of it runs"),
     }
 }
 
-fn keep(desired: &Desired, replica: &Replica, now: Timestamp) -> Option<Action> {
+fn keep(desired: &Desired, replica: &Replica, now: Timestamp) -> Decision {
+    let is_other = replica.last_hash.as_ref() != Some(&desired.spec_hash);
     match (&replica.phase, &replica.process) {
-        (Phase::Stopping { .. }, _) => None,
-        (Phase::Preparing { .. }, _) => {
-            let is_other = replica.last_hash.as_ref() != Some(&desired.spec_hash) || desired.obstacle.is_some();
-            is_other.then_some(Action::Abandon)
+        (Phase::Stopping { .. }, _) => Decision::leave("it is being stopped; what follows is decided when it is gone"),
+        (Phase::Preparing { .. }, _) if is_other => {
+            Decision::act(Action::Abandon, "its container is made from a definition that changed meanwhile")
         }
+        (Phase::Preparing { .. }, _) if desired.obstacle.is_some() => {
+            Decision::act(Action::Abandon, "it cannot be started any more")
+        }
+        (Phase::Preparing { .. }, _) => Decision::leave("its container is being made"),
         (phase, Some(process)) => tend(desired, replica, phase, process, now),
-        (Phase::BackingOff { until, .. }, None) => {
-            // What is new deserves a try at once.
-            let is_new = replica.last_hash.as_ref() != Some(&desired.spec_hash);
-            (is_new || now >= *until).then(|| start(desired))
+        // What is new deserves a try at once.
+        (Phase::BackingOff { .. }, None) if is_other => start(desired, "it failed, and its definition changed since"),
+        (Phase::BackingOff { until, .. }, None) if now >= *until => start(desired, "its pause after a failure is over"),
+        (Phase::BackingOff { until, reason }, None) => {
+            Decision::leave(format!("it failed ({reason}) and is tried again at {until}"))
         }
-        (Phase::Failed { reason }, None) if desired.obstacle.as_ref() == Some(reason) => None,
-        (_, None) => Some(start(desired)),
+        (Phase::Failed { reason }, None) if desired.obstacle.as_ref() == Some(reason) => {
+            Decision::leave(format!("it cannot be started: {reason}"))
+        }
+        (_, None) => start(desired, "it should run, and nothing of it does"),
     }
 }
 
-fn start(desired: &Desired) -> Action {
+fn start(desired: &Desired, why: &'static str) -> Decision {
     match &desired.obstacle {
-        Some(reason) => Action::Enter(Phase::Failed { reason: reason.clone() }),
-        None => Action::Start,
+        Some(reason) => {
+            let why = format!("it cannot be started: {reason}");
+            Decision::act(Action::Enter(Phase::Failed { reason: reason.clone() }), why)
+        }
+        None => Decision::act(Action::Start, why),
     }
 }
 
 /// A replica with a process.
-fn tend(desired: &Desired, replica: &Replica, phase: &Phase, process: &Process, now: Timestamp) -> Option<Action> {
-    let stop_failed = |reason: String| Some(Action::Stop { failure: Some(reason) });
-    if process.spec_hash != desired.spec_hash || desired.obstacle.is_some() || replica.restart {
-        return Some(Action::Stop { failure: None });
+fn tend(desired: &Desired, replica: &Replica, phase: &Phase, process: &Process, now: Timestamp) -> Decision {
+    if let Some(why) = must_go(desired, replica, process) {
+        return Decision::act(Action::Stop { failure: None }, why);
     }
     if let Some(end) = &replica.ended {
-        return stop_failed(end.clone());
+        return Decision::give_up(end.clone());
     }
     let probe = &replica.probe;
     match phase {
         _ if probe.is_well() && !matches!(phase, Phase::Ready { .. }) => {
-            Some(Action::Enter(Phase::Ready { since: now }))
+            Decision::act(Action::Enter(Phase::Ready { since: now }), "it passed its health check")
         }
-        Phase::Ready { .. } if probe.failures() >= UNHEALTHY => Some(Action::Enter(Phase::Unhealthy)),
+        Phase::Ready { .. } if probe.failures() >= UNHEALTHY => {
+            let why = format!("{UNHEALTHY} health checks in a row failed: {}", probe.fault());
+            Decision::act(Action::Enter(Phase::Unhealthy), why)
+        }
         Phase::Unhealthy if probe.failures() >= HOPELESS => {
-            stop_failed(format!("{HOPELESS} health checks in a row failed: {}", probe.fault()))
+            Decision::give_up(format!("{HOPELESS} health checks in a row failed: {}", probe.fault()))
         }
         Phase::Starting { since } if now.since(*since) >= desired.start_timeout => {
-            stop_failed(overdue(desired.start_timeout, probe.fault()))
+            Decision::give_up(overdue(desired.start_timeout, probe.fault()))
         }
-        _ => None,
+        Phase::Starting { since } => {
+            let left = desired.start_timeout.saturating_sub(now.since(*since)).as_secs();
+            Decision::leave(format!("it starts, and has {left} s left for that ({})", probe.fault()))
+        }
+        Phase::Unhealthy => Decision::leave(format!("it gets time to recover: {}", probe.fault())),
+        _ => Decision::leave(desired.waits.clone().map_or("it runs as it should".into(), Cow::Owned)),
     }
+}
+
+/// Why what runs must end though it did not fail; none if it need not.
+fn must_go(desired: &Desired, replica: &Replica, process: &Process) -> Option<Cow<'static, str>> {
+    if let Some(reason) = &desired.obstacle {
+        return Some(format!("it cannot be started any more: {reason}").into());
+    }
+    if replica.restart {
+        return Some("it was told to restart".into());
+    }
+    // It serves on until its turn comes.
+    if desired.waits.is_some() && replica.ended.is_none() {
+        return None;
+    }
+    if replica.replace {
+        return Some("it was told to be replaced".into());
+    }
+    (process.spec_hash != desired.spec_hash).then_some("it runs from another definition".into())
 }
 
 fn overdue(start_timeout: Duration, fault: &str) -> String {

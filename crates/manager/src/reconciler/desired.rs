@@ -9,18 +9,21 @@ use spec::{
     environment, environment_variable, environment_variables,
 };
 
+use super::places::SECOND;
 use crate::config::Environment;
 use crate::digest::sha256;
 
 /// One replica that should run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Desired {
-    /// `<deployment id>/<number>`.
+    /// `<deployment id>/<number>`, or the other of its [`places`](super::places).
     pub(crate) id: String,
     /// Public name of the model.
     pub(crate) model: Arc<str>,
     /// From 0.
     pub(crate) number: u32,
+    /// Type and name under which it answers: an engine that has others cannot stand in for it.
+    pub(crate) serves: Arc<str>,
     /// Differs where the running process would have to be another one.
     pub(crate) spec_hash: String,
     /// From start to healthy, before the start counts as failed.
@@ -35,6 +38,10 @@ pub(crate) struct Desired {
     pub(crate) container: Option<Arc<DesiredContainer>>,
     /// Why it cannot be started at all; none if it can.
     pub(crate) obstacle: Option<String>,
+    /// Why what runs from another definition is left alone for now; none if it is not.
+    pub(crate) waits: Option<String>,
+    /// Whether this is the place of what serves on while its replica is replaced.
+    pub(crate) kept: bool,
 }
 
 /// The container of a replica.
@@ -94,6 +101,11 @@ impl Desired {
     pub(crate) fn deployment(&self) -> &str {
         self.id.rsplit_once('/').map_or(&self.id, |(deployment, _)| deployment)
     }
+
+    /// Whether it has the second place of its replica.
+    pub(super) fn is_second(&self) -> bool {
+        self.id.ends_with(SECOND)
+    }
 }
 
 /// All replicas that a document asks for, in its order.
@@ -127,6 +139,7 @@ fn replica(of: &Deployed<'_>, common: &Defaults, number: u32) -> Desired {
         id: format!("{id}/{number}"),
         model: model.name.as_str().into(),
         number,
+        serves: serves(model.model_type.as_str(), &model.name).into(),
         spec_hash: spec_hash(of, container.as_deref(), number),
         start_timeout: Duration::from_secs(u64::from(engine.start_timeout.unwrap_or(defaults.start_timeout))),
         health_path: defaults.health_path,
@@ -134,7 +147,14 @@ fn replica(of: &Deployed<'_>, common: &Defaults, number: u32) -> Desired {
         env: env.clone(),
         container,
         obstacle: obstacle.clone(),
+        waits: None,
+        kept: false,
     }
+}
+
+/// What an engine answers as.
+pub(super) fn serves(model_type: &str, name: &str) -> String {
+    format!("{model_type} {name}")
 }
 
 fn contained(model: &Model, engine: &Engine, common: &Defaults, number: u32) -> DesiredContainer {

@@ -11,6 +11,9 @@ use crate::Manager;
 const LONGEST: Duration = Duration::from_secs(60);
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(100);
+/// Looks in a row that find nothing, before nothing is expected any more: what a gateway has just sent off comes in a
+/// moment.
+const QUIET: u32 = 5;
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Where engines tell what they work on.
@@ -31,7 +34,12 @@ impl Manager {
         });
         let Some(listener) = draining else { return };
         let give_up = Instant::now() + LONGEST;
-        while let Some(requests) = working_on(&listener).await.filter(|requests| *requests > 0.0) {
+        let mut quiet = 0;
+        while let Some(requests) = working_on(&listener).await {
+            quiet = if requests > 0.0 { 0 } else { quiet + 1 };
+            if quiet >= QUIET {
+                break;
+            }
             if Instant::now() >= give_up {
                 tracing::warn!(replica = id, requests, "requests are cut off: the engine worked on them for too long");
                 break;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Desired;
 use super::desired::DesiredContainer;
 use super::launch::{log_file, resolve};
+use super::places::SECOND;
 use super::record::Record;
 use super::replica::{Phase, Process, Step};
 use crate::Manager;
@@ -73,6 +74,7 @@ impl Manager {
                 Some(Ok(Made { process, adopted })) => {
                     replica.phase = Phase::Starting { since: now };
                     replica.process = Some(process.clone());
+                    replica.adopted = adopted;
                     return Some((process.handle, adopted));
                 }
                 Some(Err(reason)) => replica.fail(reason, now),
@@ -135,7 +137,8 @@ impl Manager {
         record.handle = Some(handle.clone());
         self.put(&record).await;
         tracing::info!(replica = desired.id, %listener, adopted, "container started");
-        let process = Process { handle, listener, spec_hash: desired.spec_hash.clone(), started_at };
+        let Record { gpus, serves, .. } = record;
+        let process = Process { handle, listener, spec_hash: desired.spec_hash.clone(), started_at, gpus, serves };
         Ok(Made { process, adopted })
     }
 
@@ -257,7 +260,8 @@ impl Manager {
             (label::REPLICA, &number),
             (label::SPEC, &desired.spec_hash),
         ];
-        labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        let place = desired.is_second().then_some((label::PLACE, SECOND));
+        labels.into_iter().chain(place).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The shared cache, and the source itself where it is a folder.

@@ -8,6 +8,7 @@ use runtime::{Handle, Listener};
 use serde::{Deserialize, Serialize};
 
 use super::Desired;
+use super::desired::gpus_of;
 use crate::Home;
 
 /// What the files of records end in.
@@ -27,6 +28,12 @@ pub(crate) struct Record {
     pub(super) started_at: Timestamp,
     /// How often it was started again since it was last ready for long.
     pub(super) restarts: u32,
+    /// GPUs that it gets, by the names in its definition; none in records of earlier versions.
+    #[serde(default)]
+    pub(super) gpus: Option<Vec<String>>,
+    /// Type and name under which it answers; none in records of earlier versions.
+    #[serde(default)]
+    pub(super) serves: Option<String>,
     /// How it is found again; none before it is started.
     pub(super) handle: Option<Handle>,
 }
@@ -37,7 +44,9 @@ impl Record {
     /// Of an engine that is about to be started.
     pub(super) fn intent(desired: &Desired, listener: Listener, started_at: Timestamp, restarts: u32) -> Self {
         let (id, spec_hash) = (desired.id.clone(), desired.spec_hash.clone());
-        Self { id, spec_hash, listener, started_at, restarts, handle: None }
+        let gpus = gpus_of(&desired.engine, desired.number).iter().map(ToString::to_string).collect();
+        let serves = Some(desired.serves.to_string());
+        Self { id, spec_hash, listener, started_at, restarts, gpus: Some(gpus), serves, handle: None }
     }
 
     /// Puts it on the disk, in place of an earlier one of the same replica.
@@ -114,6 +123,8 @@ mod tests {
             listener: Listener::Port(8000),
             started_at: Timestamp::from_micros(5),
             restarts: 0,
+            gpus: None,
+            serves: None,
             handle: None,
         };
         let second = Record { listener: Listener::Socket("/s".into()), restarts: 3, ..first.clone() };

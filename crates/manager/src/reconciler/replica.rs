@@ -7,6 +7,7 @@ use snapshot::Address;
 use tokio_util::sync::CancellationToken;
 
 use super::Desired;
+use super::decide::UNHEALTHY;
 use super::probe::Probe;
 use super::served::Served;
 use crate::status::{DownloadStatus, ReplicaState, ReplicaStatus};
@@ -26,6 +27,10 @@ pub(crate) struct Replica {
     pub(super) progress: Option<Progress>,
     /// Whether it was told to be started anew.
     pub(super) restart: bool,
+    /// Whether it was told to be replaced by another one of the same definition.
+    pub(super) replace: bool,
+    /// Whether an earlier manager started it: gateways may know it from that.
+    pub(super) adopted: bool,
     /// Gives up what prepares its container.
     pub(super) preparation: Option<CancellationToken>,
     /// What its health checks said.
@@ -120,6 +125,10 @@ pub(super) struct Process {
     /// What it was started from.
     pub(super) spec_hash: String,
     pub(super) started_at: Timestamp,
+    /// GPUs that it was given, by the names in its definition; none where nobody wrote them down.
+    pub(super) gpus: Option<Vec<String>>,
+    /// Type and name under which it answers; none where nobody wrote them down.
+    pub(super) serves: Option<String>,
 }
 
 /// A replica as people see it.
@@ -134,6 +143,7 @@ pub(crate) struct ReplicaView {
     message: Option<String>,
     download: Option<DownloadStatus>,
     last_lines: Vec<String>,
+    serves: bool,
 }
 
 // === impl Replica ===
@@ -154,6 +164,43 @@ impl Replica {
         self.process.as_ref().filter(|_| self.ended.is_none()).map(|process| process.spec_hash.clone())
     }
 
+    /// Whether something of it is there: it runs, starts or ends.
+    pub(super) const fn is_there(&self) -> bool {
+        self.process.is_some() || matches!(self.phase, Phase::Preparing { .. } | Phase::Stopping { .. })
+    }
+
+    /// Whether it takes requests, and gateways know.
+    pub(super) fn serves(&self) -> bool {
+        matches!(self.phase, Phase::Ready { .. }) && self.served == Served::Yes && self.ended.is_none()
+    }
+
+    /// Whether it takes requests, as far as is known: one that was adopted may, until its health checks say otherwise.
+    pub(super) fn may_serve(&self) -> bool {
+        let may = match self.phase {
+            Phase::Ready { .. } => true,
+            Phase::Starting { .. } => self.adopted && self.probe.failures() < UNHEALTHY,
+            _ => false,
+        };
+        may && self.ended.is_none() && self.process.is_some()
+    }
+
+    /// Whether it is, was or becomes what is desired, and not to be replaced.
+    pub(super) fn is_of(&self, desired: &Desired) -> bool {
+        let hash = self.process.as_ref().map(|process| &process.spec_hash).or(self.last_hash.as_ref());
+        !self.replace && hash == Some(&desired.spec_hash)
+    }
+
+    /// Whether it takes requests, as far as is known, and can answer those for what is desired.
+    pub(super) fn stands_in_for(&self, desired: &Desired) -> bool {
+        let serves = self.process.as_ref().and_then(|process| process.serves.as_deref());
+        self.may_serve() && serves == Some(&*desired.serves)
+    }
+
+    /// GPUs that it holds; none where nobody knows.
+    pub(super) fn gpus(&self) -> Option<&[String]> {
+        self.process.as_ref()?.gpus.as_deref()
+    }
+
     pub(super) fn view(&self) -> ReplicaView {
         let running = self.process.as_ref();
         ReplicaView {
@@ -166,6 +213,7 @@ impl Replica {
             message: self.message(),
             download: self.download(),
             last_lines: if self.is_down() { self.last_lines.clone() } else { Vec::new() },
+            serves: self.serves(),
         }
     }
 
@@ -260,13 +308,20 @@ impl ReplicaView {
         let is_older = self.spec_hash.as_ref().is_some_and(|hash| *hash != desired.spec_hash);
         if is_older && !matches!(self.state, ReplicaState::Stopping | ReplicaState::Draining) {
             self.state = ReplicaState::Pending;
-            self.message = Some("waits for the engine of the definition before to be stopped".to_owned());
+            let waits = "waits for the engine of the definition before to be stopped".to_owned();
+            self.message = Some(desired.waits.clone().unwrap_or(waits));
         }
         self
     }
 
+    /// Whether it takes requests, from whatever definition.
+    pub(crate) const fn serves(&self) -> bool {
+        self.serves
+    }
+
     pub(crate) fn into_status(self, id: String) -> ReplicaStatus {
-        let Self { state, spec_hash: _, address, pid, container, restarts, message, download, last_lines } = self;
+        let Self { state, spec_hash: _, address, pid, container, restarts, message, download, last_lines, serves: _ } =
+            self;
         ReplicaStatus { id, state, address, pid, container, restarts, message, download, last_lines }
     }
 }

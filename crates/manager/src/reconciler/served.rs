@@ -56,6 +56,14 @@ impl Manager {
         });
     }
 
+    /// Publishes, and gives gateways all the time that they may need: what is drained after that loses no request.
+    pub(super) async fn publish_until_taken(&self) -> Result<(), GatewayBehind> {
+        match self.publish() {
+            Some(epoch) => self.acknowledged(epoch, LONGEST).await,
+            None => self.publish_and_wait().await,
+        }
+    }
+
     /// Waits until every gateway serves from `epoch`, and until there is one.
     async fn await_gateways(&self, epoch: u64) -> Result<(), GatewayBehind> {
         let give_up = Instant::now() + LONGEST;

@@ -118,12 +118,12 @@ async fn a_changed_definition_replaces_the_engine() {
     app.apply(&document(Behaviour::Healthy, "")).await;
     let before = app.replica(is("ready")).await;
     let changed = app.apply(&document(Behaviour::Healthy, "env: {A: b}")).await;
-    assert_eq!((&changed["plan"][0]["action"], &changed["plan"][0]["interrupts"]), (&json!("restart"), &json!(true)));
+    assert_eq!((&changed["plan"][0]["action"], &changed["plan"][0]["interrupts"]), (&json!("replace"), &json!(false)));
     let job = app.ended(&changed["job"]).await;
     assert_eq!(job["state"], "succeeded");
     let after = app.replica(is("ready")).await;
     assert_ne!(before["pid"], after["pid"]);
-    assert!(!alive(&before["pid"]));
+    app.until(async || (!alive(&before["pid"])).then_some(())).await;
 
     let hot = app
         .apply(

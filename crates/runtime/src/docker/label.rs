@@ -14,5 +14,7 @@ pub const MODEL_NAME: &str = "model-name";
 pub const MODEL_TYPE: &str = "model-type";
 /// Number of the replica, from 0.
 pub const REPLICA: &str = "replica";
+/// Which of the two places of the replica it has; only where that is not the first.
+pub const PLACE: &str = "enginehouse-place";
 /// Hash of what the container was made from.
 pub const SPEC: &str = "enginehouse-spec";

@@ -53,9 +53,10 @@ impl Container {
         self.labels.get(name).map(String::as_str)
     }
 
-    /// `<deployment id>/<number>`, if it bears both.
+    /// `<deployment id>/<number>`, if it bears both, and its place behind that.
     pub fn replica_id(&self) -> Option<String> {
-        Some(format!("{}/{}", self.label(label::DEPLOYMENT)?, self.label(label::REPLICA)?))
+        let place = self.label(label::PLACE).unwrap_or_default();
+        Some(format!("{}/{}{place}", self.label(label::DEPLOYMENT)?, self.label(label::REPLICA)?))
     }
 
     fn of(summary: ContainerSummary) -> Option<Self> {

@@ -34,6 +34,8 @@ struct Model {
 #[derive(Debug, Deserialize)]
 struct Deployment {
     replicas: Vec<Replica>,
+    #[serde(default)]
+    before: Vec<Replica>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,7 +72,8 @@ pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
             output::note(&format!("  {what:9} {}", output::plain(url)));
         }
     }
-    let replicas: Vec<_> = model.deployments.iter().flat_map(|deployment| &deployment.replicas).collect();
+    let all = model.deployments.iter().flat_map(|deployment| deployment.replicas.iter().chain(&deployment.before));
+    let replicas: Vec<_> = all.collect();
     output::table(&table(&replicas))?;
     for replica in replicas {
         if let Some(message) = replica.message.as_deref().filter(|message| !message.is_empty()) {

@@ -63,6 +63,31 @@ pub(in crate::api) async fn restart(
     status(&manager, &model)
 }
 
+/// Replace a model's engines by others of the same definition
+///
+/// One after the other. Where there is room for both, the next one starts beside the one that serves, which is ended once
+/// the gateways have the next one and it has answered what it has. Where there is not (its GPUs, its `host_port`), it ends
+/// first, after the others of its deployment serve.
+#[utoipa::path(post, path = "/models/{model}/replace", operation_id = "replace_model",
+    params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, body = ModelStatus),
+    (status = 409, description = "it is stopped, or has no engine here", body = Problem,
+        content_type = "application/problem+json"),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(in crate::api) async fn replace(
+    State(manager): State<Manager>,
+    Extension(actor): Extension<Actor>,
+    Named(model): Named,
+) -> Result<Json<ModelStatus>, Problem> {
+    let done = manager.finish({
+        let (manager, model) = (manager.clone(), model.clone());
+        async move { manager.replace_model(&model, &actor).await }
+    });
+    done.await?;
+    status(&manager, &model)
+}
+
 async fn switch(manager: &Manager, actor: Actor, model: String, stopped: bool) -> Result<Json<ModelStatus>, Problem> {
     let done = manager.finish({
         let (manager, model) = (manager.clone(), model.clone());

@@ -30,6 +30,7 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
         ("stop_model", By::Owner, "/api/v1/models/org%2Ftiny/stop", json!({})),
         ("start_model", By::Owner, "/api/v1/models/org%2Ftiny/start", json!({})),
         ("restart_model", By::Owner, "/api/v1/models/org%2Ftiny/restart", json!({})),
+        ("replace_model", By::Owner, "/api/v1/models/org%2Ftiny/replace", json!({})),
         ("set_edit_lock", By::Owner, "/api/v1/lock", json!({ "locked": true, "reason": "kept elsewhere" })),
         ("set_edit_lock", By::Owner, "/api/v1/lock", json!({ "locked": false })),
         ("stage_deletion", By::Owner, "/api/v1/staged/model/org%2Ftiny", json!({})),

@@ -18,6 +18,7 @@ fn desired() -> Desired {
         id: "d/0".into(),
         model: "m".into(),
         number: 0,
+        serves: "chat m".into(),
         spec_hash: "new".into(),
         start_timeout: Duration::from_secs(60),
         health_path: "/health",
@@ -25,6 +26,8 @@ fn desired() -> Desired {
         env: Arc::default(),
         container: None,
         obstacle: None,
+        waits: None,
+        kept: false,
     }
 }
 
@@ -36,7 +39,14 @@ fn running(phase: Phase) -> Replica {
         log_file: "/l".into(),
         log_start: 0,
     });
-    let process = Process { handle, listener: Listener::Port(1), spec_hash: "new".into(), started_at: at(0) };
+    let process = Process {
+        handle,
+        listener: Listener::Port(1),
+        spec_hash: "new".into(),
+        started_at: at(0),
+        gpus: None,
+        serves: None,
+    };
     Replica { phase, process: Some(process), last_hash: Some("new".into()), ..Replica::default() }
 }
 
@@ -175,4 +185,33 @@ fn a_container_that_is_made_is_given_up_only_for_another_one() {
 fn what_was_told_to_be_started_anew_is_stopped_first() {
     let told = Replica { restart: true, ..checked(ready(), true, 1) };
     assert_eq!(decided(Some(desired()), Some(told)), STOP);
+}
+
+#[test]
+fn what_waits_for_its_turn_is_tended_and_not_stopped() {
+    let waiting = || Some(Desired { spec_hash: "newer".into(), waits: Some("w".into()), ..desired() });
+    assert_eq!(decided(waiting(), Some(checked(ready(), true, 1))), None);
+    assert_eq!(decided(waiting(), Some(checked(ready(), false, 3))), Some(Action::Enter(Phase::Unhealthy)));
+    let adopted = Replica { adopted: true, ..checked(starting(NOW), true, 1) };
+    assert_eq!(decided(waiting(), Some(adopted)), Some(Action::Enter(Phase::Ready { since: at(NOW) })));
+    let ended = Replica { ended: Some("exit code 3".into()), ..running(ready()) };
+    assert_eq!(decided(waiting(), Some(ended)), STOP, "what comes next is of the new definition");
+}
+
+#[test]
+fn every_decision_says_why() {
+    let why = |wanted: Option<Desired>, replica: Option<Replica>| {
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        let replicas = replica.into_iter().map(|replica| ("d/0".to_owned(), replica)).collect();
+        judge(&wanted, &replicas, at(NOW)).pop().unwrap().1.why.into_owned()
+    };
+    assert_eq!(why(Some(desired()), None), "it should run, and nothing of it does");
+    assert_eq!(why(Some(desired()), Some(checked(ready(), true, 1))), "it runs as it should");
+    assert_eq!(why(None, Some(running(ready()))), "nothing asks for it any more");
+    let left = why(Some(desired()), Some(checked(starting(NOW - 50), false, 1)));
+    assert_eq!(left, "it starts, and has 10 s left for that (no answer)");
+    let changed = Desired { spec_hash: "newer".into(), ..desired() };
+    assert_eq!(why(Some(changed), Some(running(ready()))), "it runs from another definition");
+    let pause = down(Phase::BackingOff { until: at(NOW + 1), reason: "exit code 3".into() });
+    assert!(why(Some(desired()), Some(pause)).starts_with("it failed (exit code 3) and is tried again at "));
 }
