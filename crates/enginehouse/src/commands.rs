@@ -49,7 +49,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(globals, args),
         Command::Demo(args) => demo::run(globals, args),
         Command::Schema => schema::run(),
-        Command::Model(args) => with_client(globals, Absent::Refuse, async |client| model::run(client, args).await),
+        Command::Model(args) => {
+            let absent = if args.is_add() { Absent::Make } else { Absent::Refuse };
+            with_client(globals, absent, async |client| model::run(client, args).await)
+        }
         Command::Credential(args) => {
             let absent = if args.is_set() { Absent::Make } else { Absent::Refuse };
             with_client(globals, absent, async |client| credential::run(client, args).await)

@@ -23,6 +23,7 @@ mod verify;
 
 pub(crate) use artifacts::{Artifact, ArtifactError, artifacts};
 use commit::Authored;
+pub(crate) use edit::EditHow;
 pub(crate) use error::{ApplyError, OutdatedItem};
 pub use import::ImportError;
 pub(crate) use plan::{Step, StepAction};

@@ -33,6 +33,7 @@ mod log;
 mod manager;
 mod master_key;
 mod metrics;
+mod models;
 mod open_routes;
 mod passwords;
 mod publish;

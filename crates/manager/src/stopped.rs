@@ -18,8 +18,11 @@ pub(crate) struct Stopped(RwLock<BTreeSet<String>>);
 /// A model cannot be stopped or started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IntentError {
-    #[error("there is no such model")]
-    Unknown,
+    #[error("there is no such model{}", hint(meant.as_deref()))]
+    Unknown {
+        /// One whose name is like it.
+        meant: Option<String>,
+    },
     #[error("the model runs elsewhere: it has no engine here that could be started or stopped")]
     NoEngine,
     #[error("the model is stopped; `enginehouse model start` starts it")]
@@ -120,10 +123,15 @@ impl Manager {
 
     fn check_has_engine(&self, model: &str) -> Result<(), IntentError> {
         let current = self.current();
-        let model = current.document.models.iter().find(|known| known.name == model).ok_or(IntentError::Unknown)?;
+        let found = current.document.models.iter().find(|known| known.name == model);
+        let model = found.ok_or_else(|| self.unknown_model(model))?;
         let has_engine = model.deployments.iter().any(|deployment| deployment.engine.is_some());
         if has_engine { Ok(()) } else { Err(IntentError::NoEngine) }
     }
+}
+
+fn hint(meant: Option<&str>) -> String {
+    meant.map_or_else(|| "; `enginehouse model list` shows all".to_owned(), |name| format!("; did you mean {name}?"))
 }
 
 fn text(names: &BTreeSet<String>) -> String {

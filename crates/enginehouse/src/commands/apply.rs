@@ -14,6 +14,7 @@ pub(super) mod follow;
 mod how;
 mod progress;
 
+pub(super) use answer::Applied;
 pub(super) use how::How;
 
 /// Bytes that a document may have.

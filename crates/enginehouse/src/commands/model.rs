@@ -6,10 +6,15 @@ use serde::Deserialize;
 use crate::client::{self, Client};
 use crate::output::{self, Column, Table};
 
+mod add;
+mod follow;
 mod logs;
 mod plan;
+mod rm;
 mod show;
 mod switch;
+mod test;
+mod url;
 
 use plan::PlanArgs;
 use show::ShowArgs;
@@ -32,7 +37,7 @@ Examples:
 
 /// Verbs of `model`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  enginehouse model list")]
+#[command(after_help = "Examples:\n  enginehouse model add Qwen/Qwen3-8B --gpus 0\n  enginehouse model list")]
 pub(crate) struct ModelArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -40,6 +45,8 @@ pub(crate) struct ModelArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Add a model: fetch it, start it, and follow it until it serves
+    Add(Box<add::AddArgs>),
     /// List the models, whether each can serve, and why not
     List(ListArgs),
     /// Show a model, its replicas and why any is not ready
@@ -60,6 +67,12 @@ enum Verb {
     /// Explain the next pass of the reconciler: what is there, what is wanted, what it does, and why
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
+    /// Remove models: their engines answer what they have and end
+    Rm(rm::RmArgs),
+    /// Ask models for real: whether they answer, how fast, and which engine does
+    Test(test::TestArgs),
+    /// Say where a model is, and how it is asked
+    Url(url::UrlArgs),
     /// Show the last lines that a model's replicas have printed, and those that they print
     Logs(logs::LogsArgs),
 }
@@ -98,6 +111,15 @@ struct Deployment {
     message: Option<String>,
 }
 
+// === impl ModelArgs ===
+
+impl ModelArgs {
+    /// Whether a home is made for it where there is none.
+    pub(crate) const fn is_add(&self) -> bool {
+        matches!(self.verb, Verb::Add(_))
+    }
+}
+
 /// Runs a verb.
 pub(crate) async fn run(client: &Client, args: ModelArgs) -> anyhow::Result<()> {
     match args.verb {
@@ -108,8 +130,18 @@ pub(crate) async fn run(client: &Client, args: ModelArgs) -> anyhow::Result<()> 
         Verb::Restart(models) => switch::run(client, models, "restart").await,
         Verb::Replace(models) => switch::run(client, models, "replace").await,
         Verb::Plan(plan) => plan::run(client, plan).await,
+        Verb::Add(args) => add::run(client, *args).await,
+        Verb::Rm(args) => rm::run(client, args).await,
+        Verb::Test(args) => test::run(client, args).await,
+        Verb::Url(args) => url::run(client, args).await,
         Verb::Logs(args) => logs::run(client, args).await,
     }
+}
+
+/// Names of all models.
+async fn names(client: &Client) -> anyhow::Result<Vec<String>> {
+    let models: Vec<Model> = client::view(&client.list("/api/v1/models").await?)?;
+    Ok(models.into_iter().map(|model| model.name).collect())
 }
 
 async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {
@@ -119,7 +151,7 @@ async fn run_list(client: &Client, args: &ListArgs) -> anyhow::Result<()> {
     }
     let models: Vec<Model> = client::view(&answer)?;
     if models.is_empty() {
-        output::note("No models yet: write a document and run `enginehouse apply -f FILE`.");
+        output::note("No models yet: `enginehouse model add Qwen/Qwen3-8B --gpus 0`, or `enginehouse apply -f FILE`.");
         return Ok(());
     }
     output::table(&table(&models, client.is_offline()))?;

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::extract::{Body, Params};
-use crate::apply::{Applied, ApplyRequest, Source, Step};
+use crate::apply::{Applied, ApplyRequest, EditHow, Source, Step};
 use crate::{Actor, Manager};
 
 /// Longest time that a job may wait: a day.
@@ -137,12 +137,18 @@ impl ApplyParams {
         seen_revision: Option<u64>,
         actor: Actor,
     ) -> Result<ApplyRequest, Problem> {
+        let EditHow { dry_run, atomic, timeout } = self.of_edit(&message)?;
+        Ok(ApplyRequest { source, message, expected: seen_revision, dry_run, atomic, timeout, actor })
+    }
+
+    /// The same for a change of one's own.
+    pub(super) fn of_edit(self, message: &str) -> Result<EditHow, Problem> {
         if message.len() > MESSAGE_BYTES {
             return Err(Problem::unfit("message", format!("has more than {MESSAGE_BYTES} bytes")));
         }
         let Self { dry_run, atomic, timeout_seconds } = self;
         let timeout = timeout_seconds.map(|seconds| Duration::from_secs(seconds.min(MAX_TIMEOUT)));
-        Ok(ApplyRequest { source, message, expected: seen_revision, dry_run, atomic, timeout, actor })
+        Ok(EditHow { dry_run, atomic, timeout })
     }
 }
 

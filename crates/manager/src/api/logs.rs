@@ -96,8 +96,7 @@ pub(super) async fn logs(
 
 fn replicas(manager: &Manager, model: &str, replica: Option<&str>) -> Result<Vec<String>, Problem> {
     let models = manager.models();
-    let model =
-        models.iter().find(|known| known.name == model).ok_or_else(|| Problem::not_found("there is no such model"))?;
+    let model = models.iter().find(|known| known.name == model).ok_or_else(|| manager.unknown_model(model))?;
     let engines = model.deployments.iter().filter(|deployment| deployment.kind == DeploymentKind::Engine);
     let all = engines.flat_map(|deployment| &deployment.replicas).map(|replica| replica.id.clone());
     let ids: Vec<_> = all.filter(|id| replica.is_none_or(|replica| id == replica)).collect();

@@ -12,11 +12,16 @@ use super::page::{Listed, Page};
 use crate::Manager;
 use crate::reconciler::ReplicaPlan;
 use crate::status::ModelStatus;
-use crate::stopped::IntentError;
 
+mod add;
 mod intents;
+mod remove;
+mod trial;
 
+pub(super) use add::{__path_add, add};
 pub(super) use intents::{__path_replace, __path_restart, __path_start, __path_stop, replace, restart, start, stop};
+pub(super) use remove::{__path_remove, remove};
+pub(super) use trial::{__path_test, test};
 
 /// Which models.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,12 +80,12 @@ pub(super) async fn plan(
     State(manager): State<Manager>,
     Named(model): Named,
 ) -> Result<Json<Vec<ReplicaPlan>>, Problem> {
-    manager.explain(&model).map(Json).ok_or_else(|| IntentError::Unknown.into())
+    manager.explain(&model).map(Json).ok_or_else(|| manager.unknown_model(&model).into())
 }
 
 fn status(manager: &Manager, model: &str) -> Result<Json<ModelStatus>, Problem> {
     let found = manager.models_named(&[model.to_owned()]).into_iter().next();
-    found.map(Json).ok_or_else(|| IntentError::Unknown.into())
+    found.map(Json).ok_or_else(|| manager.unknown_model(model).into())
 }
 
 // === impl ListParams ===

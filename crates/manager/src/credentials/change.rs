@@ -2,7 +2,7 @@ use spec::{Credential, Document, ItemId, ItemKind, Provider, SecretText};
 
 use super::list::users;
 use super::resolve::secret_of;
-use crate::apply::{Applied, ApplyError};
+use crate::apply::{Applied, ApplyError, EditHow};
 use crate::vault::SealError;
 use crate::{Actor, Manager};
 
@@ -124,7 +124,7 @@ impl Manager {
         change: impl FnMut(&mut Document) -> Result<(), CredentialError> + Send,
         actor: &Actor,
     ) -> Result<Applied, CredentialError> {
-        self.apply_edit(message, actor, change).await
+        self.apply_edit(message, actor, EditHow::default(), change).await
     }
 }
 

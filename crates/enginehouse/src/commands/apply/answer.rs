@@ -6,7 +6,7 @@ use crate::output::{Column, Table, plain};
 
 /// What `POST /api/v1/apply` answers.
 #[derive(Debug, Deserialize)]
-pub(super) struct Applied {
+pub(in crate::commands) struct Applied {
     #[serde(default)]
     revision: u64,
     #[serde(default)]
@@ -57,7 +57,7 @@ enum Warning {
 
 impl Applied {
     /// Changes, plan, warnings and the verdict, for people.
-    pub(super) fn summary(&self, dry_run: bool) -> String {
+    pub(in crate::commands) fn summary(&self, dry_run: bool) -> String {
         let mut text = String::new();
         for change in &self.changes {
             let _ = writeln!(text, "{}", change.line());

@@ -40,7 +40,8 @@ impl Progress {
         let mut changed = Vec::new();
         for model in models {
             let line = line(model);
-            if self.shown.get(&model.name) != Some(&line) {
+            let is_new = self.shown.get(&model.name).is_none_or(|shown| self.redraw || differs(shown, &line));
+            if is_new && self.shown.get(&model.name) != Some(&line) {
                 changed.push(line.clone());
                 self.shown.insert(model.name.clone(), line);
             }
@@ -58,6 +59,13 @@ impl Progress {
         }
         frame
     }
+}
+
+/// Whether more than running numbers do: where nobody watches, these would fill the page.
+fn differs(one: &str, other: &str) -> bool {
+    let without_numbers = |line: &str| line.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    let is_running = |line: &str| line.contains("MiB") || line.contains('%');
+    !(is_running(one) && is_running(other) && without_numbers(one) == without_numbers(other))
 }
 
 fn line(model: &ModelState) -> String {
@@ -80,6 +88,13 @@ mod tests {
         assert_eq!(progress.take_changes(&[model("a", "starting"), model("b", "starting")]).len(), 2);
         assert!(progress.take_changes(&[model("a", "starting"), model("b", "starting")]).is_empty());
         assert_eq!(progress.take_changes(&[model("a", "ready"), model("b", "starting")]), ["a  ready 0/1"]);
+    }
+
+    #[test]
+    fn running_numbers_are_told_once_where_nobody_watches() {
+        assert!(!differs("a  downloading 0/1: m: 5 of 90 MiB", "a  downloading 0/1: m: 17 of 90 MiB"));
+        assert!(differs("a  downloading 0/1: m: 5 of 90 MiB", "a  starting 0/1"));
+        assert!(differs("a  starting 0/2", "a  starting 1/2"));
     }
 
     #[test]

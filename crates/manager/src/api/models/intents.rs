@@ -102,7 +102,7 @@ async fn switch(manager: &Manager, actor: Actor, model: String, stopped: bool) -
 impl From<IntentError> for Problem {
     fn from(error: IntentError) -> Self {
         match error {
-            IntentError::Unknown => Self::not_found(error.to_string()),
+            IntentError::Unknown { .. } => Self::not_found(error.to_string()),
             IntentError::NoEngine | IntentError::Stopped => Self::conflict(error.to_string()),
             IntentError::Store(error) => error.into(),
         }
