@@ -46,6 +46,7 @@ mod plan;
 mod precondition;
 mod problem;
 mod render;
+mod restore;
 mod revisions;
 mod schema;
 mod session;
@@ -168,6 +169,7 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(master_key::rotate))
         .routes(routes!(audit::list))
         .routes(routes!(events::events))
+        .routes(routes!(restore::restoration))
         .routes(routes!(logs::logs));
     let whole = OpenApiRouter::with_openapi(openapi::Description::openapi()).nest("/api/v1", v1);
     let (routes, description) = whole.split_for_parts();

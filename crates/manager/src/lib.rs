@@ -39,6 +39,7 @@ mod passwords;
 mod publish;
 mod reconciler;
 mod rendered;
+mod restoration;
 mod secrets;
 mod sessions;
 mod spent;

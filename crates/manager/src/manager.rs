@@ -134,6 +134,10 @@ pub(crate) struct Inner {
     drain: watch::Sender<DrainStatus>,
     health: watch::Sender<StoreHealth>,
     running: AtomicBool,
+    /// Whether the store was empty and made anew from the projection.
+    pub(crate) rebuilt: AtomicBool,
+    /// When all that should run did for the first time.
+    pub(crate) restored: RwLock<Option<Timestamp>>,
     /// Ends answers that would go on for ever: the service takes no new work.
     closing: CancellationToken,
     /// Ends what was spawned.
@@ -198,6 +202,8 @@ impl Manager {
             drain: watch::Sender::new(DrainStatus::default()),
             health: watch::Sender::new(StoreHealth::default()),
             running: AtomicBool::new(false),
+            rebuilt: AtomicBool::new(false),
+            restored: RwLock::new(None),
             closing: CancellationToken::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

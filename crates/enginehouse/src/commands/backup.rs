@@ -11,6 +11,7 @@ use manager::backup::{self, Create, Manifest, Passphrase};
 
 use super::restore::RestoreArgs;
 use crate::cli::Globals;
+use crate::exit::UsageError;
 use crate::home::Home;
 use crate::{database, logging, output, secret_env};
 
@@ -100,7 +101,8 @@ pub(crate) fn run(globals: &Globals, args: BackupArgs) -> anyhow::Result<()> {
             let manifest = backup::verify(&args.file, args.lock.passphrase()?.as_ref())?;
             print(&args.file, &manifest, args.json)
         }
-        Verb::Restore(args) => super::restore::run(globals, args),
+        Verb::Restore(args) if args.has_file() => super::restore::run(globals, args),
+        Verb::Restore(_) => Err(UsageError("name the backup: enginehouse backup restore FILE".to_owned()).into()),
     }
 }
 

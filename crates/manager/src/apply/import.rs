@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use spec::{Document, Format};
 
 use super::projection::{self, Intents, Projection};
@@ -81,10 +83,14 @@ impl Manager {
                 kept.map_err(|error| error.to_string())?;
             }
         }
+        let document_is_empty = document == Document::default();
         let proposal = Proposal::back_to(&self.current(), document);
         let authored = Authored { way: Way::Apply, actor: &Actor::import(), message: "" };
         let revision = self.commit(&proposal, authored, None).await.map_err(|error| error.to_string())?;
         tracing::info!(revision, "config.json was imported");
+        if !document_is_empty {
+            self.inner().rebuilt.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ struct Told {
     replicas: BTreeMap<String, Value>,
     jobs: BTreeMap<String, Value>,
     pulls: BTreeMap<String, Value>,
+    steps: BTreeMap<String, Value>,
 }
 
 // === impl Manager ===
@@ -50,6 +51,7 @@ impl Manager {
             self.tell_new("replica", &mut told.replicas, self.seen_replicas());
             self.tell_new("job", &mut told.jobs, self.seen_jobs());
             self.tell_new("pull", &mut told.pulls, self.seen_pulls());
+            self.tell_restored(&mut told.steps);
         }
     }
 
@@ -109,6 +111,21 @@ impl Manager {
             })
         };
         self.inner().pulls.all().iter().map(|pull| (pull.id.clone(), value(pull))).collect()
+    }
+
+    /// How far the state before is back, until it is.
+    fn tell_restored(&self, told: &mut BTreeMap<String, Value>) {
+        if self.inner().restored.read().is_some() {
+            return;
+        }
+        let steps = self.steps();
+        let value = |step: &crate::restoration::Step| json!({ "state": step.state, "message": step.message });
+        let mut seen: BTreeMap<_, _> = steps.iter().map(|step| (step.id(), value(step))).collect();
+        self.note_restored(&steps);
+        if self.inner().restored.read().is_some() {
+            seen.insert("all".to_owned(), json!({ "state": "done", "message": null }));
+        }
+        self.tell_new("restore", told, seen);
     }
 
     fn seen_jobs(&self) -> BTreeMap<String, Value> {
