@@ -11,6 +11,8 @@ use support::{Finished, Server, ServerOptions, eventually};
 mod adoption;
 #[path = "docker/away.rs"]
 mod away;
+#[path = "docker/downloads.rs"]
+mod downloads;
 #[path = "docker/failures.rs"]
 mod failures;
 #[path = "docker/full_disk.rs"]

@@ -16,7 +16,8 @@ mod gpus;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Step {
     /// Which: `state`, `gpus`, `docker`, `network`, `images`, `model` or `gateway`.
-    pub(crate) step: &'static str,
+    #[serde(rename = "step")]
+    pub(crate) what: &'static str,
     /// Name of the model, for a `model`.
     pub(crate) name: Option<String>,
     /// How far it is.
@@ -65,13 +66,13 @@ impl StepState {
 // === impl Step ===
 
 impl Step {
-    fn new(step: &'static str, state: StepState, message: impl Into<Option<String>>) -> Self {
-        Self { step, name: None, state, message: message.into() }
+    fn new(what: &'static str, state: StepState, message: impl Into<Option<String>>) -> Self {
+        Self { what, name: None, state, message: message.into() }
     }
 
     /// What tells it from the others.
     pub(crate) fn id(&self) -> String {
-        self.name.as_ref().map_or_else(|| self.step.to_owned(), |name| format!("{}/{name}", self.step))
+        self.name.as_ref().map_or_else(|| self.what.to_owned(), |name| format!("{}/{name}", self.what))
     }
 
     fn of_model(model: &ModelStatus) -> Self {

@@ -27,7 +27,8 @@ struct Restoration {
 
 #[derive(Debug, Deserialize)]
 struct Step {
-    step: String,
+    #[serde(rename = "step")]
+    what: String,
     #[serde(default)]
     name: Option<String>,
     state: String,
@@ -115,7 +116,7 @@ impl Step {
 
     fn title(&self) -> String {
         let name = self.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
-        output::plain(&format!("{}{name}", self.step))
+        output::plain(&format!("{}{name}", self.what))
     }
 
     fn line(&self) -> String {
@@ -128,8 +129,8 @@ impl Step {
         };
         let message = self.message.as_deref().map(|text| format!(": {}", output::plain(text))).unwrap_or_default();
         let title = match &self.name {
-            Some(name) => format!("{:WIDTH$}{}", self.step, output::plain(name)),
-            None => self.step.clone(),
+            Some(name) => format!("{:WIDTH$}{}", self.what, output::plain(name)),
+            None => self.what.clone(),
         };
         format!("{sign} {title} {}{message}", self.state)
     }
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn what_has_changed_is_a_line() {
         let step = |state: &str| Step {
-            step: "model".to_owned(),
+            what: "model".to_owned(),
             name: Some("qwen".to_owned()),
             state: state.to_owned(),
             message: Some("0/1 ready".to_owned()),

@@ -83,7 +83,7 @@ fn wav() -> Vec<u8> {
     wav.extend([2_u16.to_le_bytes(), 16_u16.to_le_bytes()].concat());
     wav.extend(b"data");
     wav.extend(bytes.to_le_bytes());
-    wav.extend((0..RATE).flat_map(|n| if n / HALF_WAVE % 2 == 0 { LOUD } else { -LOUD }.to_le_bytes()));
+    wav.extend((0..RATE).flat_map(|n| if (n / HALF_WAVE).is_multiple_of(2) { LOUD } else { -LOUD }.to_le_bytes()));
     wav
 }
 
