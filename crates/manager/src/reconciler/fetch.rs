@@ -101,7 +101,9 @@ impl Manager {
         if fetches_itself || is_volume {
             return Ok(None);
         }
-        let settings = self.hub_settings_with(|name| own(name).or_else(|| config.env.get(name)));
+        // That an engine is offline is no word on us: all are.
+        let given = |name: &str| if name == OFFLINE { None } else { own(name) };
+        let settings = self.hub_settings_with(|name| given(name).or_else(|| config.env.get(name)));
         let mut settings = settings.map_err(|error| error.to_string())?;
         if settings.offline {
             return Ok(None);
