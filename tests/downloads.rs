@@ -86,7 +86,10 @@ fn model(name: &str, source: &str, more: &Value) -> Value {
 async fn a_model_is_fetched_once_before_its_engines_start() {
     let scene = Scene::new(&[]).await;
     scene.hub.fault("signature", 1, Fault::Slow(100_000));
-    scene.stage_all(&[model("one", MODEL, &json!({ "replicas": 2 })), model("two", MODEL, &json!({ "env": { "HF_HUB_OFFLINE": "1" } }))]);
+    scene.stage_all(&[
+        model("one", MODEL, &json!({ "replicas": 2 })),
+        model("two", MODEL, &json!({ "env": { "HF_HUB_OFFLINE": "1" } })),
+    ]);
     let some = |replica: &Value| replica["download"]["bytes_done"].as_u64() > Some(20_000);
     let coming = scene.replica("one", "some of it to come", some).await;
     assert_eq!((&coming["state"], &coming["pid"]), (&json!("downloading"), &Value::Null), "{coming}");

@@ -37,16 +37,8 @@ impl Scene {
         self.server.cli(arguments)
     }
 
-    /// `model add` of a process that needs its source.
-    fn add(&self, arguments: &[&str]) -> Vec<String> {
-        let program = support::enginehouse!();
-        let engine = ["env", "SOURCE={source}", program.path().to_str().unwrap(), "engine-sim", "--port", "{port}"];
-        let all = [&["model", "add"], arguments, &["--runtime", "process", "--"], &engine, &["--model", "{name}"]];
-        all.concat().into_iter().map(str::to_owned).collect()
-    }
-
     fn run_add(&self, arguments: &[&str]) -> Finished {
-        let arguments = self.add(arguments);
+        let arguments = add(arguments);
         self.cli(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -54,6 +46,14 @@ impl Scene {
         let models = self.cli(&["model", "list", "--json"]).json();
         models.as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// `model add` of a process that needs its source.
+fn add(arguments: &[&str]) -> Vec<String> {
+    let program = support::enginehouse!();
+    let engine = ["env", "SOURCE={source}", program.path().to_str().unwrap(), "engine-sim", "--port", "{port}"];
+    let all = [&["model", "add"], arguments, &["--runtime", "process", "--"], &engine, &["--model", "{name}"]];
+    all.concat().into_iter().map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +109,7 @@ async fn all_models_go_in_reverse_order() {
 async fn ctrl_c_leaves_it_running_and_says_so() {
     let scene = Scene::new().await;
     scene.hub.fault("signature", 1, Fault::Slow(100_000));
-    let arguments = scene.add(&[MODEL]);
+    let arguments = add(&[MODEL]);
     let mut command = scene.server.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());

@@ -25,6 +25,7 @@ It is a change set of its own: what is staged stays staged. The model is fetched
 serves; Ctrl-C ends the following and leaves it running. What it does is found out by its config.json unless --type says it.";
 
 /// Flags of `model add`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct AddArgs {

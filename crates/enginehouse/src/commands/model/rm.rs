@@ -20,6 +20,7 @@ Each is a change set of its own; several go in reverse order. Their engines answ
 the books, what was fetched for them in the cache (`enginehouse hub rm`), and `enginehouse config rollback` brings them back.";
 
 /// Flags of `model rm`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RmArgs {

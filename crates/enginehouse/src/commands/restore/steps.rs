@@ -52,7 +52,10 @@ pub(super) async fn follow(globals: &Globals, patience: Duration, json: bool) ->
     loop {
         let answer = tokio::select! {
             answer = client.get("/api/v1/restore") => answer?,
-            _ = interrupt.recv() => return interrupted(),
+            _ = interrupt.recv() => {
+                interrupted();
+                return Ok(());
+            }
         };
         let now: Restoration = client::view(&answer)?;
         screen.show(&now.steps);
@@ -62,7 +65,10 @@ pub(super) async fn follow(globals: &Globals, patience: Duration, json: bool) ->
         }
         tokio::select! {
             () = sleep(POLL) => {}
-            _ = interrupt.recv() => return interrupted(),
+            _ = interrupt.recv() => {
+                interrupted();
+                return Ok(());
+            }
         }
     }
 }
@@ -89,9 +95,8 @@ async fn connect(globals: &Globals) -> anyhow::Result<Client> {
     }
 }
 
-fn interrupted() -> anyhow::Result<()> {
+fn interrupted() {
     output::note("Not followed any more; it goes on by itself.");
-    Ok(())
 }
 
 fn end(answer: &Value, now: &Restoration, is_back: bool, patience: Duration, json: bool) -> anyhow::Result<()> {
