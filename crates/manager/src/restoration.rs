@@ -86,7 +86,9 @@ impl Step {
             ModelState::Ready => (StepState::Done, None),
             ModelState::Stopped => (StepState::Skipped, Some("it was stopped".to_owned())),
             _ if replicas().any(is_down) => (StepState::Failed, why),
-            ModelState::Degraded | ModelState::Starting | ModelState::Failed => (StepState::Running, why),
+            ModelState::Degraded | ModelState::Replacing | ModelState::Starting | ModelState::Failed => {
+                (StepState::Running, why)
+            }
         };
         Self { name: Some(model.name.clone()), ..Self::new("model", state, message) }
     }
