@@ -39,6 +39,9 @@ const MARKS: [(&str, Stage); 17] = [
     ("warming up the model", Stage::Warming),
 ];
 
+/// What it says of something that it leaves out.
+const LEFT_OUT: &str = "disabling torch.compile";
+
 /// How far an engine is, by the end of its log: the last line that tells. Bars are drawn over and over in one line,
 /// so what stands behind the last carriage return counts.
 ///
@@ -51,7 +54,7 @@ const MARKS: [(&str, Stage); 17] = [
 /// ```
 pub fn progress(log_tail: &str) -> Option<Progress> {
     log_tail.rsplit(['\n', '\r']).find_map(|line| {
-        let (_, stage) = MARKS.iter().find(|(mark, _)| line.contains(mark))?;
+        let (_, stage) = MARKS.iter().find(|(mark, _)| line.contains(mark) && !line.contains(LEFT_OUT))?;
         Some(Progress { stage: *stage, percent: percent(line) })
     })
 }
@@ -81,6 +84,8 @@ mod tests {
         assert_eq!(found(&format!("{start}{bars}\n{after}")), Some((Stage::Warming, None)));
         let graphs = "Capturing CUDA graphs (mixed prefill-decode, PIECEWISE):  40%|████      | 27/67 [00:01<00:02]";
         assert_eq!(found(graphs), Some((Stage::Warming, Some(40))));
+        let eager = "WARNING 11-21 vllm.py:1703] Enforce eager set, disabling torch.compile, CUDAGraphs, and JIT kernel warmup.";
+        assert_eq!(found(eager), None, "said before anything is loaded");
         assert_eq!(found("Fetching 7 files:  14%|█"), Some((Stage::Downloading, Some(14))));
     }
 
