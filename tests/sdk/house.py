@@ -35,7 +35,8 @@ def document():
 class House:
     """`enginehouse serve` on a home that nobody else uses."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, environment=None):
+        self.environment = {**os.environ, **(environment or {})}
         self.binary = os.environ["ENGINEHOUSE_BIN"]
         self.folder = folder
         self.home = folder / "home"
@@ -46,7 +47,9 @@ class House:
 
     def start(self):
         argv = [self.binary, "--home", self.home, "serve", "--listen", self.listen, "--admin-listen", self.admin]
-        self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log, start_new_session=True)
+        self.process = subprocess.Popen(
+            argv, stdout=self.log, stderr=self.log, start_new_session=True, env=self.environment
+        )
         eventually(self.answers, 30)
 
     def answers(self):
@@ -62,12 +65,16 @@ class House:
         self.process.send_signal(number)
         return self.process.wait(60)
 
-    def cli(self, *arguments):
-        """What a command prints."""
+    def run(self, *arguments):
+        """A command that succeeds: what it prints, and what it says of that."""
         argv = [self.binary, "--home", self.home, *arguments]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT)
         assert done.returncode == 0, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return done
+
+    def cli(self, *arguments):
+        """What a command prints."""
+        return self.run(*arguments).stdout
 
     def json(self, *arguments):
         return json.loads(self.cli(*arguments, "--json"))

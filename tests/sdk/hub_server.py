@@ -10,10 +10,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class HubServer:
-    """Serves `files` (path: bytes) of one model; those with a large suffix as the Hub serves files in LFS."""
+    """Serves `files` (path: bytes) of one model, or of `more`; those with a large suffix as the Hub serves files in LFS."""
 
-    def __init__(self, model, files):
-        self.model, self.files = model, files
+    def __init__(self, model, files, more=None):
+        self.models = {model: files, **(more or {})}
         self.gets = []
         hub = self
 
@@ -37,8 +37,8 @@ class HubServer:
     def stop(self):
         self.server.shutdown()
 
-    def entry(self, path):
-        content = self.files[path]
+    def entry(self, files, path):
+        content = files[path]
         oid = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
         entry = {"type": "file", "path": path, "oid": oid, "size": len(content)}
         if path.endswith(".safetensors"):
@@ -48,23 +48,26 @@ class HubServer:
 
     def answer(self, request, head):
         path = urllib.parse.unquote(urllib.parse.urlsplit(request.path).path)
-        api, resolve = f"/api/models/{self.model}", f"/{self.model}/resolve/"
-        if path.startswith(f"{api}/tree/"):
-            self.send(request, head, json.dumps([self.entry(name) for name in sorted(self.files)]).encode())
-        elif path == api or path.startswith(f"{api}/revision/"):
-            siblings = [{"rfilename": name} for name in sorted(self.files)]
-            info = {"id": self.model, "sha": COMMIT, "siblings": siblings, "private": False}
-            self.send(request, head, json.dumps(info).encode())
-        elif path.startswith(resolve) and path[len(resolve) :].partition("/")[2] in self.files:
+        for model, files in self.models.items():
+            api, resolve = f"/api/models/{model}", f"/{model}/resolve/"
             name = path[len(resolve) :].partition("/")[2]
-            entry = self.entry(name)
-            headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{entry["oid"]}"', "Accept-Ranges": "bytes"}
-            if "lfs" in entry:
-                headers["X-Linked-Etag"] = headers["ETag"] = f'"{entry["lfs"]["oid"]}"'
-                headers["X-Linked-Size"] = str(entry["size"])
-            self.send(request, head, self.files[name], headers)
-        else:
-            self.send(request, head, b"{}", {"X-Error-Code": "EntryNotFound"}, 404)
+            if path.startswith(f"{api}/tree/"):
+                listed = [self.entry(files, name) for name in sorted(files)]
+                return self.send(request, head, json.dumps(listed).encode())
+            if path == api or path.startswith(f"{api}/revision/"):
+                siblings = [{"rfilename": name} for name in sorted(files)]
+                info = {"id": model, "sha": COMMIT, "siblings": siblings, "private": False}
+                return self.send(request, head, json.dumps(info).encode())
+            if path.startswith(resolve) and name in files:
+                return self.file(request, head, self.entry(files, name), files[name])
+        self.send(request, head, b"{}", {"X-Error-Code": "EntryNotFound"}, 404)
+
+    def file(self, request, head, entry, content):
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{entry["oid"]}"', "Accept-Ranges": "bytes"}
+        if "lfs" in entry:
+            headers["X-Linked-Etag"] = headers["ETag"] = f'"{entry["lfs"]["oid"]}"'
+            headers["X-Linked-Size"] = str(entry["size"])
+        self.send(request, head, content, headers)
 
     def send(self, request, head, body, headers=None, status=200):
         request.send_response(status)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh [pytest arguments]: the official OpenAI SDK against Enginehouse and a real vLLM that Enginehouse starts.
-#   tests/sdk/run.sh                  everything (about 4 minutes; 5 GB of memory)
+#   tests/sdk/run.sh                  everything (about 6 minutes; 5 GB of memory)
 #   tests/sdk/run.sh -k stream        tests whose name matches
 #   tests/sdk/run.sh --direct-only    the engines alone: checks what the tests expect of vLLM
 # ENGINEHOUSE_BIN names the binary; without it, it is built. Installs into a cache outside the checkout, once.
