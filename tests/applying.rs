@@ -99,7 +99,7 @@ async fn waiting_ends_when_the_engine_serves(planes: Planes) {
     assert_eq!(chat_status(&server, "own").await, 200);
     let listed = server.cli(&["model", "list"]);
     let line = listed.ok().lines().find(|line| line.starts_with("own")).unwrap().to_owned();
-    assert_eq!(line.split_whitespace().nth(2), Some("1/1"), "{line}");
+    assert!(line.split_whitespace().any(|word| word == "1/1"), "{line}");
 }
 
 async fn waiting_fails_when_an_engine_does_not_come_up_and_says_why(planes: Planes) {

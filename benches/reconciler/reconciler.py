@@ -65,7 +65,7 @@ def document(replicas, image):
         engine |= {"runtime": "docker", "image": image} if image else {"runtime": "process", "command": command}
         models.append({"name": f"m{at}", "type": "chat", "deployments": [{"id": f"m{at}-d", "engine": engine}]})
         replicas, at = replicas - MOST, at + 1
-    return {"version": 1, "defaults": {"containers": {"shm_bytes": 67108864}}, "models": models}
+    return {"version": 1, "defaults": {"offline": True, "containers": {"shm_bytes": 67108864}}, "models": models}
 
 
 def passes(house, seconds):
