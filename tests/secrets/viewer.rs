@@ -9,6 +9,9 @@ const PASSWORD: &str = "the password of an admin, 7f3a";
 /// Paths whose answers never end: they are read by themselves.
 const ENDLESS: [&str; 1] = ["/api/v1/events"];
 
+/// The first pull from the Hub.
+const PULL: &str = "pull-1";
+
 /// Values for the places in paths.
 fn place(name: &str) -> &'static [&'static str] {
     match name {
@@ -31,7 +34,7 @@ fn filled(path: &str, job: &str) -> Vec<String> {
     let Some(open) = path.find('{') else { return vec![path.to_owned()] };
     let close = path.find('}').unwrap();
     let values = match &path[open + 1..close] {
-        "id" => vec![job],
+        "id" => vec![job, PULL],
         name => place(name).to_vec(),
     };
     let values = values.into_iter();
@@ -69,7 +72,10 @@ async fn read_all(who: &Http, job: &str) -> Vec<(String, String)> {
 /// A server with something of every kind, and the secrets that there are: as they are presented.
 async fn furnished(program: &Program, endpoint: &Endpoint) -> (Server, Vec<String>) {
     let options = ServerOptions::new(program).environment("ENGINEHOUSE_ADMIN_PASSWORD", PASSWORD);
-    let server = options.start().await;
+    // Nobody is there: what is pulled from it fails at once.
+    let server = options.environment("HF_ENDPOINT", "http://127.0.0.1:9").start().await;
+    let pull = server.admin().post("/api/v1/hub/pulls", &json!({ "model": "org/absent" })).await;
+    assert_eq!(pull.expect(202).json()["id"], PULL);
     for (name, secret) in [("piped", PIPED), ("put", PUT)] {
         Finished::of(&mut server.command(&["credential", "set", name]), Some(secret)).ok();
     }
