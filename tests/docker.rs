@@ -110,6 +110,20 @@ fn containers(daemon: &Daemon, name: &str) -> Vec<String> {
     daemon.containers(&format!("label=model-name={name}"))
 }
 
+/// The engine's own process, which the first one of its container has started.
+async fn engine_of(daemon: &Daemon, container: &str) -> String {
+    eventually(&format!("a process in {container}"), || {
+        let pid = daemon.inspect(container)["State"]["Pid"].to_string();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        std::future::ready(children.split_whitespace().next().map(str::to_owned))
+    })
+    .await
+}
+
+fn signal(pid: &str, signal: &str) {
+    assert!(std::process::Command::new("kill").args([signal, pid]).status().unwrap().success());
+}
+
 /// Waits until a model has one container, and not that one.
 async fn until_another(daemon: &Daemon, name: &str, than: &[String]) -> Vec<String> {
     eventually(&format!("another container of {name}"), || {

@@ -77,11 +77,20 @@ async fn a_start_tells_how_far_it_is_by_the_engines_own_log() {
     let program = binary();
     let command = [&*program, "engine-sim", "--vllm", "{source}", "--served-model-name", "{name}", "--port", "{port}"];
     apply(&server, &served_by(&command, &json!({"ENGINE_SIM_ARGS": "--start-delay-ms 14000"})));
-    let loading = until(&server, "weights to be loaded", |replica| replica["state"] == "loading_weights").await;
-    let told = loading["message"].as_str().unwrap_or_default();
-    assert!(told.is_empty() || told.ends_with('%') || told.contains("listen"), "{loading}");
-    until(&server, "50 % to be told", |replica| replica["message"] == "50 %").await;
-    until(&server, "the engine to warm up", |replica| replica["state"] == "warming").await;
+    let pid = until(&server, "its pid", |replica| replica["pid"].is_u64()).await["pid"].to_string();
+    let file = server.home().join("logs/d-0.log");
+    for (line, state, message) in
+        [("50% Completed", "loading_weights", Some("50 %")), ("Loading weights took", "warming", None)]
+    {
+        support::until(line, || fs::read_to_string(&file).is_ok_and(|log| log.contains(line))).await;
+        // It stays so for as long as its process does nothing.
+        signal(&pid, "-STOP");
+        until(&server, state, |replica| {
+            replica["state"] == state && message.is_none_or(|message| replica["message"] == message)
+        })
+        .await;
+        signal(&pid, "-CONT");
+    }
     until(&server, "the engine to be ready", |replica| replica["state"] == "ready").await;
     let log = server.cli(&["model", "logs", "m"]);
     assert!(log.ok().contains("Loading weights took"), "{}", log.stdout);
@@ -127,6 +136,10 @@ async fn a_process_that_started_at_another_time_is_not_taken_for_the_engine() {
     })
     .await;
     ask(&server).await;
+}
+
+fn signal(pid: &str, signal: &str) {
+    assert!(std::process::Command::new("kill").args([signal, pid]).status().unwrap().success());
 }
 
 /// The first member of that name, at whatever depth.

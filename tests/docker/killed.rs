@@ -3,15 +3,14 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
 
 use serde_json::json;
 use support::docker::{Hold, IMAGE, Proxy};
 use support::{Planes, ServerOptions};
 
 use super::{
-    apply, ask, chat, containers, daemon, document, idle, idle_at, model, simulated, until_ready, until_replica,
-    until_status,
+    apply, ask, chat, containers, daemon, document, engine_of, idle, idle_at, model, signal, simulated, until_ready,
+    until_replica, until_status,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,11 +74,13 @@ async fn while_loading_and_warming() {
     let mut server = idle(&daemon).await;
     apply(&server, &document(&[simulated("m", "--start-delay-ms 21000")])).ok();
     let mut first = None;
-    for state in ["loading_weights", "warming"] {
-        until_replica(&server, "m", state).await;
+    for (state, line) in [("loading_weights", "Starting to load model"), ("warming", "Loading weights took")] {
+        let log = server.home().join("logs/d-m-0.log");
+        support::until(line, || fs::read_to_string(&log).is_ok_and(|log| log.contains(line))).await;
         // It stays so for as long as its process does nothing.
-        let engine = engine_of(&daemon.inspect("enginehouse-d-m-0")["State"]["Pid"].to_string());
+        let engine = engine_of(&daemon, "enginehouse-d-m-0").await;
         signal(&engine, "-STOP");
+        until_replica(&server, "m", state).await;
         server.kill();
         server.restart().await;
         until_replica(&server, "m", state).await;
@@ -90,16 +91,6 @@ async fn while_loading_and_warming() {
     until_ready(&server, "m").await;
     assert_eq!(Some(containers(&daemon, "m")), first);
     assert_eq!(ask(&server, "m").await, 200);
-}
-
-/// What the first process of a container, which only hands on signals, has started.
-fn engine_of(pid: &str) -> String {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    children.split_whitespace().next().unwrap_or(pid).to_owned()
-}
-
-fn signal(pid: &str, signal: &str) {
-    assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

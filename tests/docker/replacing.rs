@@ -3,8 +3,8 @@ use support::Finished;
 use support::docker::Proxy;
 
 use super::{
-    ask, containers, daemon, document, idle, idle_at, model, replica, simulated, status, until_another, until_ready,
-    until_status,
+    ask, containers, daemon, document, engine_of, idle, idle_at, model, replica, signal, simulated, status,
+    until_another, until_ready, until_status,
 };
 
 fn plan(server: &support::Server, document: &Value) -> Value {
@@ -19,12 +19,14 @@ async fn the_next_container_starts_beside_the_one_that_serves() {
     let mut server = idle(&daemon).await;
     server.apply(&document(&[simulated("m", "--tokens 3")]));
     let first = containers(&daemon, "m");
-    // It takes its time, so that both are seen, and the manager is killed meanwhile.
     let changed = document(&[simulated("m", "--tokens 4 --start-delay-ms 7000")]);
     let step = plan(&server, &changed);
     assert_eq!((&step["action"], &step["interrupts"]), (&json!("replace"), &json!(false)), "{step}");
     super::apply(&server, &changed).ok();
     support::until("two containers", || containers(&daemon, "m").len() == 2).await;
+    // It takes its time, so that both are seen, and the manager is killed meanwhile.
+    let engine = engine_of(&daemon, "enginehouse-d-m-0b").await;
+    signal(&engine, "-STOP");
     assert_eq!(ask(&server, "m").await, 200);
     let replacing = status(&server, "m");
     assert_eq!((&replacing["state"], &replacing["serving"]), (&json!("replacing"), &json!(1)), "{replacing}");
@@ -32,6 +34,8 @@ async fn the_next_container_starts_beside_the_one_that_serves() {
     server.kill();
     server.restart().await;
     assert_eq!(ask(&server, "m").await, 200, "the one before was adopted and serves");
+    assert_eq!(containers(&daemon, "m").len(), 2, "and so was the next one");
+    signal(&engine, "-CONT");
     until_ready(&server, "m").await;
     let second = until_another(&daemon, "m", &first).await;
     assert_eq!(replica(&status(&server, "m"))["container"], "enginehouse-d-m-0b");
