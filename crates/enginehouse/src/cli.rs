@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    account, apply, audit, backup, completions, config, credential, demo, doctor, housekeeping, hub, import, key,
-    model, open, render, restore, serve, team, token, usage,
+    account, apply, audit, backup, completions, config, credential, demo, doctor, housekeeping, hub, image, import,
+    key, model, open, render, restore, serve, team, token, usage,
 };
 
 const EXAMPLES: &str = "\
@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Housekeeping(housekeeping::HousekeepingArgs),
     /// Models from the Hugging Face Hub: fetch, list, remove
     Hub(Box<hub::HubArgs>),
+    /// Images that engines run in: build recipes, pull, list
+    Image(image::ImageArgs),
     /// Take over what another program was configured with, as staged changes
     Import(import::ImportArgs),
     /// Everything in one file: state, keys, books, secrets

@@ -18,6 +18,7 @@ pub(crate) mod doctor;
 mod engine_sim;
 pub(crate) mod housekeeping;
 pub(crate) mod hub;
+pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod key;
 mod limits;
@@ -82,6 +83,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Housekeeping(args) => {
             with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)
         }
+        Command::Image(args) => with_client(globals, Absent::Refuse, async |client| image::run(client, args).await),
         Command::Hub(args) => hub::run(globals, *args),
         Command::Import(args) => {
             let reading = args.read()?;

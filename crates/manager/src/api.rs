@@ -29,6 +29,7 @@ mod extract;
 mod host;
 mod housekeeping;
 mod hub;
+mod images;
 mod items;
 mod jobs;
 mod keys;
@@ -132,6 +133,7 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(models::models, models::add))
         .routes(routes!(models::model, models::remove))
         .routes(routes!(models::test))
+        .routes(routes!(models::resources))
         .routes(routes!(models::start))
         .routes(routes!(models::stop))
         .routes(routes!(models::restart))
@@ -154,6 +156,12 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(hub::remove))
         .routes(routes!(hub::list, hub::begin))
         .routes(routes!(hub::get, hub::cancel))
+        .routes(routes!(images::images))
+        .routes(routes!(images::build))
+        .routes(routes!(images::pull))
+        .routes(routes!(images::prune))
+        .routes(routes!(images::list))
+        .routes(routes!(images::get, images::cancel))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::set, credentials::delete))
         .routes(routes!(credentials::reseal))

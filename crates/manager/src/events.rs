@@ -33,7 +33,7 @@ pub(crate) struct Events {
 pub(crate) struct Event {
     /// Counts from 1.
     pub(crate) number: u64,
-    /// `change`, `job`, `pull`, `replica` or `restore`.
+    /// `change`, `image`, `job`, `pull`, `replica` or `restore`.
     pub(crate) kind: &'static str,
     /// What exactly, as JSON.
     pub(crate) data: String,

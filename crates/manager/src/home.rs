@@ -117,6 +117,11 @@ impl Home {
         self.0.join("run")
     }
 
+    /// Chat templates that engines read as they start.
+    pub fn templates(&self) -> PathBuf {
+        self.0.join("templates")
+    }
+
     /// Where engines run, and what they leave lying: a folder without anything of ours.
     pub fn work(&self) -> PathBuf {
         self.0.join("work")

@@ -21,6 +21,7 @@ use crate::fault_points::FaultPoint;
 use crate::home::{Holder, HomeLock};
 use crate::housekeeping::Housekeeping;
 use crate::hub::Pulls;
+use crate::images::ImageTasks;
 use crate::jobs::Jobs;
 use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
@@ -124,6 +125,7 @@ pub(crate) struct Inner {
     edit_lock: EditLock,
     pub(crate) jobs: Jobs,
     pub(crate) pulls: Pulls,
+    pub(crate) image_tasks: ImageTasks,
     /// What Prometheus was told of engines last.
     pub(crate) engine_targets: EngineTargets,
     pub(crate) events: Events,
@@ -195,6 +197,7 @@ impl Manager {
             edit_lock: EditLock::read(&store).await?,
             jobs: Jobs::default(),
             pulls: Pulls::default(),
+            image_tasks: ImageTasks::default(),
             engine_targets: EngineTargets::default(),
             events: Events::new(newest_audited(&store).await?),
             nudge: Notify::new(),

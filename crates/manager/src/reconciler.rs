@@ -21,6 +21,7 @@ mod drain;
 mod explain;
 mod fetch;
 mod fleet;
+mod images;
 mod launch;
 mod logs;
 mod observe;
@@ -30,6 +31,7 @@ mod probe;
 mod record;
 mod replica;
 mod served;
+mod template;
 #[cfg(test)]
 mod tests;
 

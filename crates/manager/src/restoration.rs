@@ -161,7 +161,10 @@ impl Manager {
             ];
         }
         let of = |states: &[ReplicaState]| contained.iter().filter(|replica| states.contains(&replica.state)).count();
-        let (pulling, early) = (of(&[ReplicaState::Pulling]), of(&[ReplicaState::Pending, ReplicaState::Downloading]));
+        let (pulling, early) = (
+            of(&[ReplicaState::Pulling, ReplicaState::Building]),
+            of(&[ReplicaState::Pending, ReplicaState::Downloading]),
+        );
         let made = contained.iter().any(|replica| replica.container.is_some());
         // The network is made with the first container.
         let network = if made { StepState::Done } else { StepState::Waiting };

@@ -136,6 +136,8 @@ pub(crate) enum ReplicaState {
     Pending,
     /// Its image is pulled.
     Pulling,
+    /// Its image is built.
+    Building,
     /// Its container is made.
     Creating,
     /// It was started and is not healthy yet.
@@ -282,6 +284,7 @@ impl ReplicaState {
         match self {
             Self::Pending => "pending",
             Self::Pulling => "pulling",
+            Self::Building => "building",
             Self::Creating => "creating",
             Self::Starting => "starting",
             Self::Downloading => "downloading",

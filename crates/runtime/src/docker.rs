@@ -7,6 +7,7 @@
 //! The daemon may be away at any time. Every call says so ([`DockerError::Away`]), connects anew with the next one, and is
 //! bounded in time; what runs goes on serving meanwhile.
 
+mod build;
 mod client;
 mod connect;
 mod create;
@@ -17,15 +18,19 @@ pub mod label;
 mod list;
 mod logs;
 mod network;
+mod pull;
+mod stats;
 mod stop;
 
+pub use build::Building;
 pub use client::Docker;
 pub use create::{ContainerLaunch, Volume};
 pub use error::DockerError;
 pub use gpu::Gpus;
-pub use image::Pulled;
+pub use image::Image;
 pub use list::{Container, Ended, State};
 pub use logs::LogPosition;
+pub use pull::Pulled;
 
 use std::path::PathBuf;
 

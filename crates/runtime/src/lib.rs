@@ -22,6 +22,7 @@ pub mod log_file;
 pub mod process;
 mod progress;
 mod runtime;
+mod used;
 
 #[cfg(test)]
 mod testing;
@@ -36,3 +37,4 @@ pub use liveness::{Exit, Liveness};
 pub use process::{StartError, StopError};
 pub use progress::{Progress, Stage, progress};
 pub use runtime::{Runtimes, StopFailure};
+pub use used::Used;

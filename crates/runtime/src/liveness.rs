@@ -33,6 +33,9 @@ impl Exit {
     /// What such an end usually means, where it means something by itself.
     pub const fn hint(self) -> Option<&'static str> {
         match self {
+            Self::Code(0) => {
+                Some("it ended by itself, and an engine runs until it is stopped; is what it runs an engine?")
+            }
             Self::Code(126) => Some("a program in its command cannot be executed"),
             Self::Code(127) => Some("a program in its command was not found"),
             Self::Signal(9) => Some("somebody killed it, or the kernel did for lack of memory (see `dmesg`)"),

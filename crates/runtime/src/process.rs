@@ -21,6 +21,7 @@ mod start;
 mod stat;
 mod stop;
 mod strays;
+mod used;
 
 #[cfg(test)]
 mod tests;
@@ -32,3 +33,4 @@ pub use sockets::listens;
 pub use start::start;
 pub use stop::stop;
 pub use strays::{TAG, Tagged, stop_tagged, tagged};
+pub use used::used;

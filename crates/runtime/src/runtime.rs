@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::{Docker, DockerError, Handle, Launch, Listener, Liveness, StartError, StopError, process};
+use crate::{Docker, DockerError, Handle, Launch, Listener, Liveness, StartError, StopError, Used, process};
 
 /// Where engines run: local processes, and containers of one Docker daemon.
 ///
@@ -67,6 +67,14 @@ impl Runtimes {
         match handle.clone() {
             Handle::Process(handle) => blocking(move || handle.log_tail(bytes)).await.unwrap_or_default(),
             Handle::Docker(handle) => self.docker.log_tail(&handle.container).await.unwrap_or_default(),
+        }
+    }
+
+    /// What the engine uses of the machine; none where that cannot be seen.
+    pub async fn used(&self, handle: &Handle) -> Option<Used> {
+        match handle.clone() {
+            Handle::Process(handle) => blocking(move || process::used(&handle)).await.ok(),
+            Handle::Docker(handle) => self.docker.used(&handle.container).await.ok(),
         }
     }
 

@@ -1,6 +1,6 @@
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Document, Engine};
+use crate::{Document, Engine, validate::template};
 
 // === impl Document ===
 
@@ -9,7 +9,7 @@ impl Document {
     /// the document means the same wherever it is read.
     ///
     /// Relative paths are an engine's `source` and the words of its `command` and `args` that begin with `./` or `../`,
-    /// and the first word of a `command` that holds a `/` (one without is looked up in `PATH`). References to the
+    /// a `chat_template` that is a path, and the first word of a `command` that holds a `/` (one without is looked up in `PATH`). References to the
     /// environment and placeholders stay.
     pub fn absolutize(&mut self, base: &Path) {
         let engines = self.models.iter_mut().flat_map(|model| &mut model.deployments).filter_map(|d| d.engine.as_mut());
@@ -25,6 +25,11 @@ fn absolutize(engine: &mut Engine, base: &Path) {
         && is_relative_program(program)
     {
         *program = join(base, program);
+    }
+    if let Some(template) = &mut engine.chat_template
+        && template::is_path(template)
+    {
+        *template = join(base, template);
     }
     let words = engine.command.iter_mut().chain(&mut engine.args);
     words.filter(|word| word.starts_with("./") || word.starts_with("../")).for_each(|word| *word = join(base, word));

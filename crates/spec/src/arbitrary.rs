@@ -7,21 +7,31 @@ use serde_json::Value;
 
 use crate::{
     Cache, Credential, Defaults, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping, Ledger, Limits, Model,
-    ModelType, OnFull, Passthrough, Period, PeriodUnit, Price, Provider, Requests, Routing, Runtime, SecretText,
-    Strategy as Choice, TimeoutOverrides, Timeouts,
+    ModelType, OnFull, Passthrough, Period, PeriodUnit, Price, Provider, Recipe, Requests, Routing, Runtime,
+    SecretText, Strategy as Choice, TimeoutOverrides, Timeouts,
 };
 
 /// A whole document.
 pub(crate) fn documents() -> impl Strategy<Value = Document> {
     let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
-    let items = (vec(models(), 0..4), vec(credentials(), 0..3), passed_through());
+    let items = (vec(models(), 0..4), vec(credentials(), 0..3), vec(recipes(), 0..3), passed_through());
     (0_u32..3, items, routing(), ledger, cache(), requests(), some_limits(), housekeeping()).prop_map(
-        |(version, (models, credentials, passthrough), routing, ledger, cache, requests, limits, housekeeping)| {
+        |(
+            version,
+            (models, credentials, recipes, passthrough),
+            routing,
+            ledger,
+            cache,
+            requests,
+            limits,
+            housekeeping,
+        )| {
             Document {
                 version,
                 models,
                 defaults: Defaults::default(),
                 credentials,
+                recipes,
                 routing,
                 ledger,
                 cache,
@@ -51,6 +61,15 @@ fn credentials() -> impl Strategy<Value = Credential> {
         name,
         provider,
         secret: SecretText::new(secret),
+    })
+}
+
+fn recipes() -> impl Strategy<Value = Recipe> {
+    (text(), text(), vec(text(), 0..3), vec(text(), 0..3)).prop_map(|(name, base, apt, pip)| Recipe {
+        name,
+        base,
+        apt,
+        pip,
     })
 }
 
@@ -156,6 +175,7 @@ fn engines() -> impl Strategy<Value = Engine> {
             runtime,
             command,
             image: None,
+            recipe: None,
             host_port: None,
             gpus,
             replicas,
@@ -167,7 +187,10 @@ fn engines() -> impl Strategy<Value = Engine> {
             max_num_batched_tokens: None,
             tool_call_parser: None,
             reasoning_parser: None,
+            chat_template: None,
             trust_remote_code: false,
+            cpus: None,
+            memory_bytes: None,
             args,
             env,
             start_timeout,

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::{Defaults, Engine, Model, ModelType, defaults};
+use crate::{BuildPlan, Defaults, Document, Engine, Image, Model, ModelType, defaults};
 
 /// The port on which every engine listens inside its container.
 pub const CONTAINER_PORT: u16 = 8000;
 
+/// Where a container finds the chat template of its engine, if that has one.
+pub const CONTAINER_TEMPLATE: &str = "/etc/enginehouse/chat-template.jinja";
+
 /// What runs in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// The image, with its tag or digest.
-    pub image: String,
+    /// The image.
+    pub image: Image,
     /// What runs in place of what the image starts, with placeholders; empty where the image knows.
     pub command: Vec<String>,
     /// Arguments behind that.
@@ -22,25 +25,36 @@ pub struct Container {
 }
 
 /// The container of every replica of an engine that gets `gpus` GPUs each (none where only the machine knows).
-pub fn container(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usize>) -> Container {
+pub fn container(document: &Document, model: &Model, engine: &Engine, gpus: Option<usize>) -> Container {
+    let common = &document.defaults;
     let args = if engine.command.is_empty() { arguments(model, engine, common, gpus) } else { engine.args.clone() };
     Container {
-        image: image(model.model_type, engine, common).to_owned(),
+        image: image(document, model.model_type, engine),
         command: engine.command.clone(),
         args,
         env: environment(model.model_type, engine, common),
     }
 }
 
-/// The image of an engine: its own, else its type's, else vLLM-Omni's for what that serves, else vLLM's.
-pub fn image<'a>(model_type: ModelType, engine: &'a Engine, common: &'a Defaults) -> &'a str {
-    let of_type = || common.types.get(&model_type)?.image.as_deref();
+/// The image of an engine: its own, else its recipe's or its type's, else that of its type, else vLLM-Omni's for what that
+/// serves, else vLLM's.
+pub fn image(document: &Document, model_type: ModelType, engine: &Engine) -> Image {
+    let common = &document.defaults;
+    if let Some(own) = &engine.image {
+        return Image::Named(own.clone());
+    }
+    let of_type = common.types.get(&model_type);
+    let recipe = engine.recipe.as_ref().or_else(|| of_type?.recipe.as_ref());
+    let recipe = recipe.and_then(|name| document.recipes.iter().find(|recipe| recipe.name == *name));
+    if let Some(recipe) = recipe {
+        return Image::Built(BuildPlan::new(recipe, common));
+    }
     let of_program = || match model_type {
         ModelType::TextToSpeech | ModelType::ImageGeneration => common.images.vllm_omni.as_deref(),
         _ => common.images.vllm.as_deref(),
     };
-    let chosen = engine.image.as_deref().or_else(of_type).or_else(of_program);
-    chosen.unwrap_or(defaults(model_type).image)
+    let chosen = of_type.and_then(|of_type| of_type.image.as_deref()).or_else(of_program);
+    Image::Named(chosen.unwrap_or(defaults(model_type).image).to_owned())
 }
 
 /// The environment of an engine: for all, under that for its type, under its own.
@@ -80,6 +94,7 @@ fn options(engine: &Engine, gpus: Option<usize>) -> impl Iterator<Item = (&'stat
     // A folder has no revisions.
     let revision = engine.revision.clone().filter(|_| !Path::new(&engine.source).is_absolute());
     let parallel = engine.tensor_parallel_size.or_else(|| gpus.and_then(|gpus| u32::try_from(gpus).ok()));
+    let template = engine.chat_template.as_ref().map(|_| CONTAINER_TEMPLATE.to_owned());
     let all = [
         ("--revision", revision),
         ("--tensor-parallel-size", parallel.filter(|size| *size > 1).map(|size| size.to_string())),
@@ -90,6 +105,7 @@ fn options(engine: &Engine, gpus: Option<usize>) -> impl Iterator<Item = (&'stat
         ("--max-num-batched-tokens", engine.max_num_batched_tokens.map(|tokens| tokens.to_string())),
         ("--tool-call-parser", engine.tool_call_parser.clone()),
         ("--reasoning-parser", engine.reasoning_parser.clone()),
+        ("--chat-template", template),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }
@@ -99,15 +115,21 @@ mod tests {
     use super::*;
     use crate::{Format, parse};
 
+    const RECIPES: &str = "recipes: [{name: audio, apt: [ffmpeg]}, {name: other, apt: [sox]}]";
+
+    fn named(image: &str) -> Image {
+        Image::Named(image.to_owned())
+    }
+
     fn made(model_type: &str, engine: &str, common: &str) -> Container {
         let text = format!(
-            "version: 1\ndefaults: {{{common}}}\nmodels: [{{name: org/m, type: {model_type}, deployments: [{{engine: {{source: Org/M, {engine}}}}}]}}]"
+            "version: 1\n{RECIPES}\ndefaults: {{{common}}}\nmodels: [{{name: org/m, type: {model_type}, deployments: [{{engine: {{source: Org/M, {engine}}}}}]}}]"
         );
         let document = parse(&text, Format::Yaml).unwrap();
         let model = &document.models[0];
         let engine = model.deployments[0].engine.as_ref().unwrap();
         let gpus = engine.gpus.len() / engine.replicas as usize;
-        container(model, engine, &document.defaults, Some(gpus))
+        container(&document, model, engine, Some(gpus))
     }
 
     #[test]
@@ -123,7 +145,11 @@ mod tests {
         ] {
             let made = made(model_type, "", "");
             let line = made.args.join(" ");
-            assert!(made.image.starts_with(image), "{model_type}: {}", made.image);
+            assert!(
+                matches!(&made.image, Image::Named(name) if name.starts_with(image)),
+                "{model_type}: {:?}",
+                made.image
+            );
             assert!(line.starts_with("Org/M --served-model-name org/m --host 0.0.0.0 --port 8000"), "{line}");
             assert!(words.iter().all(|word| line.contains(word)), "{model_type}: {line}");
         }
@@ -139,18 +165,29 @@ mod tests {
             --gpu-memory-utilization 0.85 --max-num-batched-tokens 2048 --tool-call-parser hermes --reasoning-parser qwen3 \
             --enable-auto-tool-choice --trust-remote-code --runner generate --enable-prompt-tokens-details --all --type --x";
         assert!(line.ends_with(expected), "{line}");
+        let line = made("chat", "chat_template: '{{ messages }}'", "").args.join(" ");
+        assert!(line.contains(" --chat-template /etc/enginehouse/chat-template.jinja --runner"), "{line}");
         let line = made("chat", "quantization: auto, gpus: [0]", "").args.join(" ");
         assert!(!line.contains("quantization") && !line.contains("tensor"), "{line}");
     }
 
     #[test]
-    fn an_image_is_chosen_by_engine_then_type_then_program() {
-        let common = "images: {vllm: all:1, vllm-omni: omni:1}, types: {rerank: {image: rerank:1}}";
+    fn an_image_is_chosen_by_engine_then_recipe_then_type_then_program() {
+        let common = "images: {vllm: all:1, vllm-omni: omni:1}, \
+            types: {rerank: {image: rerank:1}, speech-to-text: {recipe: audio}}";
         let image = |model_type, engine| made(model_type, engine, common).image;
-        assert_eq!(image("chat", ""), "all:1");
-        assert_eq!(image("text-to-speech", ""), "omni:1");
-        assert_eq!(image("rerank", ""), "rerank:1");
-        assert_eq!(image("rerank", "image: own:1"), "own:1");
+        let recipe = |image| match image {
+            Image::Built(plan) => plan.recipe,
+            Image::Named(name) => name,
+        };
+        assert_eq!(image("chat", ""), named("all:1"));
+        assert_eq!(image("text-to-speech", ""), named("omni:1"));
+        assert_eq!(image("rerank", ""), named("rerank:1"));
+        assert_eq!(image("rerank", "image: own:1"), named("own:1"));
+        assert_eq!(recipe(image("rerank", "recipe: other")), "other");
+        assert_eq!(recipe(image("speech-to-text", "")), "audio");
+        assert_eq!(recipe(image("speech-to-text", "recipe: other")), "other");
+        assert_eq!(image("speech-to-text", "image: own:1"), named("own:1"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod passthrough;
 mod price;
+mod recipe;
 mod requests;
 mod routing;
 mod unique_map;
@@ -32,6 +33,7 @@ pub use self::{
     model::Model,
     passthrough::Passthrough,
     price::Price,
+    recipe::Recipe,
     requests::Requests,
     routing::{Routing, Strategy, TimeoutOverrides, Timeouts},
 };
@@ -54,6 +56,9 @@ pub struct Document {
     /// Secrets that endpoints refer to by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Credential>,
+    /// Images that are built here, which engines refer to by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipes: Vec<Recipe>,
     /// How deployments are chosen and how long they are waited for.
     #[serde(default)]
     pub routing: Routing,
@@ -86,6 +91,7 @@ impl Default for Document {
             models: Vec::new(),
             defaults: Defaults::default(),
             credentials: Vec::new(),
+            recipes: Vec::new(),
             routing: Routing::default(),
             ledger: Ledger::default(),
             cache: Cache::default(),

@@ -13,10 +13,11 @@ use crate::{Document, Fault, Reference, mask, quote::Quoted};
 mod credential;
 mod model;
 mod read;
+mod recipe;
 mod settings;
 
 /// All kinds, in the order in which their items are listed.
-const KINDS: &[&dyn Kind] = &[&model::Models, &credential::Credentials, &settings::Settings];
+const KINDS: &[&dyn Kind] = &[&model::Models, &credential::Credentials, &recipe::Recipes, &settings::Settings];
 
 /// A kind of item: how its items stand in a document.
 pub(crate) trait Kind: Sync {

@@ -35,6 +35,18 @@ pub const LOG_BYTES: RangeInclusive<u64> = 64 << 10..=1 << 30;
 pub const LOG_FILES: RangeInclusive<u32> = 1..=100;
 /// Characters of the name of an image.
 pub const IMAGE_CHARS: usize = 512;
+/// Characters of the id of a model at the Hub.
+pub const SOURCE_CHARS: usize = 193;
+/// Bytes of a chat template.
+pub const TEMPLATE_BYTES: usize = 256 * 1024;
+/// CPUs that a container may use: a hundredth to more than any machine has.
+pub const CPUS: RangeInclusive<f64> = 0.01..=4_096.0;
+/// Bytes of memory that a container may use: 64 MiB to 64 TiB.
+pub const MEMORY_BYTES: RangeInclusive<u64> = 64 << 20..=64 << 40;
+/// Packages of each sort that a recipe names.
+pub const PACKAGES: usize = 100;
+/// Characters of the name of a package with its version.
+pub const PACKAGE_CHARS: usize = 200;
 /// Further tries after a failed one.
 pub const RETRIES: RangeInclusive<u32> = 0..=7;
 /// Highest price of anything, in currency units.

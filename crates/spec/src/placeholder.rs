@@ -1,4 +1,5 @@
-//! Placeholders in the command of a process engine: `{source}`, `{name}`, `{port}`, `{socket}`.
+//! Placeholders in the command of a process engine: `{source}`, `{name}`, `{port}`, `{socket}`,
+//! `{chat_template}`.
 //!
 //! A placeholder is a word of lower-case letters and `_` right between braces. All else stays as it is, so
 //! that JSON in an argument (`{"a": 1}`) needs no escapes.
@@ -14,6 +15,8 @@ pub enum Placeholder {
     Port,
     /// The path of a Unix socket that does not exist yet.
     Socket,
+    /// The path of a file with the engine's `chat_template`.
+    ChatTemplate,
 }
 
 /// A stretch of an argument.
@@ -30,8 +33,8 @@ pub enum Piece<'a> {
 // === impl Placeholder ===
 
 impl Placeholder {
-    /// All four.
-    pub const ALL: [Self; 4] = [Self::Source, Self::Name, Self::Port, Self::Socket];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Source, Self::Name, Self::Port, Self::Socket, Self::ChatTemplate];
 
     /// As it stands in a command, with its braces.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Placeholder {
             Self::Name => "{name}",
             Self::Port => "{port}",
             Self::Socket => "{socket}",
+            Self::ChatTemplate => "{chat_template}",
         }
     }
 

@@ -18,9 +18,11 @@ mod number;
 mod passthrough;
 mod ports;
 mod price;
+mod recipe;
 mod requests;
 mod routing;
 mod setting;
+pub(crate) mod template;
 mod url;
 
 /// Checks everything that the types of a document cannot express, and names all faults at once.
@@ -45,12 +47,20 @@ pub fn validate_item(document: &Document, id: &ItemId) -> Result<(), Faults> {
     Faults::from_list(of_item.collect())
 }
 
+/// Checks the name of an image that stands in `field`.
+pub fn check_image(field: &str, image: &str) -> Result<(), Fault> {
+    let mut faults = Vec::new();
+    container::check_image(&mut Scope::root(&mut faults), field, image);
+    faults.pop().map_or(Ok(()), Err)
+}
+
 fn check(document: &Document, faults: &mut Vec<Fault>) {
     let Document {
         version,
         models,
         defaults,
         credentials,
+        recipes,
         routing,
         ledger: _,
         cache,
@@ -78,6 +88,10 @@ fn check(document: &Document, faults: &mut Vec<Fault>) {
     let mut names = HashMap::new();
     for (index, credential) in credentials.iter().enumerate() {
         credential::check(&mut root.field("credentials").element(index), credential, &mut names);
+    }
+    let mut names = HashMap::new();
+    for (index, recipe) in recipes.iter().enumerate() {
+        recipe::check(&mut root.field("recipes").element(index), recipe, &mut names);
     }
     ports::check(&mut root, models);
     defaults::check(&mut root.field("defaults"), defaults);

@@ -13,8 +13,10 @@ use crate::process::{self, Guarded};
 use crate::{Finished, Mount, Program, eventually};
 
 mod proxy;
+mod tools;
 
 pub use proxy::{Hold, Proxy};
+pub use tools::TOOLS;
 
 /// The image that a [`Daemon`] can run: this binary as `vllm serve`.
 pub const IMAGE: &str = "enginehouse-test/vllm:1";

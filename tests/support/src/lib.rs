@@ -25,6 +25,7 @@ mod loopback;
 mod mount;
 mod process;
 mod program;
+mod registry;
 mod server;
 
 pub use engine::Engine;
@@ -35,6 +36,7 @@ pub use loopback::fresh_address;
 pub use mount::Mount;
 pub use process::Signal;
 pub use program::{Finished, Program};
+pub use registry::{Registry, RegistryFault};
 pub use server::{MASTER_KEY, Planes, Server, ServerOptions};
 
 /// The binary under test. A macro, because only the tests of the package that builds it know where it is.

@@ -13,6 +13,7 @@ mod folder;
 pub(super) mod follow;
 mod how;
 mod progress;
+pub(super) mod templates;
 
 pub(super) use answer::Applied;
 pub(super) use how::How;
@@ -74,7 +75,8 @@ impl Submission {
     }
 
     fn of_folder(folder: &Path) -> anyhow::Result<Self> {
-        let merged = folder::read(folder)?;
+        let mut merged = folder::read(folder)?;
+        templates::read_into(&mut merged.document)?;
         let document = spec::to_json(&merged.document)?;
         let (base_dir, message) = (folder.canonicalize()?, String::new());
         Ok(Self { document, format: "json", base_dir, message, merged: Some(merged) })
@@ -89,6 +91,10 @@ impl Submission {
         let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
         let base_dir = folder.canonicalize().with_context(|| format!("{} has no absolute path", folder.display()))?;
         let format = format_of(file, &document);
+        let (document, format) = match templates::read_in(&document, format, &base_dir)? {
+            Some(whole) => (whole, "json"),
+            None => (document, format),
+        };
         Ok(Self { format, document, base_dir, message: String::new(), merged: None })
     }
 

@@ -33,7 +33,8 @@ struct Follower {
 ///
 /// Server-sent events: `change` (an audited action: `action`, `subject`, `actor`, `at`), `replica` (`id`, `model`,
 /// `state`, `message`; with `percent` and `bytes` while its model is fetched), `job` (`id`, `state`, `revision`), `pull` (`id`,
-/// `model`, `revision`, `state`, `percent`, `message`) and `restore` (`id`, `state`, `message`: what comes back after a start). Who
+/// `model`, `revision`, `state`, `percent`, `message`), `image` (`id`, `kind`, `subject`, `state`, `percent`, `message`) and
+/// `restore` (`id`, `state`, `message`: what comes back after a start). Who
 /// sends `last-event-id` goes on behind that event; of what is not kept any more, `missed` tells: read anew what you need then. Silence is broken every 15 seconds.
 #[utoipa::path(get, path = "/events", operation_id = "events",
     params(("last-event-id" = Option<String>, Header, description = "id of the last event that was read")), responses(

@@ -16,11 +16,13 @@ use crate::status::ModelStatus;
 mod add;
 mod intents;
 mod remove;
+mod resources;
 mod trial;
 
 pub(super) use add::{__path_add, add};
 pub(super) use intents::{__path_replace, __path_restart, __path_start, __path_stop, replace, restart, start, stop};
 pub(super) use remove::{__path_remove, remove};
+pub(super) use resources::{__path_resources, resources};
 pub(super) use trial::{__path_test, test};
 
 /// Which models.

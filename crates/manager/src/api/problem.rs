@@ -17,6 +17,7 @@ use crate::edit_lock::Locked;
 use crate::history::HistoryError;
 use crate::housekeeping::HousekeepingError;
 use crate::hub::HubFault;
+use crate::images::ImageFault;
 use crate::keys::KeyError;
 use crate::master_key::RotateError;
 use crate::open_routes::NotKept;
@@ -324,6 +325,21 @@ impl From<HubFault> for Problem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, fault.to_string())
             }
             HubFault::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImageFault> for Problem {
+    fn from(fault: ImageFault) -> Self {
+        let text = fault.to_string();
+        match fault {
+            ImageFault::Field(field, message) => Self::unfit(field, message),
+            ImageFault::NoTask => Self::not_found(text),
+            ImageFault::NoRecipe(_) => Self::unfit("recipe", text),
+            ImageFault::TooMany(_) => Self::conflict(text),
+            ImageFault::Docker(error) if error.is_away() => Self::new(StatusCode::SERVICE_UNAVAILABLE, text),
+            ImageFault::Docker(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, text),
+            ImageFault::Store(error) => error.into(),
         }
     }
 }

@@ -25,6 +25,7 @@ struct Told {
     jobs: BTreeMap<String, Value>,
     pulls: BTreeMap<String, Value>,
     steps: BTreeMap<String, Value>,
+    images: BTreeMap<String, Value>,
 }
 
 // === impl Manager ===
@@ -52,6 +53,7 @@ impl Manager {
             self.tell_new("job", &mut told.jobs, self.seen_jobs());
             self.tell_new("pull", &mut told.pulls, self.seen_pulls());
             self.tell_restored(&mut told.steps);
+            self.tell_new("image", &mut told.images, self.seen_images());
         }
     }
 
@@ -126,6 +128,16 @@ impl Manager {
             seen.insert("all".to_owned(), json!({ "state": "done", "message": null }));
         }
         self.tell_new("restore", told, seen);
+    }
+
+    fn seen_images(&self) -> BTreeMap<String, Value> {
+        let value = |task: &crate::images::ImageTask| {
+            json!({
+                "kind": task.work.kind(), "subject": task.work.subject(), "state": task.state(),
+                "percent": task.percent(), "message": task.failure().map(|(message, _)| message),
+            })
+        };
+        self.inner().image_tasks.all().iter().map(|task| (task.id.clone(), value(task))).collect()
     }
 
     fn seen_jobs(&self) -> BTreeMap<String, Value> {

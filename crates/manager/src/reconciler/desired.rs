@@ -5,7 +5,7 @@ use std::time::Duration;
 use runtime::docker::Gpus;
 use serde::Serialize;
 use spec::{
-    Container, Containers, Defaults, Deployment, Document, Engine, Gpu, Model, ModelType, Runtime, container, defaults,
+    Container, Containers, Deployment, Document, Engine, Gpu, Image, Model, ModelType, Runtime, container, defaults,
     environment, environment_variable, environment_variables,
 };
 
@@ -73,16 +73,22 @@ struct Essence<'a> {
     env: &'a BTreeMap<String, String>,
     gpus: &'a [Gpu],
     #[serde(skip_serializing_if = "Option::is_none")]
+    chat_template: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<ContainerEssence<'a>>,
 }
 
 /// All that makes a container another one besides.
 #[derive(Debug, Serialize)]
 struct ContainerEssence<'a> {
-    image: &'a str,
+    image: &'a Image,
     args: &'a [String],
     common: &'a Containers,
     host_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpus: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
 }
 
 /// What the replicas of one deployment share.
@@ -97,6 +103,11 @@ struct Deployed<'a> {
 // === impl Desired ===
 
 impl Desired {
+    /// Whether its image is taken for one of vLLM: it gets the arguments of that.
+    pub(crate) fn must_be_vllm(&self) -> bool {
+        self.container.is_some() && self.engine.command.is_empty()
+    }
+
     /// Id of the deployment.
     pub(crate) fn deployment(&self) -> &str {
         self.id.rsplit_once('/').map_or(&self.id, |(deployment, _)| deployment)
@@ -117,7 +128,7 @@ pub(crate) fn desired(document: &Document, env: &Environment) -> Vec<Desired> {
             let variables = environment(model.model_type, engine, &document.defaults);
             let obstacle = unset(deployment, &variables, env);
             let of = Deployed { model, id, engine: Arc::new(engine.clone()), env: Arc::new(variables), obstacle };
-            all.extend((0..engine.replicas).map(|number| replica(&of, &document.defaults, number)));
+            all.extend((0..engine.replicas).map(|number| replica(&of, document, number)));
         }
     }
     all
@@ -131,10 +142,10 @@ fn unset(deployment: &Deployment, variables: &BTreeMap<String, String>, env: &En
     Some(format!("the environment variable {name} is not set"))
 }
 
-fn replica(of: &Deployed<'_>, common: &Defaults, number: u32) -> Desired {
+fn replica(of: &Deployed<'_>, document: &Document, number: u32) -> Desired {
     let Deployed { model, id, engine, env, obstacle } = of;
     let defaults = defaults(model.model_type);
-    let container = (engine.runtime == Runtime::Docker).then(|| Arc::new(contained(model, engine, common, number)));
+    let container = (engine.runtime == Runtime::Docker).then(|| Arc::new(contained(document, model, engine, number)));
     Desired {
         id: format!("{id}/{number}"),
         model: model.name.as_str().into(),
@@ -157,7 +168,7 @@ pub(super) fn serves(model_type: &str, name: &str) -> String {
     format!("{model_type} {name}")
 }
 
-fn contained(model: &Model, engine: &Engine, common: &Defaults, number: u32) -> DesiredContainer {
+fn contained(document: &Document, model: &Model, engine: &Engine, number: u32) -> DesiredContainer {
     let own = gpus_of(engine, number);
     let names: Vec<_> = own.iter().map(ToString::to_string).collect();
     let (gpus, count) = match names.as_slice() {
@@ -167,9 +178,9 @@ fn contained(model: &Model, engine: &Engine, common: &Defaults, number: u32) -> 
     };
     let offset = u16::try_from(number).unwrap_or_default();
     DesiredContainer {
-        container: container(model, engine, common, count),
+        container: container(document, model, engine, count),
         model_type: model.model_type,
-        common: common.containers.clone(),
+        common: document.defaults.containers.clone(),
         gpus,
         host_port: engine.host_port.map(|first| first.saturating_add(offset)),
     }
@@ -187,11 +198,14 @@ fn spec_hash(of: &Deployed<'_>, container: Option<&DesiredContainer>, number: u3
         args: &engine.args,
         env,
         gpus: gpus_of(engine, number),
+        chat_template: engine.chat_template.as_deref(),
         container: container.map(|made| ContainerEssence {
             image: &made.container.image,
             args: &made.container.args,
             common: &made.common,
             host_port: made.host_port,
+            cpus: engine.cpus,
+            memory_bytes: engine.memory_bytes,
         }),
     };
     // Cannot fail: every key is a string.
@@ -244,6 +258,8 @@ mod tests {
             "command: [a, '{port}'], env: {A: b}",
             "command: [a, '{port}'], revision: main",
             "command: [a, '{port}'], gpus: [1]",
+            "command: [a, '{port}'], chat_template: x",
+            "command: [a, '{port}'], chat_template: y",
         ];
         for other in others {
             assert_ne!(base, hash(other), "{other}");

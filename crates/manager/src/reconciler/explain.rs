@@ -153,7 +153,7 @@ impl Wanted {
         let container = desired.container.as_ref().map(|container| &container.container);
         let engine = &desired.engine;
         Self {
-            image: container.map(|container| container.image.clone()),
+            image: container.map(|container| container.image.to_string()),
             command: engine.command.clone(),
             args: container.map_or_else(|| engine.args.clone(), |container| container.args.clone()),
             gpus: gpus_of(engine, desired.number).iter().map(ToString::to_string).collect(),

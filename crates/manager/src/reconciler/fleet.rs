@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
+use runtime::Handle;
 use snapshot::Address;
 
 use super::replica::{Replica, ReplicaView};
@@ -41,6 +42,11 @@ impl Fleet {
     pub(crate) fn ready(&self) -> BTreeMap<String, Address> {
         let replicas = self.0.lock();
         replicas.iter().filter_map(|(id, replica)| Some((id.clone(), replica.address()?))).collect()
+    }
+
+    /// What runs as this replica, if anything does.
+    pub(crate) fn handle(&self, id: &str) -> Option<Handle> {
+        Some(self.0.lock().get(id)?.process.as_ref()?.handle.clone())
     }
 
     /// All of them as people see them, by id.

@@ -9,6 +9,7 @@ use spec::placeholder::{Placeholder, holds};
 use super::Desired;
 use super::desired::gpus_of;
 use super::record::tag_prefix;
+use super::template;
 use crate::Home;
 use crate::config::Environment;
 
@@ -29,7 +30,9 @@ pub(super) fn launch(
     let source = resolve(env, &engine.source)?;
     // Words stay as they are written: a secret among them would show in process lists.
     let command: Vec<_> = engine.command.iter().chain(&engine.args).cloned().collect();
-    let values = Placeholders { source: &source, name: &desired.model, listener: &listener };
+    let template = template::write(home, engine)?.map(|path| path.display().to_string());
+    let values =
+        Placeholders { source: &source, name: &desired.model, listener: &listener, chat_template: template.as_deref() };
     let (port, socket) = match &listener {
         Listener::Port(port) => (Some(*port), None),
         Listener::Socket(path) => (None, Some(path.clone())),

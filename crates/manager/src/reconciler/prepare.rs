@@ -7,7 +7,7 @@ use std::time::Duration;
 use runtime::docker::{ContainerLaunch, Handle as Container, Volume, label};
 use runtime::process::{Placeholders, substitute};
 use runtime::{DockerError, Handle, Listener};
-use spec::CONTAINER_PORT;
+use spec::{CONTAINER_PORT, CONTAINER_TEMPLATE};
 use tokio_util::sync::CancellationToken;
 
 use super::Desired;
@@ -16,6 +16,7 @@ use super::launch::{log_file, resolve};
 use super::places::SECOND;
 use super::record::Record;
 use super::replica::{Phase, Process, Step};
+use super::template;
 use crate::Manager;
 
 /// Where the Hugging Face cache is in a container.
@@ -33,7 +34,7 @@ struct Made {
 }
 
 /// A container cannot be made now.
-enum Obstacle {
+pub(super) enum Obstacle {
     /// The daemon is away: it is waited for.
     Away(DockerError),
     /// It failed, for this reason.
@@ -119,9 +120,9 @@ impl Manager {
     }
 
     async fn try_make(&self, desired: &Desired, container: &DesiredContainer, restarts: u32) -> Result<Made, Obstacle> {
-        let launch = self.container_launch(desired, container).map_err(Obstacle::Failed)?;
+        let mut launch = self.container_launch(desired, container).map_err(Obstacle::Failed)?;
         let docker = self.runtimes().docker();
-        self.ensure_image(&desired.id, &launch.image).await?;
+        launch.image = self.ensure_image(&desired.id, &container.container.image).await?;
         self.step(&desired.id, Step::Creating);
         docker.ensure_network(&launch.network).await?;
         let found = self.left_behind(desired, &launch.name).await?;
@@ -146,8 +147,12 @@ impl Manager {
     async fn create(&self, launch: &ContainerLaunch) -> Result<String, DockerError> {
         let docker = self.runtimes().docker();
         self.clear_name(&launch.name).await?;
-        let id = docker.create(launch).await?;
-        docker.start(&id).await?;
+        let as_engine = |error: DockerError| match launch.entrypoint.as_slice() {
+            [] => error.starting(&launch.image),
+            _ => error,
+        };
+        let id = docker.create(launch).await.map_err(as_engine)?;
+        docker.start(&id).await.map_err(as_engine)?;
         Ok(id)
     }
 
@@ -159,17 +164,6 @@ impl Manager {
         let is_same = says(label::INSTANCE, &self.inner().instance) && says(label::SPEC, &desired.spec_hash);
         let runs = is_same && docker.ended(&id).await?.is_none();
         Ok(runs.then_some(id))
-    }
-
-    async fn ensure_image(&self, id: &str, image: &str) -> Result<(), Obstacle> {
-        let docker = self.runtimes().docker();
-        if docker.has_image(image).await? {
-            return Ok(());
-        }
-        let pulling = |pulled| self.step(id, Step::Pulling { image: image.to_owned(), pulled });
-        pulling(runtime::docker::Pulled::default());
-        tracing::info!(replica = id, image, "pulling an image");
-        Ok(docker.pull(image, pulling).await?)
     }
 
     /// Makes the name free if one of our own has it: an earlier manager was killed before it could say so. That of
@@ -212,14 +206,25 @@ impl Manager {
     fn container_launch(&self, desired: &Desired, container: &DesiredContainer) -> Result<ContainerLaunch, String> {
         let (config, made) = (self.config(), &container.container);
         let source = resolve(&config.env, &desired.engine.source)?;
-        let volumes = self.volumes(&source, container)?;
+        let mut volumes = self.volumes(&source, container)?;
+        let template = template::write(&config.home, &desired.engine)?;
+        volumes.extend(template.as_ref().map(|path| Volume {
+            source: path.display().to_string(),
+            target: CONTAINER_TEMPLATE.to_owned(),
+            read_only: true,
+        }));
         let mut env =
             BTreeMap::from([("HF_HUB_OFFLINE", "1"), ("HF_HOME", CACHE)].map(|(n, v)| (n.to_owned(), v.to_owned())));
         for (name, value) in &made.env {
             env.insert(name.clone(), resolve(&config.env, value)?);
         }
         let listener = Listener::Port(CONTAINER_PORT);
-        let values = Placeholders { source: &source, name: &desired.model, listener: &listener };
+        let values = Placeholders {
+            source: &source,
+            name: &desired.model,
+            listener: &listener,
+            chat_template: template.as_ref().map(|_| CONTAINER_TEMPLATE),
+        };
         let fill = |words: &[String]| substitute(words, &values).map_err(|error| error.to_string());
         let (entrypoint, args) = match made.command.split_first() {
             None => {
@@ -233,7 +238,8 @@ impl Manager {
         };
         Ok(ContainerLaunch {
             name: container_name(desired),
-            image: made.image.clone(),
+            // Known once it is here.
+            image: String::new(),
             entrypoint,
             args,
             env,
@@ -243,6 +249,8 @@ impl Manager {
             port: CONTAINER_PORT,
             host_port: container.host_port,
             volumes,
+            cpus: desired.engine.cpus,
+            memory_bytes: desired.engine.memory_bytes,
             shm_bytes: container.common.shm_bytes,
             log_bytes: container.common.log_bytes,
             log_files: container.common.log_files,

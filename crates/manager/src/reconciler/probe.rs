@@ -15,6 +15,9 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Between two health checks of a replica that starts.
 const WHILE_STARTING: Duration = Duration::from_millis(400);
 
+/// What every engine with OpenAI's API answers.
+const MODELS: &str = "/v1/models";
+
 /// What the health checks of a process said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Probe {
@@ -37,6 +40,8 @@ struct Check {
     path: &'static str,
     /// Whether to see first that it is our process that listens: until then anybody's answer might be taken for its.
     unproven: bool,
+    /// Whether to see first that it is vLLM, or speaks as it does: any server may answer a health check.
+    unknown: bool,
 }
 
 // === impl Probe ===
@@ -98,6 +103,7 @@ impl Manager {
                     listener: process.listener.clone(),
                     path: desired.health_path,
                     unproven: matches!(replica.phase, Phase::Starting { .. }),
+                    unknown: matches!(replica.phase, Phase::Starting { .. }) && desired.must_be_vllm(),
                 };
                 replica.probe.begin(now).then_some((check, pause))
             });
@@ -130,6 +136,18 @@ impl Check {
             return Err(format!("it does not listen on {} yet", self.listener));
         }
         let (status, _) = get(&self.listener, self.path).await?;
-        if status.is_success() { Ok(()) } else { Err(format!("{} answered {status}", self.path)) }
+        if !status.is_success() {
+            return Err(format!("{} answered {status}", self.path));
+        }
+        if self.unknown {
+            let (status, _) = get(&self.listener, MODELS).await?;
+            if !status.is_success() {
+                return Err(format!(
+                    "{} is answered, but {MODELS} with {status}: is its image an engine that speaks OpenAI's API?",
+                    self.path
+                ));
+            }
+        }
+        Ok(())
     }
 }

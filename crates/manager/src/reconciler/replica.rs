@@ -106,6 +106,11 @@ pub(super) enum Step {
         /// How far.
         pulled: Pulled,
     },
+    /// The image is built.
+    Building {
+        /// Of what, and how far that is.
+        what: String,
+    },
     /// The model is fetched from the Hub.
     Downloading {
         /// Its name there.
@@ -270,6 +275,7 @@ impl Phase {
         match self {
             Self::Pending | Self::Preparing { step: Step::Waiting { .. } } => ReplicaState::Pending,
             Self::Preparing { step: Step::Pulling { .. } } => ReplicaState::Pulling,
+            Self::Preparing { step: Step::Building { .. } } => ReplicaState::Building,
             Self::Preparing { step: Step::Creating } => ReplicaState::Creating,
             Self::Preparing { step: Step::Downloading { .. } } => ReplicaState::Downloading,
             Self::Starting { .. } => ReplicaState::Starting,
@@ -295,6 +301,7 @@ impl Step {
             }
             Self::Pulling { image, .. } => Some(image.clone()),
             Self::Downloading { model, progress } => Some(downloaded(model, progress)),
+            Self::Building { what } => Some(what.clone()),
             Self::Creating => None,
         }
     }

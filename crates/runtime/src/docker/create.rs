@@ -14,7 +14,7 @@ use super::{Docker, DockerError, Gpus};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What it takes to make a container.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct ContainerLaunch {
     /// Its name.
     pub name: String,
@@ -38,6 +38,10 @@ pub struct ContainerLaunch {
     pub host_port: Option<u16>,
     /// What it sees of the machine's disk.
     pub volumes: Vec<Volume>,
+    /// CPUs that it may use; all where it does not say.
+    pub cpus: Option<f64>,
+    /// Bytes of the machine's memory that it may use; all where it does not say.
+    pub memory_bytes: Option<u64>,
     /// Bytes of shared memory.
     pub shm_bytes: u64,
     /// Bytes of one log file that Docker keeps.
@@ -78,11 +82,16 @@ impl ContainerLaunch {
 
     fn host_config(&self) -> HostConfig {
         let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+        let memory = self.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok());
         let limits = [("max-size", self.log_bytes.to_string()), ("max-file", self.log_files.to_string())];
         HostConfig {
             network_mode: Some(self.network.clone()),
             restart_policy: Some(policy),
             device_requests: self.gpus.request(),
+            nano_cpus: self.cpus.map(nano_cpus),
+            memory,
+            // As much as of memory: no swap besides.
+            memory_swap: memory,
             shm_size: i64::try_from(self.shm_bytes).ok(),
             binds: Some(self.volumes.iter().map(Volume::bind).collect()),
             port_bindings: self.host_port.map(|port| HashMap::from([(self.exposed(), Some(vec![loopback(port)]))])),
@@ -144,6 +153,15 @@ impl Docker {
     }
 }
 
+/// Thousand-millionths of a CPU.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "far below what an integer holds, and the rest is below a thousand-millionth"
+)]
+fn nano_cpus(cpus: f64) -> i64 {
+    (cpus * 1e9).round() as i64
+}
+
 fn loopback(port: u16) -> PortBinding {
     PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) }
 }
@@ -165,6 +183,8 @@ mod tests {
             port: 8000,
             host_port: None,
             volumes: vec![Volume { source: "/m".into(), target: "/m".into(), read_only: true }],
+            cpus: Some(1.5),
+            memory_bytes: Some(1 << 32),
             shm_bytes: 1 << 30,
             log_bytes: 1 << 20,
             log_files: 3,
@@ -178,6 +198,10 @@ mod tests {
         assert_eq!(host.port_bindings, None);
         assert_eq!(host.restart_policy.unwrap().name, Some(RestartPolicyNameEnum::NO));
         assert_eq!(host.binds.unwrap(), ["/m:/m:ro"]);
+        assert_eq!(
+            (host.nano_cpus, host.memory, host.memory_swap),
+            (Some(1_500_000_000), Some(1 << 32), Some(1 << 32))
+        );
         assert_eq!((host.shm_size, body.entrypoint), (Some(1 << 30), None));
         assert_eq!(host.log_config.unwrap().config.unwrap()["max-size"], "1048576");
         assert!(!format!("{:?}", launch()).contains("secret"));

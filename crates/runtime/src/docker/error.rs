@@ -37,6 +37,28 @@ pub enum DockerError {
         /// What Docker said.
         reason: String,
     },
+    /// The image cannot be built.
+    #[error("the image {image} cannot be built: {step}: {reason}")]
+    Build {
+        /// Its name.
+        image: String,
+        /// Which step failed.
+        step: String,
+        /// What Docker said.
+        reason: String,
+        /// The last lines of the step.
+        last_lines: Vec<String>,
+    },
+    /// The image starts nothing that takes the arguments of vLLM.
+    #[error(
+        "the image {image} cannot be started as an engine ({message}); its entry point must take the arguments of `vllm serve`: name another `image`, or give a `command`"
+    )]
+    NoEngine {
+        /// Its name.
+        image: String,
+        /// What Docker said.
+        message: String,
+    },
     /// The daemon has nothing that gives GPUs to containers.
     #[error(
         "Docker cannot give GPUs to containers ({message}); install the NVIDIA Container Toolkit and restart Docker"
@@ -70,6 +92,22 @@ impl DockerError {
         matches!(self, Self::Away { .. })
     }
 
+    /// The last lines of what failed, where there are any.
+    pub fn last_lines(&self) -> &[String] {
+        if let Self::Build { last_lines, .. } = self { last_lines } else { &[] }
+    }
+
+    /// The same, of the start of an image without a command of one's own, where nothing in it could be run.
+    #[must_use]
+    pub fn starting(self, image: &str) -> Self {
+        match self {
+            Self::Refused { message } | Self::Missing { message } if finds_no_program(&message) => {
+                Self::NoEngine { image: image.to_owned(), message }
+            }
+            other => other,
+        }
+    }
+
     /// Whether what was asked for is not there.
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
@@ -97,6 +135,12 @@ impl DockerError {
 
 fn is_about_room(message: &str) -> bool {
     message.contains("no space left on device") || message.contains("disk quota exceeded")
+}
+
+/// As runc and Docker say it.
+fn finds_no_program(message: &str) -> bool {
+    let signs = ["no command specified", "executable file not found", "exec: \""];
+    signs.iter().any(|sign| message.to_lowercase().contains(sign))
 }
 
 fn is_about_gpus(message: &str) -> bool {

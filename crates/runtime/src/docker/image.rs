@@ -1,23 +1,56 @@
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
 
-use bollard::query_parameters::CreateImageOptionsBuilder;
-use futures_util::StreamExt as _;
+use bollard::models::{ImageInspect, ImageSummary};
+use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptions};
 
 use super::{Docker, DockerError};
 
-/// How long a pull may say nothing at all.
-const SILENCE: Duration = Duration::from_secs(120);
-/// Layers of an image that are counted.
-const LAYERS: usize = 1_024;
-
-/// How far a pull is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pulled {
-    /// Bytes that have come.
+/// An image that is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its id: a digest of all that it is.
+    pub id: String,
+    /// Its names, each with its tag.
+    pub names: Vec<String>,
+    /// The digest that a registry knows it by, where it came from one.
+    pub digest: Option<String>,
+    /// Bytes on the disk.
     pub bytes: u64,
-    /// Bytes of the layers that are known so far.
-    pub total: u64,
+    /// When it was made, in seconds since 1970; none where that is not known.
+    pub made: Option<i64>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The user that runs in it, where it says so.
+    pub user: Option<String>,
+}
+
+// === impl Image ===
+
+impl Image {
+    fn of(found: ImageInspect) -> Option<Self> {
+        let config = found.config.unwrap_or_default();
+        Some(Self {
+            id: found.id?,
+            names: found.repo_tags.unwrap_or_default(),
+            digest: digest(found.repo_digests.unwrap_or_default()),
+            bytes: bytes(found.size.unwrap_or_default()),
+            made: found.created.and_then(|made| moment(&made)),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
+            user: config.user.filter(|user| !user.is_empty()),
+        })
+    }
+
+    fn of_listed(found: ImageSummary) -> Self {
+        Self {
+            id: found.id,
+            names: found.repo_tags,
+            digest: digest(found.repo_digests),
+            bytes: bytes(found.size),
+            made: Some(found.created).filter(|made| *made > 0),
+            labels: found.labels.into_iter().collect(),
+            user: None,
+        }
+    }
 }
 
 // === impl Docker ===
@@ -25,44 +58,34 @@ pub struct Pulled {
 impl Docker {
     /// Whether the image is here.
     pub async fn has_image(&self, image: &str) -> Result<bool, DockerError> {
+        Ok(self.image(image).await?.is_some())
+    }
+
+    /// The image of that name; none where it is not here.
+    pub async fn image(&self, image: &str) -> Result<Option<Image>, DockerError> {
         match self.ask(async |api| api.inspect_image(image).await).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_missing() => Ok(false),
+            Ok(found) => Ok(Image::of(found)),
+            Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Pulls the image, telling how far it is.
-    pub async fn pull(&self, image: &str, mut tell: impl FnMut(Pulled)) -> Result<(), DockerError> {
-        let api = self.api().await?;
-        let options = CreateImageOptionsBuilder::default().from_image(&with_tag(image)).build();
-        let stream = api.create_image(Some(options), None, None);
-        tokio::pin!(stream);
-        let mut layers: BTreeMap<String, Pulled> = BTreeMap::new();
-        let failed = |reason: String| DockerError::Image { image: image.to_owned(), reason };
-        loop {
-            let told = match tokio::time::timeout(SILENCE, stream.next()).await {
-                Ok(Some(Ok(told))) => told,
-                Ok(Some(Err(error))) => return Err(self.told(error, failed)),
-                Ok(None) => return Ok(()),
-                Err(_) => return Err(failed(format!("nothing came for {} s", SILENCE.as_secs()))),
-            };
-            let is_download = told.status.as_deref() == Some("Downloading");
-            if let (Some(id), Some(detail), true) = (told.id, told.progress_detail, is_download)
-                && (layers.len() < LAYERS || layers.contains_key(&id))
-            {
-                let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-                layers.insert(id, Pulled { bytes: bytes(detail.current), total: bytes(detail.total) });
-                tell(layers.values().fold(Pulled::default(), |sum, layer| Pulled {
-                    bytes: sum.bytes + layer.bytes,
-                    total: sum.total + layer.total,
-                }));
-            }
-        }
+    /// The images that bear a label, whatever it says.
+    pub async fn images_labelled(&self, label: &str) -> Result<Vec<Image>, DockerError> {
+        let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
+        let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+        let found = self.ask(async |api| api.list_images(Some(options)).await).await?;
+        Ok(found.into_iter().map(Image::of_listed).collect())
+    }
+
+    /// Takes the name from an image, and the image away if it has no other. Refused while a container is made of it.
+    pub async fn remove_image(&self, name: &str) -> Result<(), DockerError> {
+        let removed = self.ask(async |api| api.remove_image(name, None::<RemoveImageOptions>, None).await).await;
+        removed.map(drop)
     }
 
     /// A daemon that is away is told as such; all else is about the image.
-    fn told(&self, error: bollard::errors::Error, failed: impl Fn(String) -> DockerError) -> DockerError {
+    pub(super) fn told(&self, error: bollard::errors::Error, failed: impl Fn(String) -> DockerError) -> DockerError {
         match DockerError::of(self.host(), error) {
             DockerError::Missing { message } | DockerError::Refused { message } => failed(message),
             error => {
@@ -73,22 +96,17 @@ impl Docker {
     }
 }
 
-/// Without a tag Docker would pull all there are.
-fn with_tag(image: &str) -> String {
-    let name = image.rsplit('/').next().unwrap_or(image);
-    if name.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
+/// `name@sha256:…` of a registry, without the name.
+fn digest(names: Vec<String>) -> Option<String> {
+    names.into_iter().find_map(|name| Some(name.split_once('@')?.1.to_owned()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn bytes(size: i64) -> u64 {
+    u64::try_from(size).unwrap_or(0)
+}
 
-    #[test]
-    fn one_version_is_pulled_not_all() {
-        assert_eq!(with_tag("vllm/vllm-openai"), "vllm/vllm-openai:latest");
-        assert_eq!(with_tag("localhost:5000/x"), "localhost:5000/x:latest");
-        for named in ["a:1", "localhost:5000/x:2", "a@sha256:00"] {
-            assert_eq!(with_tag(named), named);
-        }
-    }
+/// Seconds since 1970 of a moment as Docker writes it.
+fn moment(text: &str) -> Option<i64> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(time.as_second()).filter(|seconds| *seconds > 0)
 }

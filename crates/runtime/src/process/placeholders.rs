@@ -11,6 +11,8 @@ pub struct Placeholders<'a> {
     pub name: &'a str,
     /// `{port}` or `{socket}`, whichever it is.
     pub listener: &'a Listener,
+    /// `{chat_template}`: the path of a file, where the engine has one.
+    pub chat_template: Option<&'a str>,
 }
 
 /// A command cannot be filled in.
@@ -18,7 +20,7 @@ pub struct Placeholders<'a> {
 pub enum SubstituteError {
     /// A placeholder that does not exist.
     #[error(
-        "`{argument}` holds the placeholder `{{{word}}}`, which there is not; there are {{source}}, {{name}}, {{port}} and {{socket}}"
+        "`{argument}` holds the placeholder `{{{word}}}`, which there is not; there are {{source}}, {{name}}, {{port}}, {{socket}} and {{chat_template}}"
     )]
     Unknown {
         /// The argument that holds it.
@@ -38,6 +40,14 @@ pub enum SubstituteError {
         /// Where it listens instead.
         listener: Listener,
     },
+    /// There is no template.
+    #[error(
+        "`{argument}` holds `{{chat_template}}`, but the engine has no `chat_template`; give it one, or leave that out"
+    )]
+    NoTemplate {
+        /// The argument that holds it.
+        argument: String,
+    },
     /// The path of the socket is not valid Unicode.
     #[error("the path of the socket, {listener}, is not valid Unicode")]
     NotUnicode {
@@ -52,7 +62,7 @@ pub enum SubstituteError {
 /// use runtime::{Listener, process::{Placeholders, substitute}};
 ///
 /// let listener = Listener::Port(8001);
-/// let values = Placeholders { source: "/models/tiny", name: "tiny", listener: &listener };
+/// let values = Placeholders { source: "/models/tiny", name: "tiny", listener: &listener, chat_template: None };
 /// let command = ["vllm", "serve", "{source}", "--port={port}"].map(str::to_owned);
 /// assert_eq!(substitute(&command, &values).unwrap(), ["vllm", "serve", "/models/tiny", "--port=8001"]);
 /// ```
@@ -79,6 +89,10 @@ fn value(argument: &str, placeholder: Placeholder, values: &Placeholders<'_>) ->
     match (placeholder, listener) {
         (Placeholder::Source, _) => Ok(values.source.to_owned()),
         (Placeholder::Name, _) => Ok(values.name.to_owned()),
+        (Placeholder::ChatTemplate, _) => {
+            let path = values.chat_template.map(str::to_owned);
+            path.ok_or_else(|| SubstituteError::NoTemplate { argument: argument.to_owned() })
+        }
         (Placeholder::Port, Listener::Port(port)) => Ok(port.to_string()),
         (Placeholder::Socket, Listener::Socket(path)) => {
             let path = path.to_str().ok_or_else(|| SubstituteError::NotUnicode { listener: listener.clone() })?;
@@ -97,7 +111,7 @@ mod tests {
     use super::*;
 
     fn fill_in(argument: &str, listener: &Listener) -> Result<String, String> {
-        let values = Placeholders { source: "/m/{name} x", name: "tiny", listener };
+        let values = Placeholders { source: "/m/{name} x", name: "tiny", listener, chat_template: Some("/t.jinja") };
         let filled = substitute(&[argument.to_owned()], &values).map_err(|error| error.to_string())?;
         Ok(filled.concat())
     }
@@ -107,6 +121,7 @@ mod tests {
         let port = Listener::Port(80);
         assert_eq!(fill_in("{source}", &port).unwrap(), "/m/{name} x", "a value is not filled in again");
         assert_eq!(fill_in("{name}:{port}/{name}", &port).unwrap(), "tiny:80/tiny");
+        assert_eq!(fill_in("{chat_template}", &port).unwrap(), "/t.jinja");
         assert_eq!(fill_in(r#"{"a": {"port": 1}}"#, &port).unwrap(), r#"{"a": {"port": 1}}"#);
         assert_eq!(fill_in("--uds={socket}", &Listener::Socket("/r/s".into())).unwrap(), "--uds=/r/s");
     }

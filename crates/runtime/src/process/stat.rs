@@ -8,8 +8,12 @@ pub(super) struct Stat {
     state: u8,
     /// The group that it is in.
     pub(super) group: u32,
+    /// Clock ticks that it has computed.
+    pub(super) cpu_ticks: u64,
     /// Clock ticks from boot to its start.
     pub(super) start_ticks: u64,
+    /// Pages that it holds in memory.
+    pub(super) pages: u64,
 }
 
 // === impl Stat ===
@@ -33,11 +37,14 @@ impl Stat {
         let end_of_name = text.iter().rposition(|b| *b == b')')?;
         let rest = std::str::from_utf8(&text[end_of_name + 1..]).ok()?;
         let mut fields = rest.split_ascii_whitespace();
-        // The numbers of the fields are those of proc_pid_stat(5): 3, 5 and 22.
+        // The numbers of the fields are those of proc_pid_stat(5): 3, 5, 14 and 15, 22, 24.
         let state = *fields.next()?.as_bytes().first()?;
         let group = fields.nth(1)?.parse().ok()?;
-        let start_ticks = fields.nth(16)?.parse().ok()?;
-        Some(Self { state, group, start_ticks })
+        let user: u64 = fields.nth(8)?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        let start_ticks = fields.nth(6)?.parse().ok()?;
+        let pages = fields.nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        Some(Self { state, group, cpu_ticks: user.saturating_add(system), start_ticks, pages })
     }
 }
 
@@ -53,11 +60,12 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_anything() {
-        let rest = "S 7 42 42 0 -1 4194304 100 0 0 0 0 0 0 0 20 0 1 0 987654 0 0";
-        let expected = Some(Stat { state: b'S', group: 42, start_ticks: 987_654 });
+        let rest = "S 7 42 42 0 -1 4194304 100 0 0 0 30 5 0 0 20 0 1 0 987654 0 7";
+        let expected = Some(Stat { state: b'S', group: 42, cpu_ticks: 35, start_ticks: 987_654, pages: 7 });
         for name in ["vllm", "a b", "VLLM::EngineCor", ") R 1 1", "((", "\n", "\u{e9}"] {
             assert_eq!(Stat::parse(format!("123 ({name}) {rest}\n").as_bytes()), expected, "{name:?}");
         }
+        let expected = expected.map(|stat| Stat { cpu_ticks: 0, pages: 0, ..stat });
         assert_eq!(Stat::parse(b"123 (\xff) S 7 42 42 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 987654 0"), expected);
     }
 

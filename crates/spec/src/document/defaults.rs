@@ -49,6 +49,9 @@ pub struct TypeOverrides {
     /// Container image; goes before `images`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The recipe of their image, in place of `image`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// More arguments in a container, behind those for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,

@@ -28,6 +28,10 @@ pub struct Engine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub image: Option<String>,
+    /// The recipe of its image, in place of the model type's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub recipe: Option<String>,
     /// Port on 127.0.0.1 of the machine that leads to it, for `runtime: docker`; with replicas the first of as many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -71,9 +75,22 @@ pub struct Engine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub reasoning_parser: Option<String>,
+    /// How conversations become prompts, in place of what the model brings: the text of a Jinja template. Where the document is
+    /// a file, a path relative to that, which is replaced by what the file holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::TEMPLATE_BYTES))]
+    pub chat_template: Option<String>,
     /// Whether code that comes with the model may run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust_remote_code: bool,
+    /// CPUs that each replica may use, for `runtime: docker`; all unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = *limits::CPUS.start(), max = *limits::CPUS.end()))]
+    pub cpus: Option<f64>,
+    /// Bytes of the machine's own memory that each replica may use, for `runtime: docker`; all unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = *limits::MEMORY_BYTES.start(), max = *limits::MEMORY_BYTES.end()))]
+    pub memory_bytes: Option<u64>,
     /// More arguments, after those that Enginehouse makes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,

@@ -59,7 +59,7 @@ impl Kind for Models {
     }
 
     fn references(&self, document: &Document) -> Vec<Reference> {
-        document.models.iter().flat_map(credentials_of).collect()
+        document.models.iter().flat_map(|model| credentials_of(model).into_iter().chain(recipes_of(model))).collect()
     }
 
     fn place(&self, document: &Document, name: &str) -> Option<String> {
@@ -80,4 +80,16 @@ fn credentials_of(model: &Model) -> Vec<Reference> {
         to: ItemId::new(ItemKind::CREDENTIAL, name),
     };
     by_name.map(reference).collect()
+}
+
+/// The recipes that a model's engines name.
+fn recipes_of(model: &Model) -> Vec<Reference> {
+    let engines = model.deployments.iter().enumerate().filter_map(|(index, one)| Some((index, one.engine.as_ref()?)));
+    let named = engines.filter_map(|(index, engine)| Some((index, engine.recipe.as_deref()?)));
+    let reference = |(index, name): (usize, &str)| Reference {
+        from: ItemId::new(ItemKind::MODEL, &model.name),
+        path: format!("deployments[{index}].engine.recipe"),
+        to: ItemId::new(ItemKind::RECIPE, name),
+    };
+    named.map(reference).collect()
 }

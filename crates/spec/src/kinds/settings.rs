@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::read::read;
 use super::{ItemKind, Kind, json};
-use crate::{Document, Fault, quote::Quoted};
+use crate::{Document, Fault, ItemId, ModelType, Reference, quote::Quoted};
 
 /// Sections of settings, by the names of their fields. Always there, so they can only change.
 pub(super) struct Settings;
@@ -76,6 +76,17 @@ impl Kind for Settings {
         let end = path.find(['.', '[']).unwrap_or(path.len());
         let section = find(&path[..end])?;
         Some((section.name.to_owned(), path[end..].trim_start_matches('.')))
+    }
+
+    fn references(&self, document: &Document) -> Vec<Reference> {
+        let types = document.defaults.types.iter();
+        let named = types.filter_map(|(model_type, of_type)| Some((model_type, of_type.recipe.as_deref()?)));
+        let reference = |(model_type, name): (&ModelType, &str)| Reference {
+            from: ItemId::new(ItemKind::SETTINGS, "defaults"),
+            path: format!("types.{model_type}.recipe"),
+            to: ItemId::new(ItemKind::RECIPE, name),
+        };
+        named.map(reference).collect()
     }
 
     fn place(&self, _document: &Document, name: &str) -> Option<String> {

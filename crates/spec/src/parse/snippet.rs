@@ -74,6 +74,8 @@ mod tests {
         assert!(hidden("- name: a\n  secret: |\n    line: 1\n\n      line 2\n", 5));
         assert!(hidden("env:\n  HF_TOKEN: >\n   abc", 3));
         assert!(hidden("{\"secret\":\n\"sk-1\" x}", 2));
+        assert!(hidden("credentials:\n  - name: a\n    secert: sk-1", 3), "misspelt");
+        assert!(hidden("credentials:\n- name: a\n  secert: sk-1", 3), "misspelt");
         assert!(!hidden("- secret: x\n  name: y", 2), "beside it");
         assert!(!hidden("models:\n  - name: a\n    tpye: chat", 3));
         assert!(!hidden("max_tokens: 1", 1));

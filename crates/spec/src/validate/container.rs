@@ -5,7 +5,7 @@ use crate::{
 };
 
 /// Options of vLLM that Enginehouse gives itself, or that would take the engine out of its hands.
-const OURS: [&str; 9] = [
+const OURS: [&str; 12] = [
     "--host",
     "--port",
     "--uds",
@@ -15,11 +15,14 @@ const OURS: [&str; 9] = [
     "--root-path",
     "--config",
     "--revision",
+    "--ssl-keyfile",
+    "--ssl-certfile",
+    "--headless",
 ];
 /// vLLM takes abbreviations; shorter ones than this fit anything.
 const SHORTEST: usize = 4;
 /// What a shell would act upon. No shell is asked, so it can only be a mistake or an attempt.
-const SHELL: [char; 8] = [';', '|', '&', '`', '$', '<', '>', '\n'];
+const SHELL: [char; 10] = [';', '|', '&', '`', '$', '<', '>', '\n', '\r', '\0'];
 /// Variables that Enginehouse sets itself in containers, or that would lock it out of the engine.
 const VARIABLES: [&str; 4] = ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "VLLM_API_KEY", "HF_HOME"];
 const PREFIX: &str = "ENGINEHOUSE_";
@@ -28,7 +31,11 @@ pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
     if let Some(image) = &engine.image {
         check_image(&mut here.field("image"), "image", image);
     }
+    if engine.image.is_some() && engine.recipe.is_some() {
+        here.field("recipe").fault("recipe and image are both set; keep one: a recipe names its image as `base`");
+    }
     check_port(here, engine);
+    check_limits(here, engine);
     for name in engine.env.keys() {
         check_variable(&mut here.field("env").field(name), name);
     }
@@ -47,11 +54,11 @@ pub(super) fn check_args(here: &mut Scope<'_>, args: &[String]) {
     for (index, word) in args.iter().enumerate() {
         let mut here = here.element(index);
         if let Some(option) = taken_over(word) {
-            here.fault(format!("args hold {}, but Enginehouse gives `{option}` itself; leave it out", Quoted(word)));
+            here.fault(format!("args hold {}, but `{option}` is for Enginehouse itself; leave it out", Quoted(word)));
         }
         if let Some(found) = word.chars().find(|c| SHELL.contains(c)) {
             here.fault(format!(
-                "args hold {found:?} in {}; arguments go to the program as they are, no shell reads them",
+                "args hold {found:?} in {}; arguments go to the program as they are, no shell reads them: leave it out",
                 Quoted(word)
             ));
         }
@@ -81,6 +88,17 @@ pub(super) fn check_image(here: &mut Scope<'_>, field: &str, image: &str) {
     }
 }
 
+fn check_limits(here: &mut Scope<'_>, engine: &Engine) {
+    if let Some(cpus) = engine.cpus.filter(|cpus| !limits::CPUS.contains(cpus)) {
+        let (least, most) = limits::CPUS.into_inner();
+        here.field("cpus").fault(format!("cpus is {cpus}; give {least} to {most}"));
+    }
+    if let Some(bytes) = engine.memory_bytes.filter(|bytes| !limits::MEMORY_BYTES.contains(bytes)) {
+        let (least, most) = limits::MEMORY_BYTES.into_inner();
+        here.field("memory_bytes").fault(format!("memory_bytes is {bytes}; give {least} to {most} bytes"));
+    }
+}
+
 fn check_port(here: &mut Scope<'_>, engine: &Engine) {
     let Some(first) = engine.host_port else { return };
     let last = u32::from(first) + engine.replicas.saturating_sub(1);
@@ -107,7 +125,17 @@ mod tests {
 
     #[test]
     fn what_would_take_over_is_known_in_every_spelling() {
-        for word in ["--port", "--port=1", "--por", "--api_key", "--api-key=x", "--host", "--served_model_name"] {
+        for word in [
+            "--port",
+            "--port=1",
+            "--por",
+            "--api_key",
+            "--api-key=x",
+            "--host",
+            "--served_model_name",
+            "--ssl-keyfile=k",
+            "--uds",
+        ] {
             assert!(taken_over(word).is_some(), "{word}");
         }
         for word in ["--port-range", "--max-model-len", "-x", "--", "--model-impl", "8000", "--hf-overrides"] {

@@ -12,11 +12,14 @@ pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
     }
     container::check_args(&mut here.field("args"), args);
     check_env(&mut here.field("env"), env);
-    for (model_type, TypeOverrides { image, args, env }) in types {
+    for (model_type, TypeOverrides { image, recipe, args, env }) in types {
         let mut types = here.field("types");
         let mut here = types.field(model_type.as_str());
         if let Some(image) = image {
             container::check_image(&mut here.field("image"), "image", image);
+        }
+        if image.is_some() && recipe.is_some() {
+            here.field("recipe").fault("recipe and image are both set; keep one: a recipe names its image as `base`");
         }
         container::check_args(&mut here.field("args"), args);
         check_env(&mut here.field("env"), env);

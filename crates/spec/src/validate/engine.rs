@@ -1,12 +1,13 @@
 use std::collections::BTreeSet;
 
-use super::{command, container, environment};
+use super::{command, container, environment, template};
 use crate::{Engine, Gpu, Runtime, fault::Scope, limits, quote::Quoted};
 
 pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
     check_source(here, engine);
     check_runtime(here, engine);
     check_gpus(here, engine);
+    template::check(here, engine);
     for (name, value) in &engine.env {
         environment::check_entry(&mut here.field("env"), name, value);
     }
@@ -52,8 +53,35 @@ fn check_source(here: &mut Scope<'_>, engine: &Engine) {
         if text.chars().any(char::is_control) {
             here.fault(format!("{field} is {}; it must not hold control characters", Quoted(text)));
         }
+        if text.starts_with('-') {
+            here.fault(format!("{field} is {}; with `-` in front it would be taken for an option", Quoted(text)));
+        }
         environment::check(&mut here, field, text);
     }
+    // What another program takes for a source, it knows itself.
+    let is_vllm = engine.runtime == Runtime::Docker && engine.command.is_empty();
+    let source = &engine.source;
+    let is_folder = ["/", "./", "../"].iter().any(|start| source.starts_with(start));
+    let is_elsewhere = is_folder || crate::environment_variable(source).is_some();
+    if is_vllm && !source.is_empty() && !source.starts_with('-') && !is_elsewhere && !is_repository(source) {
+        here.field("source").fault(format!(
+            "source is {}; give the id of a model at the Hugging Face Hub, as `Qwen/Qwen3-8B`, or a folder with `/` or `./` in front",
+            Quoted(source)
+        ));
+    }
+}
+
+/// Whether the Hub could have a model of this name: one or two parts, without what its own client refuses.
+fn is_repository(text: &str) -> bool {
+    let fits = |part: &str| {
+        let inner = part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        inner && !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with(['.', '-'])
+    };
+    let has_any = |words: [&str; 2]| words.iter().any(|word| text.contains(word));
+    text.len() <= limits::SOURCE_CHARS
+        && (1..=2).contains(&text.split('/').count())
+        && text.split('/').all(fits)
+        && !has_any(["..", "--"])
 }
 
 fn check_runtime(here: &mut Scope<'_>, engine: &Engine) {
@@ -68,7 +96,14 @@ fn check_runtime(here: &mut Scope<'_>, engine: &Engine) {
 
 /// What means nothing without a container.
 fn check_contained(here: &mut Scope<'_>, engine: &Engine) {
-    for (field, is_set) in [("image", engine.image.is_some()), ("host_port", engine.host_port.is_some())] {
+    let fields = [
+        ("image", engine.image.is_some()),
+        ("recipe", engine.recipe.is_some()),
+        ("host_port", engine.host_port.is_some()),
+        ("cpus", engine.cpus.is_some()),
+        ("memory_bytes", engine.memory_bytes.is_some()),
+    ];
+    for (field, is_set) in fields {
         if is_set {
             here.field(field).fault(format!("{field} is for `runtime: docker`; leave it out of a local process"));
         }
@@ -92,7 +127,14 @@ fn check_gpus(here: &mut Scope<'_>, engine: &Engine) {
     }
     if *replicas > 0 && !(gpus.len() as u64).is_multiple_of(u64::from(*replicas)) {
         let count = gpus.len();
-        here.fault(format!("gpus names {count}, which is not divisible by replicas ({replicas})"));
+        let each = (count as u64 / u64::from(*replicas)).max(1);
+        let fewer = each * u64::from(*replicas);
+        let more = fewer + u64::from(*replicas) * u64::from(fewer < count as u64);
+        let fit = if fewer < count as u64 { format!("{fewer} or {more}") } else { fewer.to_string() };
+        let replicas_that_fit = if count == 1 { "1".to_owned() } else { format!("1 or {count}") };
+        here.fault(format!(
+            "gpus names {count}, which is not divisible by replicas ({replicas}); name {fit}, or set replicas to {replicas_that_fit}"
+        ));
     }
     let mut seen = BTreeSet::new();
     for (index, gpu) in gpus.iter().enumerate() {

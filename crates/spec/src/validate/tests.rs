@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Fault, Format, arbitrary::documents, parse};
 
+mod bad_input;
+
 fn faults(yaml: &str) -> Vec<Fault> {
     let document = parse(yaml, Format::Yaml).unwrap_or_else(|error| panic!("{error}"));
     validate(&document).err().map(Faults::into_vec).unwrap_or_default()
@@ -321,7 +323,11 @@ fn a_container_keeps_what_enginehouse_needs() {
     assert_eq!(faults_of_container("gpus: [0], args: [--max-num-seqs, '64', '{\"a\": 1}']"), []);
     assert_eq!(faults_of_container("command: [llama-server, --port, '{port}'], args: ['a;b']"), []);
     for taken in ["--port", "--host=0.0.0.0", "--api-key", "--api_key=x", "--por", "--served-model-name"] {
-        only(&faults_of_container(&format!("args: ['{taken}']")), &path("args[0]"), "itself; leave it out");
+        only(
+            &faults_of_container(&format!("args: ['{taken}']")),
+            &path("args[0]"),
+            "for Enginehouse itself; leave it out",
+        );
     }
     for shell in ["a;b", "$(reboot)", "`x`", "a|b", "a>b", "a&"] {
         only(&faults_of_container(&format!("args: [--x, '{shell}']")), &path("args[1]"), "no shell reads them");
@@ -363,7 +369,7 @@ fn defaults_are_checked_like_engines() {
         found("env: { A: b }, types: { chat: { image: 'x:1', args: [--y] } }, containers: { cache: /srv/hf }"),
         []
     );
-    only(&found("args: [--port]"), "defaults.args[0]", "itself; leave it out");
+    only(&found("args: [--port]"), "defaults.args[0]", "for Enginehouse itself; leave it out");
     only(&found("types: { rerank: { image: 'x y' } }"), "defaults.types.rerank.image", "the name of an image");
     only(&found("types: { rerank: { env: { HF_HOME: x } } }"), "defaults.types.rerank.env.HF_HOME", "sets itself");
     only(&found("images: { vllm-omni: '' }"), "defaults.images.vllm-omni", "the name of an image");

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::item::{Item, ItemName};
 use crate::client::{self, ApiFault, Client, Seen};
+use crate::commands::apply::templates::read_into_item;
 use crate::commands::apply::{read_file, read_from};
 use crate::exit::UsageError;
 use crate::output;
@@ -102,7 +103,11 @@ fn data(args: &StageArgs, found: Option<Item>) -> anyhow::Result<(Value, Option<
         set(&mut data, path, value.clone())?;
     }
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-    Ok((data, Some(folder.canonicalize()?)))
+    let folder = folder.canonicalize()?;
+    if args.item.kind == "model" {
+        read_into_item(&mut data, &folder)?;
+    }
+    Ok((data, Some(folder)))
 }
 
 /// What `--set` starts from where there is no item yet.
@@ -117,7 +122,10 @@ fn read(file: &Path) -> anyhow::Result<(Value, PathBuf)> {
     } else {
         (read_file(file)?, file.parent().unwrap_or(file).to_owned())
     };
-    let data = serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    // No line of it is repeated: it may be that of a secret.
+    let options = serde_saphyr::options! { with_snippet: false };
+    let data = serde_saphyr::from_str_with_options(&text, options)
+        .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     Ok((data, folder))
 }
 

@@ -55,6 +55,20 @@ struct Replica {
     last_lines: Vec<String>,
 }
 
+/// What a replica uses of the machine, and may use.
+#[derive(Debug, Deserialize)]
+struct Resources {
+    id: String,
+    #[serde(default)]
+    cpus_used: Option<f64>,
+    #[serde(default)]
+    cpus: Option<f64>,
+    #[serde(default)]
+    memory_bytes_used: Option<u64>,
+    #[serde(default)]
+    memory_bytes: Option<u64>,
+}
+
 /// Shows one model.
 pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
     let path = format!("/api/v1/models/{}", client::segment(&args.model));
@@ -74,7 +88,8 @@ pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
     }
     let all = model.deployments.iter().flat_map(|deployment| deployment.replicas.iter().chain(&deployment.before));
     let replicas: Vec<_> = all.collect();
-    output::table(&table(&replicas))?;
+    let used: Vec<Resources> = client::view(&client.get(&format!("{path}/resources")).await?)?;
+    output::table(&table(&replicas, &used))?;
     for replica in replicas {
         if let Some(message) = replica.message.as_deref().filter(|message| !message.is_empty()) {
             output::note(&format!("{}: {}", replica.id, output::plain(message)));
@@ -86,15 +101,38 @@ pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn table(replicas: &[&Replica]) -> Table {
+// === impl Resources ===
+
+impl Resources {
+    fn cpu(&self) -> String {
+        let used = self.cpus_used.map_or_else(|| "-".to_owned(), |cpus| format!("{cpus:.1}"));
+        self.cpus.map_or(used.clone(), |most| format!("{used} of {most}"))
+    }
+
+    fn memory(&self) -> String {
+        let used = self.memory_bytes_used.map_or_else(|| "-".to_owned(), output::bytes);
+        self.memory_bytes.map_or(used.clone(), |most| format!("{used} of {}", output::bytes(most)))
+    }
+}
+
+fn table(replicas: &[&Replica], used: &[Resources]) -> Table {
     let titles = ["REPLICA", "STATE", "ADDRESS", "RUNS AS"].map(Column::text);
-    let mut table = Table::new(&[titles.as_slice(), &[Column::number("RESTARTS")]].concat());
+    let numbers = ["RESTARTS", "CPUS", "MEMORY"].map(Column::number);
+    let mut table = Table::new(&[titles.as_slice(), &numbers].concat());
     for replica in replicas {
         let pid = replica.pid.map(|pid| format!("pid {pid}"));
         let runs_as = replica.container.clone().or(pid).unwrap_or_else(|| "-".to_owned());
         let address = replica.address.clone().unwrap_or_else(|| "-".to_owned());
-        let cells = [replica.id.clone(), replica.state.clone(), address, runs_as, replica.restarts.to_string()];
-        table.push(cells.to_vec());
+        let own = used.iter().find(|used| used.id == replica.id);
+        table.push(vec![
+            replica.id.clone(),
+            replica.state.clone(),
+            address,
+            runs_as,
+            replica.restarts.to_string(),
+            own.map_or_else(|| "-".to_owned(), Resources::cpu),
+            own.map_or_else(|| "-".to_owned(), Resources::memory),
+        ]);
     }
     table
 }

@@ -21,7 +21,8 @@ enum By {
 fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
     // Nothing runs here, so the engine is never started.
     let with_engine = DOCUMENT.replace("[{ endpoint", "[{ engine: { source: Org/M } }, { endpoint");
-    let document = json!({ "document": with_engine, "format": "yaml", "base_dir": "/" });
+    let with_recipe = format!("{with_engine}\nrecipes: [{{ name: audio, apt: [ffmpeg] }}]\n");
+    let document = json!({ "document": with_recipe, "format": "yaml", "base_dir": "/" });
     let endpoint = json!({ "endpoint": { "url": "http://127.0.0.1:9/v1", "model": "t" } });
     let edited = json!({ "name": "org/tiny", "type": "chat", "deployments": [endpoint] });
     let new = json!({ "name": "new", "type": "chat" });
@@ -80,6 +81,10 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
         ("pull_model", By::Owner, "/api/v1/hub/pulls", json!({ "model": "org/absent" })),
         ("cancel_pull", By::Owner, "/api/v1/hub/pulls/pull-1", json!({})),
         ("remove_cached_model", By::Owner, "/api/v1/hub/models/org%2Fcached", json!({})),
+        ("build_image", By::Owner, "/api/v1/images/builds", json!({ "recipe": "audio" })),
+        ("pull_image", By::Owner, "/api/v1/images/pulls", json!({ "image": "localhost:9/absent:1" })),
+        ("prune_images", By::Owner, "/api/v1/images/prune", json!({})),
+        ("cancel_image_task", By::Owner, "/api/v1/images/tasks/image-1", json!({})),
         ("log_in", By::Owner, "/api/v1/session", json!({ "account": "admin", "password": PASSWORD })),
         ("set_own_password", By::Session, "/api/v1/session/password", json!({ "current": PASSWORD, "new": PASSWORD })),
         ("log_out", By::Session, "/api/v1/session", json!({})),
