@@ -85,7 +85,7 @@ fn model(name: &str, source: &str, more: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_fetched_once_before_its_engines_start() {
     let scene = Scene::new(&[]).await;
-    scene.hub.fault("signature", 1, Fault::Slow(100_000));
+    scene.hub.fault("signature", 1, Fault::Slow(40_000));
     scene.stage_all(&[
         model("one", MODEL, &json!({ "replicas": 2 })),
         model("two", MODEL, &json!({ "env": { "HF_HUB_OFFLINE": "1" } })),
@@ -173,7 +173,7 @@ async fn a_download_that_nobody_waits_for_any_more_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_that_a_person_began_is_joined() {
     let scene = Scene::new(&[]).await;
-    scene.hub.fault("signature", 1, Fault::Slow(200_000));
+    scene.hub.fault("signature", 1, Fault::Slow(40_000));
     let begun = scene.server.admin().post("/api/v1/hub/pulls", &json!({ "model": MODEL, "include": ["*.bin"] })).await;
     begun.expect(202);
     scene.stage_all(&[model("one", MODEL, &json!({}))]);

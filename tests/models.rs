@@ -108,7 +108,7 @@ async fn all_models_go_in_reverse_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_it_running_and_says_so() {
     let scene = Scene::new().await;
-    scene.hub.fault("signature", 1, Fault::Slow(100_000));
+    scene.hub.fault("signature", 1, Fault::Slow(40_000));
     let arguments = add(&[MODEL]);
     let mut command = scene.server.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

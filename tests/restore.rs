@@ -104,9 +104,18 @@ async fn what_does_not_come_back_is_named() {
     server.cli(&["config", "stage", "model/bad", "-f", item.to_str().unwrap()]).ok();
     server.cli(&["config", "apply", "--all"]).ok();
     server.restart().await;
-    let restored = server.cli(&["restore", "--timeout", "3s"]);
+    // The others first, and that one in a pause that is longer than a look.
+    until("the others to be back", || {
+        let models = server.cli(&["model", "list", "--json"]).json();
+        let find = |name: &str| models.as_array().unwrap().iter().find(|model| model["name"] == name).unwrap().clone();
+        let bad = find("bad")["deployments"][0]["replicas"][0].clone();
+        let rests = bad["state"] == "backing_off" && bad["restarts"].as_u64() >= Some(4);
+        rests && MODELS[..3].iter().all(|name| find(name)["state"] == "ready")
+    })
+    .await;
+    let restored = server.cli(&["restore", "--timeout", "1s"]);
     let said = restored.fails_with(1);
-    assert!(said.contains("not back after 3 s: model bad") && said.contains("ended (exit code 7)"), "{said}");
+    assert!(said.contains("not back after 1 s: model bad") && said.contains("ended (exit code 7)"), "{said}");
 }
 
 /// Somebody else's service, and what it was presented.

@@ -16,7 +16,7 @@ async fn the_model_is_fetched_before_the_container_is_made() {
     let (hub, cache) = (HubServer::start().await, tempfile::tempdir().unwrap());
     hub.file("Org/Model", "config.json", "{}", false);
     hub.file("Org/Model", "model.safetensors", vec![7; 600_000], true);
-    hub.fault("signature", 1, Fault::Slow(150_000));
+    hub.fault("signature", 1, Fault::Slow(40_000));
     // What `hf auth login` leaves is nothing for engines.
     fs::write(cache.path().join("token"), "hf_of_the_operator").unwrap();
     let options = ServerOptions::new(&support::enginehouse!()).environment("DOCKER_HOST", &daemon.host());

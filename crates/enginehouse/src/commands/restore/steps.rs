@@ -15,7 +15,7 @@ use crate::output;
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(300);
 /// How long a service is waited for that does not run yet.
-const COMES_UP_WITHIN: Duration = Duration::from_secs(30);
+const COMES_UP_WITHIN: Duration = Duration::from_secs(60);
 /// Cells of the longest word for a step.
 const WIDTH: usize = 9;
 
