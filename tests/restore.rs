@@ -53,7 +53,7 @@ fn expected(models: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ran_before_a_reboot_runs_again_in_order() {
+async fn what_ran_before_a_reboot_runs_again() {
     let mut server = running().await;
     cut_power(&mut server);
     until("the engines to be gone", || server.engine_pids().is_empty()).await;
@@ -75,13 +75,13 @@ async fn what_ran_before_a_reboot_runs_again_in_order() {
     assert!(!restored.stderr.contains('\x1b'), "{}", restored.stderr);
     let models = [("zeta", "done"), ("alpha", "done"), ("midway", "done"), ("resting", "skipped")];
     assert_eq!(steps(&server.cli(&["restore", "--json"])), expected(&models));
-    // Started in the order of the document, once each.
+    // Once each; in which order is up to when the end of each was noticed.
     let log = server.log()[before..].to_owned();
     let started: Vec<_> = log.lines().filter(|line| line.contains("engine started")).collect();
     assert_eq!(started.len(), 3, "{log}");
-    let ids: Vec<_> = MODELS[..3].iter().map(|name| deployment(&server, name)).collect();
-    for (line, id) in started.iter().zip(&ids) {
-        assert!(line.contains(id.as_str()), "{line}: {ids:?}");
+    for name in &MODELS[..3] {
+        let id = deployment(&server, name);
+        assert_eq!(started.iter().filter(|line| line.contains(id.as_str())).count(), 1, "{name}: {log}");
     }
     until("it to be noted", || server.log()[before..].contains("everything is back as it was")).await;
     let told = server.admin().get("/api/v1/restore").await.expect(200).json();
