@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use support::docker::{Daemon, IMAGE};
-use support::{Finished, Server, ServerOptions, eventually};
+use support::{Finished, Scene, Server, ServerOptions, eventually};
 
 #[path = "docker/adoption.rs"]
 mod adoption;
@@ -70,8 +70,13 @@ async fn idle(daemon: &Daemon) -> Server {
 }
 
 async fn idle_at(host: &str) -> Server {
+    idle_with(host, &Scene::none()).await
+}
+
+/// On a machine with these GPUs.
+async fn idle_with(host: &str, gpus: &Scene) -> Server {
     let program = support::enginehouse!();
-    let options = ServerOptions::new(&program).environment("DOCKER_HOST", host);
+    let options = ServerOptions::new(&program).gpus(gpus).environment("DOCKER_HOST", host);
     // The sources are made up: nobody is to look for them at the Hub.
     options.environment("HF_HUB_OFFLINE", "1").start().await
 }

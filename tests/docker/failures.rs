@@ -1,11 +1,14 @@
 use serde_json::json;
 
-use super::{apply, daemon, document, idle, model, replica, simulated, until_status};
+use support::Scene;
+
+use super::{apply, daemon, document, idle_with, model, replica, simulated, until_status};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failures_are_told_with_their_reason() {
     let Some(daemon) = daemon().await else { return };
-    let server = idle(&daemon).await;
+    // The daemon knows of no NVIDIA runtime, whatever the driver tells.
+    let server = idle_with(&daemon.host(), &Scene::mixed()).await;
     let missing = model("missing", "chat", &json!({"image": "localhost:1/no/such:1"}));
     let gpus = model("gpus", "chat", &json!({"gpus": [0]}));
     let crashing = simulated("crashing", "--no-such-option");

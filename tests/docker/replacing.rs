@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
-use support::Finished;
 use support::docker::Proxy;
+use support::{Finished, Scene};
 
 use super::{
-    ask, containers, daemon, document, engine_of, idle, idle_at, model, replica, signal, simulated, status,
+    ask, containers, daemon, document, engine_of, idle, idle_with, model, replica, signal, simulated, status,
     until_another, until_ready, until_status,
 };
 
@@ -50,7 +50,7 @@ async fn the_next_container_starts_beside_the_one_that_serves() {
 async fn what_has_the_gpus_of_the_next_one_ends_first_and_the_plan_says_so() {
     let Some(daemon) = daemon().await else { return };
     let proxy = Proxy::before(&daemon);
-    let server = idle_at(&proxy.host()).await;
+    let server = idle_with(&proxy.host(), &Scene::h100x8()).await;
     let on =
         |gpus: Value, more: &str| document(&[model("m", "chat", &json!({"gpus": gpus, "args": ["--seed", more]}))]);
     server.apply(&on(json!([0, 1]), "1"));

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    account, apply, audit, backup, completions, config, credential, demo, doctor, housekeeping, hub, image, import,
-    key, model, open, render, restore, serve, team, token, usage,
+    account, apply, audit, backup, completions, config, credential, demo, doctor, gpu, housekeeping, hub, image,
+    import, key, model, open, render, restore, serve, team, token, usage,
 };
 
 const EXAMPLES: &str = "\
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Usage(usage::UsageArgs),
     /// What is cleaned up, and how large the databases are
     Housekeeping(housekeeping::HousekeepingArgs),
+    /// The GPUs of the machine, and which engines are on them
+    Gpu(gpu::GpuArgs),
     /// Models from the Hugging Face Hub: fetch, list, remove
     Hub(Box<hub::HubArgs>),
     /// Images that engines run in: build recipes, pull, list

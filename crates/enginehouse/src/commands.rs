@@ -16,6 +16,7 @@ pub(crate) mod credential;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod engine_sim;
+pub(crate) mod gpu;
 pub(crate) mod housekeeping;
 pub(crate) mod hub;
 pub(crate) mod image;
@@ -83,6 +84,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Housekeeping(args) => {
             with_client(globals, Absent::Refuse, async |client| housekeeping::run(client, args).await)
         }
+        Command::Gpu(args) => gpu::run(globals, &args),
         Command::Image(args) => with_client(globals, Absent::Refuse, async |client| image::run(client, args).await),
         Command::Hub(args) => hub::run(globals, *args),
         Command::Import(args) => {

@@ -61,10 +61,13 @@ pub struct Gpu {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// All.
+    #[serde(rename = "total_bytes")]
     pub total: u64,
     /// What is taken, by the driver too.
+    #[serde(rename = "used_bytes")]
     pub used: u64,
     /// What a program could get. Of unified memory that includes what the kernel would give up for it.
+    #[serde(rename = "free_bytes")]
     pub free: u64,
     /// Whether it is the machine's own memory: GPU and programs share it.
     pub unified: bool,
@@ -96,6 +99,7 @@ pub struct GpuProcess {
     /// Its process id.
     pub pid: u32,
     /// Bytes of the GPU's memory that it has; none where the driver does not tell.
+    #[serde(rename = "used_bytes")]
     pub memory: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
@@ -23,6 +23,8 @@ pub struct Sampler {
     probe: Probe,
     known: watch::Sender<Known>,
     asked: AtomicU64,
+    /// Whether anybody reads.
+    runs: AtomicBool,
     wake: Notify,
 }
 
@@ -42,7 +44,13 @@ struct Known {
 impl Sampler {
     /// One that has read nothing yet.
     pub fn new(probe: Probe) -> Self {
-        Self { probe, known: watch::Sender::default(), asked: AtomicU64::new(0), wake: Notify::new() }
+        Self {
+            probe,
+            known: watch::Sender::default(),
+            asked: AtomicU64::new(0),
+            runs: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
     }
 
     /// What was read last; none before the first reading.
@@ -62,36 +70,36 @@ impl Sampler {
         self.known.borrow().answers >= ticket.0
     }
 
-    /// What is read now, or what was known before where the driver does not answer in time; none where nobody reads.
+    /// What is read now, or what was known before where the driver does not answer in time.
     pub async fn fresh(&self) -> Option<Arc<Inventory>> {
+        if !self.runs.load(Ordering::Relaxed) {
+            let read = tokio::time::timeout(PATIENCE, begin(&self.probe)).await;
+            return read.ok().and_then(Result::ok).map(Arc::new);
+        }
         let ticket = self.request();
         let mut known = self.known.subscribe();
         let awaited = known.wait_for(|known| known.answers >= ticket.0);
-        // Nobody reads where nothing runs.
         let _ = tokio::time::timeout(PATIENCE * 2, awaited).await;
         self.current()
     }
 
-    /// What was read last, or the first reading where there was none yet.
+    /// What was read last, or the first reading where there was none yet; none where [`run`](Self::run) does not.
     pub async fn known(&self) -> Option<Arc<Inventory>> {
         match self.current() {
             Some(known) => Some(known),
-            None => self.fresh().await,
+            None if self.runs.load(Ordering::Relaxed) => self.fresh().await,
+            None => None,
         }
-    }
-
-    /// Waits for the next reading.
-    pub async fn changed(&self) {
-        let _ = self.known.subscribe().changed().await;
-    }
-
-    /// Looks once, in this very thread: for a command that works where nothing runs.
-    pub fn read(&self) -> Arc<Inventory> {
-        Arc::new(self.probe.read())
     }
 
     /// Reads at once, from time to time, and when asked to, until cancelled.
     pub async fn run(&self, cancel: &CancellationToken) {
+        self.runs.store(true, Ordering::Relaxed);
+        self.read_again_and_again(cancel).await;
+        self.runs.store(false, Ordering::Relaxed);
+    }
+
+    async fn read_again_and_again(&self, cancel: &CancellationToken) {
         let mut hangs = None;
         loop {
             let covers = self.asked.load(Ordering::Relaxed);

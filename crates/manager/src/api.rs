@@ -26,6 +26,7 @@ mod edit_lock;
 mod etag;
 mod events;
 mod extract;
+mod gpus;
 mod host;
 mod housekeeping;
 mod hub;
@@ -152,6 +153,7 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(usage::usage))
         .routes(routes!(housekeeping::get))
         .routes(routes!(housekeeping::run))
+        .routes(routes!(gpus::gpus))
         .routes(routes!(hub::models))
         .routes(routes!(hub::remove))
         .routes(routes!(hub::list, hub::begin))

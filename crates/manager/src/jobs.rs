@@ -14,7 +14,7 @@ const REMEMBERED: usize = 100;
 pub(crate) struct Jobs(Mutex<VecDeque<Job>>);
 
 /// Verifies that what was applied works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Job {
     pub(crate) id: String,
     pub(crate) state: JobState,

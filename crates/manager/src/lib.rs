@@ -37,6 +37,7 @@ mod metrics;
 mod models;
 mod open_routes;
 mod passwords;
+mod placement;
 mod publish;
 mod reconciler;
 mod rendered;

@@ -116,6 +116,8 @@ pub(crate) struct Inner {
     pub(crate) outlet: Outlet,
     pub(crate) fleet: Fleet,
     runtimes: Runtimes,
+    /// What GPUs there are.
+    pub(crate) gpus: hardware::Sampler,
     /// What tells the containers of this home from those of others.
     pub(crate) instance: String,
     /// What is known of Docker.
@@ -190,6 +192,7 @@ impl Manager {
             outlet: Outlet::new(config.publisher.take(), master.hash),
             fleet: Fleet::default(),
             runtimes: Runtimes::new(config.env.get(DOCKER_HOST)),
+            gpus: hardware::Sampler::new(probe(&config)),
             instance: config.home.instance(&config.rng)?,
             docker: watch::Sender::default(),
             verification: Verification::default(),
@@ -305,6 +308,11 @@ fn check_given(config: &ManagerConfig) -> Result<(), OpenError> {
     config.master_key.as_ref().map_or(Ok(()), master_key::check)?;
     config.admin_password.as_ref().map_or(Ok(()), passwords::check).map_err(AdminPasswordError::from)?;
     Ok(())
+}
+
+/// Drivers are asked as the environment says.
+fn probe(config: &ManagerConfig) -> hardware::Probe {
+    hardware::Probe::new(|name| config.env.get(name), config.clock.clone())
 }
 
 fn first_account(config: &ManagerConfig) -> First<'_> {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Manager;
 
 mod act;
+mod admit;
 mod adopt;
 mod ask;
 mod container_logs;
@@ -37,7 +38,7 @@ mod tests;
 
 pub(crate) use adopt::adopt;
 pub(crate) use containers::DockerState;
-pub(crate) use desired::{Desired, desired};
+pub(crate) use desired::{Desired, desired, gpus_of};
 pub(crate) use explain::ReplicaPlan;
 pub(crate) use fleet::Fleet;
 pub(crate) use launch::log_file;
@@ -102,7 +103,7 @@ impl Manager {
         let wanted = self.wanted();
         self.probe_due(&wanted);
         let actions = self.inner().fleet.with(|replicas| decide(&wanted, replicas, self.config().clock.now()));
-        for (id, action) in actions {
+        for (id, action) in self.admit(&wanted, actions) {
             tracing::debug!(replica = id, ?action, "acting");
             let desired = wanted.iter().find(|desired| desired.id == id);
             changed |= self.act(&id, action, desired).await;

@@ -6,13 +6,14 @@ use spec::{Deployment, ModelType, environment_variables};
 use utoipa::ToSchema;
 
 use crate::Manager;
+use crate::placement::{Placed, placed};
 use crate::reconciler::{Desired, ReplicaView, desired, other};
 
 /// What a model's name has to have escaped to be one segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A model and how it is served now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct ModelStatus {
     /// Public name.
     pub(crate) name: String,
@@ -59,7 +60,7 @@ pub(crate) enum ModelState {
 }
 
 /// A deployment and how it is now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct DeploymentStatus {
     /// Lasts through revisions.
     pub(crate) id: String,
@@ -90,7 +91,7 @@ pub(crate) enum DeploymentKind {
 }
 
 /// A replica and how it is now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct ReplicaStatus {
     /// `<deployment id>/<number>`; with a `b` behind it in the second place of the replica, which it has where it was
     /// started beside the one before.
@@ -110,6 +111,9 @@ pub(crate) struct ReplicaStatus {
     /// How far its model is, while that is fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) download: Option<DownloadStatus>,
+    /// The GPUs that it is put on; none where it asks for none, or for one that is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) placement: Option<Placed>,
     /// The last lines that it printed, where it failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_lines: Vec<String>,
@@ -246,7 +250,8 @@ impl Manager {
             (DeploymentKind::Endpoint, vec![self.endpoint(&id, deployment, &endpoint.url)], Vec::new())
         } else {
             let own: Vec<_> = wanted.iter().filter(|desired| desired.deployment() == id && !desired.kept).collect();
-            (DeploymentKind::Engine, engine(&own, views, stopped), before(&own, views))
+            let replicas = self.place(engine(&own, views, stopped), wanted);
+            (DeploymentKind::Engine, replicas, before(&own, views))
         };
         let ready = || replicas.iter().filter(|replica| replica.state == ReplicaState::Ready);
         let serving = match kind {
@@ -257,6 +262,17 @@ impl Manager {
         let state = any_ready.or(replicas.first()).map_or(ReplicaState::Failed, |replica| replica.state);
         let message = replicas.iter().find_map(|replica| replica.message.clone());
         DeploymentStatus { id, kind, state, message, replicas, before, serving }
+    }
+
+    /// With the GPUs that they are put on.
+    fn place(&self, replicas: Vec<ReplicaStatus>, wanted: &[Desired]) -> Vec<ReplicaStatus> {
+        let Some(inventory) = self.inner().gpus.current() else { return replicas };
+        let current = self.current();
+        let placed = |id: &str| {
+            let desired = wanted.iter().find(|desired| desired.id == id)?;
+            placed(&current.document, desired, &inventory)
+        };
+        replicas.into_iter().map(|replica| ReplicaStatus { placement: placed(&replica.id), ..replica }).collect()
     }
 
     fn endpoint(&self, id: &str, deployment: &Deployment, url: &str) -> ReplicaStatus {
@@ -271,6 +287,7 @@ impl Manager {
             restarts: 0,
             message: unset.map(|name| format!("the environment variable {name} is not set")),
             download: None,
+            placement: None,
             last_lines: Vec::new(),
         }
     }
@@ -341,6 +358,7 @@ fn engine(own: &[&Desired], views: &BTreeMap<String, ReplicaView>, stopped: bool
                 restarts: 0,
                 message: None,
                 download: None,
+                placement: None,
                 last_lines: Vec::new(),
             },
         })

@@ -27,6 +27,8 @@ pub(crate) enum IntentError {
     NoEngine,
     #[error("the model is stopped; `enginehouse model start` starts it")]
     Stopped,
+    #[error("{0}")]
+    Overbooked(String),
     #[error(transparent)]
     Store(#[from] store::Error),
 }
@@ -56,6 +58,12 @@ impl Manager {
     /// Stops the engines of a model, or lets them start; whether that changes anything.
     pub(crate) async fn set_stopped(&self, model: &str, stopped: bool, actor: &Actor) -> Result<bool, IntentError> {
         self.check_has_engine(model)?;
+        if !stopped
+            && self.inner().stopped.holds(model)
+            && let Some(reason) = self.overbooked_with(model).await
+        {
+            return Err(IntentError::Overbooked(reason));
+        }
         // The projection holds revision and intents: one change of either at a time.
         let _turn = self.inner().verification.turn().await;
         if self.inner().stopped.holds(model) == stopped {

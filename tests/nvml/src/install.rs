@@ -17,6 +17,11 @@ pub struct Installed {
 // === impl Installed ===
 
 impl Installed {
+    /// The one that [`install`] put into a folder.
+    pub fn at(folder: &Path) -> Self {
+        Self { library: folder.join(NAME) }
+    }
+
     /// What is to be loaded.
     pub fn library(&self) -> &Path {
         &self.library
@@ -33,7 +38,7 @@ impl Installed {
 
 /// Puts a copy of the library into `folder`: who loads it sees `scene`.
 pub fn install(folder: &Path, scene: &Scene) -> Installed {
-    let installed = Installed { library: folder.join(NAME) };
+    let installed = Installed::at(folder);
     fs::copy(built(), &installed.library).expect("the library was built");
     installed.play(scene);
     installed

@@ -34,6 +34,7 @@ pub use http::{Answer, Http, Streaming};
 pub use hub::HubServer;
 pub use loopback::fresh_address;
 pub use mount::Mount;
+pub use nvml_sim::Scene;
 pub use process::Signal;
 pub use program::{Finished, Program};
 pub use registry::{Registry, RegistryFault};

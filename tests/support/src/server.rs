@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
+use nvml_sim::Scene;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -90,6 +91,14 @@ impl ServerOptions {
         self
     }
 
+    /// On a machine with other GPUs than this one: see [`Server::play`].
+    #[must_use]
+    pub fn gpus(self, scene: &Scene) -> Self {
+        let installed = nvml_sim::install(self.folder.path(), scene);
+        let library = installed.library().display().to_string();
+        self.environment("ENGINEHOUSE_NVML", &library).environment("ENGINEHOUSE_NVIDIA_SMI", "")
+    }
+
     /// No master key in the environment: the server makes one.
     #[must_use]
     pub fn without_master_key(mut self) -> Self {
@@ -151,6 +160,11 @@ impl Server {
     /// Where the admin API listens.
     pub fn admin_address(&self) -> SocketAddr {
         self.options.address(7860)
+    }
+
+    /// Changes the GPUs that [`ServerOptions::gpus`] gave it.
+    pub fn play(&self, scene: &Scene) {
+        nvml_sim::Installed::at(self.options.folder.path()).play(scene);
     }
 
     /// Its home.

@@ -62,7 +62,7 @@ async fn look(globals: &Globals, args: &DoctorArgs) -> anyhow::Result<()> {
     checks.extend(service.checks());
     checks.extend(ports::check(args, service.is_running()).await);
     checks.extend(database::check(&home).await);
-    checks.push(gpu::check());
+    checks.push(gpu::check().await);
     checks.push(docker::check().await);
     print(&checks, args.json)?;
     if checks.iter().any(|check| check.verdict == Verdict::Fail) { Err(AlreadyReported.into()) } else { Ok(()) }

@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn hostile_output_is_refused_and_never_a_panic() {
         assert_eq!(gpus("").unwrap().0, []);
-        let endless: String = (0..=MOST_GPUS).map(|i| format!("{i}, GPU-{i}, X, 1, 1, 1, p, Disabled, 1\n")).collect();
+        let line = |index: usize| format!("{index}, GPU-{index}, X, 1, 1, 1, p, Disabled, 1");
+        let endless = (0..=MOST_GPUS).map(line).collect::<Vec<_>>().join("\n");
         for text in [
             "No devices were found",
             "0, GPU-a",

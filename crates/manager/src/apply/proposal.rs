@@ -54,17 +54,17 @@ impl Manager {
                 let mut document = self.read_document(text, *format, base_dir.as_deref())?;
                 self.take_in(&mut document, &current.document, request.dry_run)?;
                 self.config().fault_points.reach(FaultPoint::ApplyValidated);
-                self.compare(&current, document, Vec::new())
+                self.compare(&current, document, Vec::new()).await
             }
             Source::Staged { selection, overwrite } => {
                 let (document, consumed) = self.with_staged(&current, selection, *overwrite).await?;
                 self.config().fault_points.reach(FaultPoint::ApplyValidated);
-                self.compare(&current, document, consumed)
+                self.compare(&current, document, consumed).await
             }
             Source::Revision(number) => {
                 let document = self.document_of(*number).await?;
                 spec::validate(&document)?;
-                self.compare(&current, document, Vec::new())
+                self.compare(&current, document, Vec::new()).await
             }
         }
     }
@@ -116,19 +116,20 @@ impl Manager {
         Ok(outdated)
     }
 
-    fn compare(
+    async fn compare(
         &self,
         current: &Current,
         mut document: Document,
         consumed: Vec<StagedItem>,
     ) -> Result<Proposal, ApplyError> {
         let env = &self.config().env;
-        let mut fresh = || hex::encode(self.config().rng.bytes::<6>());
-        document.assign_ids(Some(&current.document), &mut fresh);
+        document.assign_ids(Some(&current.document), &mut || hex::encode(self.config().rng.bytes::<6>()));
+        let placement = self.judge_placement(&current.document, &document).await?;
         let changes = spec::diff(&current.document, &document);
         let (keys, teams) = (self.inner().keys.rows(), self.inner().teams.rows());
         references::check(&changes, &keys)?;
         let mut warnings = spec::warnings(&document);
+        warnings.extend(placement);
         warnings.extend(compiler::warnings(&document, env));
         warnings.extend(references::warnings(&document, &keys, &teams));
         let plan = plan::plan(&current.document, &document, &changes, env);

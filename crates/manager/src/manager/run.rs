@@ -30,6 +30,7 @@ impl Manager {
         tokio::join!(
             Box::pin(self.reconcile(&cancel)),
             Box::pin(self.watch_containers(&cancel)),
+            self.0.gpus.run(&cancel),
             self.trim_logs(&cancel),
             self.reread_after_outages(&cancel),
             health::watch_store(&self.0.store, &self.0.health, &cancel),

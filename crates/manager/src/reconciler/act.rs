@@ -57,7 +57,9 @@ impl Manager {
     async fn start(&self, desired: &Desired) {
         let taken = self.inner().fleet.with(|replicas| replicas.values().filter_map(port).collect::<Vec<_>>());
         let restarts = self.begin_start(desired);
-        let started = match launch(desired, &self.config().home, &self.config().env, &taken) {
+        let config = self.config();
+        let launched = self.devices(desired).and_then(|gpus| launch(desired, &config.home, &config.env, &taken, &gpus));
+        let started = match launched {
             Ok((launch, listener)) => {
                 let record = Record::intent(desired, listener, self.config().clock.now(), restarts);
                 self.launch(launch, record).await

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::docker::Gpus;
 use serde::Serialize;
 use spec::{
     Container, Containers, Deployment, Document, Engine, Gpu, Image, Model, ModelType, Runtime, container, defaults,
@@ -53,8 +52,6 @@ pub(crate) struct DesiredContainer {
     pub(crate) model_type: ModelType,
     /// How containers are made.
     pub(crate) common: Containers,
-    /// Its GPUs.
-    pub(crate) gpus: Gpus,
     /// A port on 127.0.0.1 of the machine that leads to it.
     pub(crate) host_port: Option<u16>,
 }
@@ -117,6 +114,12 @@ impl Desired {
     pub(super) fn is_second(&self) -> bool {
         self.id.ends_with(SECOND)
     }
+
+    /// The words that it is started with, as the document has them.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let args = self.container.as_ref().map_or(&self.engine.args, |container| &container.container.args);
+        self.engine.command.iter().chain(args).cloned().collect()
+    }
 }
 
 /// All replicas that a document asks for, in its order.
@@ -169,19 +172,16 @@ pub(super) fn serves(model_type: &str, name: &str) -> String {
 }
 
 fn contained(document: &Document, model: &Model, engine: &Engine, number: u32) -> DesiredContainer {
-    let own = gpus_of(engine, number);
-    let names: Vec<_> = own.iter().map(ToString::to_string).collect();
-    let (gpus, count) = match names.as_slice() {
-        [] => (Gpus::None, Some(0)),
-        [all] if all == "all" => (Gpus::All, None),
-        _ => (Gpus::Named(names), Some(own.len())),
+    // How many `all` are, the machine tells when it starts.
+    let count = match gpus_of(engine, number) {
+        [Gpu::Name(all)] if all == "all" => None,
+        own => Some(own.len()),
     };
     let offset = u16::try_from(number).unwrap_or_default();
     DesiredContainer {
         container: container(document, model, engine, count),
         model_type: model.model_type,
         common: document.defaults.containers.clone(),
-        gpus,
         host_port: engine.host_port.map(|first| first.saturating_add(offset)),
     }
 }

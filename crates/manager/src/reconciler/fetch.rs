@@ -51,6 +51,7 @@ impl Manager {
         self.inner().fleet.update(&desired.id, |replica| {
             replica.phase = Phase::Preparing { step };
             replica.preparation = Some(abandon.clone());
+            replica.is_fetching = true;
         });
         tracing::info!(replica = desired.id, model, "fetching the model first");
         let manager = self.clone();
@@ -73,7 +74,7 @@ impl Manager {
         }
         let now = self.config().clock.now();
         self.inner().fleet.update(&desired.id, |replica| {
-            replica.preparation = None;
+            (replica.preparation, replica.is_fetching) = (None, false);
             match fetched {
                 Some(Err(reason)) => return replica.fail(reason, now),
                 Some(Ok(())) => replica.fetched = Some(desired.spec_hash.clone()),

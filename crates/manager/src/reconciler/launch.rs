@@ -7,23 +7,24 @@ use spec::environment_variable;
 use spec::placeholder::{Placeholder, holds};
 
 use super::Desired;
-use super::desired::gpus_of;
 use super::record::tag_prefix;
 use super::template;
 use crate::Home;
 use crate::config::Environment;
+use crate::placement::Device;
 
 /// Variable that tells CUDA programs which GPUs are theirs.
 const VISIBLE_GPUS: &str = "CUDA_VISIBLE_DEVICES";
 /// Times that a port is asked for before it is given up: one may be promised to another replica.
 const PORT_TRIES: u32 = 20;
 
-/// What starts a replica. Reads the environment anew at every start.
+/// What starts a replica on `gpus`. Reads the environment anew at every start.
 pub(super) fn launch(
     desired: &Desired,
     home: &Home,
     env: &Environment,
     taken: &[u16],
+    gpus: &[Device],
 ) -> Result<(Launch, Listener), String> {
     let engine = &desired.engine;
     let listener = listener(desired, home, taken)?;
@@ -39,7 +40,7 @@ pub(super) fn launch(
         // Of a container, which is started elsewhere.
         Listener::Address(_) => (None, None),
     };
-    let mut variables = environment(desired, env)?;
+    let mut variables = environment(desired, env, gpus)?;
     let tag = tag_prefix(home).map_err(|error| format!("cannot read the home {}: {error}", home.path().display()))?;
     variables.insert(TAG.to_owned(), format!("{tag}{}", desired.id));
     let launch = Launch {
@@ -73,11 +74,12 @@ fn listener(desired: &Desired, home: &Home, taken: &[u16]) -> Result<Listener, S
     Err("no free port".to_owned())
 }
 
-fn environment(desired: &Desired, env: &Environment) -> Result<BTreeMap<String, String>, String> {
+fn environment(desired: &Desired, env: &Environment, gpus: &[Device]) -> Result<BTreeMap<String, String>, String> {
     let mut all = BTreeMap::new();
-    let gpus: Vec<_> = gpus_of(&desired.engine, desired.number).iter().map(ToString::to_string).collect();
-    if !gpus.is_empty() && gpus != ["all"] {
-        all.insert(VISIBLE_GPUS.to_owned(), gpus.join(","));
+    if !gpus.is_empty() {
+        // By UUID: numbers change with the machine, and a program may count in another order.
+        let uuids: Vec<_> = gpus.iter().map(|gpu| gpu.uuid.as_str()).collect();
+        all.insert(VISIBLE_GPUS.to_owned(), uuids.join(","));
     }
     for (name, value) in &*desired.env {
         all.insert(name.clone(), resolve(env, value)?);
@@ -107,7 +109,8 @@ mod tests {
         let replicas = desired(&parse(&text, Format::Yaml).unwrap(), &env);
         let folder = tempfile::tempdir().unwrap();
         let home = Home::create(folder.path()).unwrap();
-        let launch = launch(replicas.last().unwrap(), &home, &env, &[]);
+        let gpus = ["GPU-2", "GPU-x"].map(Device::named);
+        let launch = launch(replicas.last().unwrap(), &home, &env, &[], &gpus);
         (folder, launch)
     }
 
@@ -124,7 +127,7 @@ mod tests {
         let tag = format!("{}d/1", tag_prefix(&Home::create(folder.path()).unwrap()).unwrap());
         assert_eq!(launch.env.get(TAG), Some(&tag), "whatever the document says");
         let env: Vec<_> = launch.env.iter().filter(|(n, _)| *n != TAG).map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        assert_eq!(env, [("A", "b"), ("CUDA_VISIBLE_DEVICES", "2,GPU-x"), ("T", "secret")]);
+        assert_eq!(env, [("A", "b"), ("CUDA_VISIBLE_DEVICES", "GPU-2,GPU-x"), ("T", "secret")]);
         assert_eq!((launch.port, launch.socket), (Some(port), None));
         assert_eq!(launch.log_file, folder.path().join("logs/d-1.log"));
         assert_eq!(launch.working_dir, folder.path().join("work"), "not where the databases are");

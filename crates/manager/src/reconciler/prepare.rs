@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::docker::{ContainerLaunch, Handle as Container, Volume, label};
+use runtime::docker::{ContainerLaunch, Gpus, Handle as Container, Volume, label};
 use runtime::process::{Placeholders, substitute};
 use runtime::{DockerError, Handle, Listener};
 use spec::{CONTAINER_PORT, CONTAINER_TEMPLATE};
@@ -18,6 +18,7 @@ use super::record::Record;
 use super::replica::{Phase, Process, Step};
 use super::template;
 use crate::Manager;
+use crate::placement::{Device, fitted, share};
 
 /// Where the Hugging Face cache is in a container.
 const CACHE: &str = "/root/.cache/huggingface";
@@ -206,6 +207,7 @@ impl Manager {
     fn container_launch(&self, desired: &Desired, container: &DesiredContainer) -> Result<ContainerLaunch, String> {
         let (config, made) = (self.config(), &container.container);
         let source = resolve(&config.env, &desired.engine.source)?;
+        let gpus = self.devices(desired)?;
         let mut volumes = self.volumes(&source, container)?;
         let template = template::write(&config.home, &desired.engine)?;
         volumes.extend(template.as_ref().map(|path| Volume {
@@ -229,7 +231,10 @@ impl Manager {
         let (entrypoint, args) = match made.command.split_first() {
             None => {
                 let resolved = |word: &String| if *word == desired.engine.source { &source } else { word }.clone();
-                (Vec::new(), made.args.iter().map(resolved).collect())
+                let mut args: Vec<_> = made.args.iter().map(resolved).collect();
+                // Behind the source, and in front of all that says more.
+                args.splice(1.min(args.len())..1.min(args.len()), self.machine_args(desired, &gpus));
+                (Vec::new(), args)
             }
             Some((program, rest)) => {
                 let words: Vec<_> = rest.iter().chain(&made.args).cloned().collect();
@@ -244,7 +249,7 @@ impl Manager {
             args,
             env,
             labels: self.labels(desired, container),
-            gpus: container.gpus.clone(),
+            gpus: requested(&gpus),
             network: container.common.network.clone(),
             port: CONTAINER_PORT,
             host_port: container.host_port,
@@ -255,6 +260,13 @@ impl Manager {
             log_bytes: container.common.log_bytes,
             log_files: container.common.log_files,
         })
+    }
+
+    /// Arguments that only the machine tells.
+    fn machine_args(&self, desired: &Desired, gpus: &[Device]) -> Vec<String> {
+        let current = self.current();
+        let unified = &current.document.defaults.unified_memory;
+        fitted(&desired.engine, gpus, share(&desired.engine, &desired.words(), gpus, unified), unified)
     }
 
     fn labels(&self, desired: &Desired, container: &DesiredContainer) -> BTreeMap<String, String> {
@@ -312,6 +324,14 @@ impl Manager {
 impl From<DockerError> for Obstacle {
     fn from(error: DockerError) -> Self {
         if error.is_away() { Self::Away(error) } else { Self::Failed(error.to_string()) }
+    }
+}
+
+/// By UUID, so that a container keeps its GPUs whatever their numbers become.
+fn requested(gpus: &[Device]) -> Gpus {
+    match gpus {
+        [] => Gpus::None,
+        gpus => Gpus::Named(gpus.iter().map(|gpu| gpu.uuid.clone()).collect()),
     }
 }
 

@@ -7,6 +7,7 @@ use snapshot::Address;
 use tokio_util::sync::CancellationToken;
 
 use super::Desired;
+use super::admit::Wait;
 use super::decide::UNHEALTHY;
 use super::probe::Probe;
 use super::served::Served;
@@ -14,6 +15,7 @@ use crate::status::{DownloadStatus, ReplicaState, ReplicaStatus};
 
 /// What is known of one replica.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Replica {
     /// How far it is.
     pub(super) phase: Phase,
@@ -25,6 +27,10 @@ pub(crate) struct Replica {
     pub(super) last_lines: Vec<String>,
     /// How far it is with its start, by its own log.
     pub(super) progress: Option<Progress>,
+    /// Whether what is prepared is its model, and no GPU is needed yet.
+    pub(super) is_fetching: bool,
+    /// What its start waits for.
+    pub(super) wait: Option<Wait>,
     /// Whether it was told to be started anew.
     pub(super) restart: bool,
     /// Whether it was told to be replaced by another one of the same definition.
@@ -263,7 +269,8 @@ impl Replica {
             Phase::Ready { .. } if self.served != Served::Yes => {
                 Some("healthy; the gateways take its address over".to_owned())
             }
-            Phase::Pending | Phase::Starting { .. } | Phase::Ready { .. } => None,
+            Phase::Pending => self.wait.as_ref().map(|wait| wait.reason.clone()),
+            Phase::Starting { .. } | Phase::Ready { .. } => None,
         }
     }
 }
@@ -329,7 +336,7 @@ impl ReplicaView {
     pub(crate) fn into_status(self, id: String) -> ReplicaStatus {
         let Self { state, spec_hash: _, address, pid, container, restarts, message, download, last_lines, serves: _ } =
             self;
-        ReplicaStatus { id, state, address, pid, container, restarts, message, download, last_lines }
+        ReplicaStatus { id, state, address, pid, container, restarts, message, download, placement: None, last_lines }
     }
 }
 

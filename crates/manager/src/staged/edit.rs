@@ -88,7 +88,7 @@ impl Manager {
             if state.staged.is_none() && all.len() >= MOST {
                 return Err(StageError::TooMany);
             }
-            let staged = self.completed(&current, &all, &state, edit)?;
+            let staged = self.completed(&current, &all, &state, edit).await?;
             // Those behind it may refer to it.
             all.retain(|item| item.id != edit.id);
             all.push(staged.clone());
@@ -104,7 +104,7 @@ impl Manager {
     }
 
     /// The edit as it is to be kept: complete, absolute, with ids, and without a fault of its own.
-    fn completed(
+    async fn completed(
         &self,
         current: &Current,
         all: &[StagedItem],
@@ -126,6 +126,7 @@ impl Manager {
                 document.put_item(&edit.id, data.clone()).map_err(|fault| unfit(fault.into()))?;
                 self.complete(current, &mut document, edit)?;
                 spec::validate_item(&document, &edit.id).map_err(unfit)?;
+                self.check_gpus(&document, &edit.id).await.map_err(unfit)?;
                 self.take_in(&mut document, &kept, false).map_err(|error| match error {
                     // Whoever edits an item knows its fields, and not where it stands among all.
                     TakeInError::Faults(faults) => unfit(faults.map_paths(|path| below(&document, path))),

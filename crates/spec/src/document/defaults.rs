@@ -28,6 +28,44 @@ pub struct Defaults {
     /// Whether no model is fetched from the Hub because an engine needs it: each must be in the cache before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub offline: bool,
+    /// How GPUs are given out.
+    #[serde(skip_serializing_if = "Placement::is_usual")]
+    pub placement: Placement,
+    /// For machines whose GPU shares the machine's own memory, as a DGX Spark (GB10).
+    #[serde(skip_serializing_if = "UnifiedMemory::is_usual")]
+    pub unified_memory: UnifiedMemory,
+}
+
+/// How GPUs are given out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping: how GPUs are given out")]
+pub struct Placement {
+    /// What becomes of engines that together would take more of a GPU's memory than there is.
+    pub double_booking: DoubleBooking,
+}
+
+/// What becomes of engines that together would take more of a GPU's memory than there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoubleBooking {
+    /// They are not applied, and the one that is too much is not started.
+    #[default]
+    Refuse,
+    /// They are applied with a warning, and each is started once there is memory for it.
+    Warn,
+}
+
+/// What engines in containers get on a machine whose GPU shares the machine's own memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping: what engines get where GPU and machine share memory")]
+pub struct UnifiedMemory {
+    /// Share of the memory that an engine takes which says nothing itself, above 0 up to 1: the system and its page cache
+    /// need the rest.
+    #[schemars(range(max = 1.0))]
+    pub gpu_memory_utilization: f64,
+    /// More arguments, in front of all others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
 }
 
 /// Images by program.
@@ -110,5 +148,28 @@ impl Containers {
 impl Default for Containers {
     fn default() -> Self {
         Self { network: "llm-network".to_owned(), cache: None, shm_bytes: 16 << 30, log_bytes: 16 << 20, log_files: 3 }
+    }
+}
+
+// === impl Placement ===
+
+impl Placement {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+// === impl UnifiedMemory ===
+
+impl UnifiedMemory {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for UnifiedMemory {
+    fn default() -> Self {
+        // What the makers of vLLM give on a DGX Spark.
+        Self { gpu_memory_utilization: 0.85, args: Vec::new() }
     }
 }

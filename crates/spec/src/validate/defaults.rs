@@ -4,7 +4,16 @@ use super::{container, environment};
 use crate::{Containers, Defaults, Images, TypeOverrides, fault::Scope, limits, quote::Quoted};
 
 pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
-    let Defaults { images: Images { vllm, vllm_omni }, args, env, types, containers, offline: _ } = defaults;
+    let Defaults {
+        images: Images { vllm, vllm_omni },
+        args,
+        env,
+        types,
+        containers,
+        offline: _,
+        placement: _,
+        unified_memory,
+    } = defaults;
     for (field, image) in [("vllm", vllm), ("vllm-omni", vllm_omni)] {
         if let Some(image) = image {
             container::check_image(&mut here.field("images").field(field), field, image);
@@ -25,6 +34,13 @@ pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
         check_env(&mut here.field("env"), env);
     }
     check_containers(&mut here.field("containers"), containers);
+    let mut here = here.field("unified_memory");
+    let share = unified_memory.gpu_memory_utilization;
+    if !(share > 0.0 && share <= 1.0) {
+        let message = format!("gpu_memory_utilization is {share}; give a share above 0, up to 1");
+        here.field("gpu_memory_utilization").fault(message);
+    }
+    container::check_args(&mut here.field("args"), &unified_memory.args);
 }
 
 fn check_env(here: &mut Scope<'_>, env: &BTreeMap<String, String>) {

@@ -373,6 +373,9 @@ fn defaults_are_checked_like_engines() {
     only(&found("types: { rerank: { image: 'x y' } }"), "defaults.types.rerank.image", "the name of an image");
     only(&found("types: { rerank: { env: { HF_HOME: x } } }"), "defaults.types.rerank.env.HF_HOME", "sets itself");
     only(&found("images: { vllm-omni: '' }"), "defaults.images.vllm-omni", "the name of an image");
+    let share = "unified_memory: { gpu_memory_utilization: 1.5 }";
+    only(&found(share), "defaults.unified_memory.gpu_memory_utilization", "is 1.5; give a share above 0, up to 1");
+    only(&found("unified_memory: { args: [--port] }"), "defaults.unified_memory.args[0]", "itself; leave it out");
     only(&found("containers: { network: host }"), "defaults.containers.network", "a network of its own");
     only(
         &found("containers: { cache: ./here }"),

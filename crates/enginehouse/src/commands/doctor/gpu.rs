@@ -1,32 +1,57 @@
 use std::path::Path;
 
+use hardware::Inventory;
+
 use super::Check;
+use crate::commands::gpu::inventory;
 
 const NAME: &str = "gpu";
-/// Written by NVIDIA's kernel driver.
-const DRIVER: &str = "/proc/driver/nvidia/version";
 /// Present with NVIDIA hardware, whether or not a driver is there: the vendor's number among PCI devices.
 const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 const NVIDIA_VENDOR: &str = "0x10de";
 
 /// Whether there are NVIDIA GPUs and their driver. None is a normal state: endpoints and CPU engines need none.
-pub(super) fn check() -> Check {
-    match (std::fs::read_to_string(DRIVER).ok(), hardware(Path::new(PCI_DEVICES))) {
-        (Some(driver), _) => Check::ok(NAME, format!("NVIDIA driver {}", version(&driver))),
-        (None, 0) => Check::info(NAME, "no NVIDIA GPU in this machine"),
-        (None, devices) => Check::warn(
-            NAME,
-            format!("{devices} NVIDIA device(s), but no driver"),
-            "install NVIDIA's driver if engines are to use them",
-            "operations.md#gpu",
-        ),
+pub(super) async fn check() -> Check {
+    match inventory().await {
+        Ok(inventory) => judge(&inventory, hardware(Path::new(PCI_DEVICES))),
+        Err(error) => Check::fail(NAME, error.to_string(), "engines on GPUs cannot start", "gpus.md#trouble"),
     }
 }
 
-/// `570.86.15` out of the driver's banner.
-fn version(banner: &str) -> &str {
-    let looks_like = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
-    banner.split_whitespace().find(looks_like).unwrap_or("of unknown version")
+/// `devices` are the GPUs that the kernel sees.
+fn judge(inventory: &Inventory, devices: usize) -> Check {
+    let Inventory { source, driver, gpus, lost, notes, .. } = inventory;
+    if let Some(first) = lost.first() {
+        let message = format!("{} of {} GPUs do not answer: {}", lost.len(), lost.len() + gpus.len(), first.reason);
+        return Check::warn(
+            NAME,
+            message,
+            "look at `dmesg`; a restart of the machine may bring it back",
+            "gpus.md#trouble",
+        );
+    }
+    if !gpus.is_empty() {
+        let driver = driver.as_deref().unwrap_or("of unknown version");
+        let names = names(inventory);
+        return Check::ok(NAME, format!("{names}; NVIDIA driver {driver}, told by {}", source.as_str()));
+    }
+    if devices == 0 {
+        return Check::info(NAME, "no NVIDIA GPU in this machine");
+    }
+    let message = format!("{devices} NVIDIA device(s) that cannot be used: {}", notes.join("; "));
+    Check::warn(NAME, message, "install NVIDIA's driver if engines are to use them", "gpus.md#trouble")
+}
+
+/// `2 x NVIDIA A100, 1 x NVIDIA H100`.
+fn names(inventory: &Inventory) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for gpu in &inventory.gpus {
+        match counts.iter_mut().find(|(name, _)| *name == gpu.name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((&gpu.name, 1)),
+        }
+    }
+    counts.iter().map(|(name, count)| format!("{count} x {name}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Display controllers (PCI class 03) of NVIDIA.
@@ -40,14 +65,9 @@ fn hardware(devices: &Path) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use ambient::Timestamp;
 
-    #[test]
-    fn the_version_is_found_in_the_banner() {
-        let banner = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build";
-        assert_eq!(version(banner), "570.86.15");
-        assert_eq!(version(""), "of unknown version");
-    }
+    use super::*;
 
     #[test]
     fn gpus_are_counted_and_other_devices_of_the_vendor_are_not() {
@@ -61,5 +81,16 @@ mod tests {
             std::fs::write(device.join("class"), class).unwrap();
         }
         assert_eq!(hardware(folder.path()), 1);
+    }
+
+    #[test]
+    fn hardware_that_nobody_can_use_is_worth_a_look() {
+        let none = Inventory::empty(Timestamp::from_micros(0), vec!["NVML: it is broken".to_owned()]);
+        assert!(judge(&none, 0).to_string().starts_with("info  gpu         no NVIDIA GPU"));
+        assert!(
+            judge(&none, 2)
+                .to_string()
+                .starts_with("warn  gpu         2 NVIDIA device(s) that cannot be used: NVML: it is broken")
+        );
     }
 }

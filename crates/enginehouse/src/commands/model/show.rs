@@ -52,7 +52,23 @@ struct Replica {
     #[serde(default)]
     message: Option<String>,
     #[serde(default)]
+    placement: Option<Placement>,
+    #[serde(default)]
     last_lines: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Placement {
+    gpus: Vec<Gpu>,
+    gpu_memory_utilization: f64,
+    origin: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Gpu {
+    index: u32,
+    name: String,
+    uuid: String,
 }
 
 /// What a replica uses of the machine, and may use.
@@ -94,11 +110,27 @@ pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
         if let Some(message) = replica.message.as_deref().filter(|message| !message.is_empty()) {
             output::note(&format!("{}: {}", replica.id, output::plain(message)));
         }
+        if let Some(placement) = &replica.placement {
+            output::note(&format!("{}: {}", replica.id, on_gpus(placement)));
+        }
         for line in &replica.last_lines {
             output::note(&format!("  | {}", output::plain(line)));
         }
     }
     Ok(())
+}
+
+/// Where a replica is put, and how much it takes there.
+fn on_gpus(placement: &Placement) -> String {
+    let gpus = placement.gpus.iter().map(|gpu| format!("GPU {} ({}, {})", gpu.index, gpu.name, gpu.uuid));
+    let gpus = gpus.collect::<Vec<_>>().join(", ");
+    let whose = match placement.origin.as_str() {
+        "document" => "",
+        "unified-memory" => ", the default where GPU and machine share memory",
+        "vllm" => ", vLLM's default",
+        _ => ", assumed: another program",
+    };
+    output::plain(&format!("on {gpus}, gpu_memory_utilization {}{whose}", placement.gpu_memory_utilization))
 }
 
 // === impl Resources ===

@@ -14,7 +14,7 @@ use crate::{Actor, Manager};
 #[utoipa::path(post, path = "/models/{model}/start", operation_id = "start_model",
     params(("model" = String, Path, description = "Its name")), responses(
     (status = 200, body = ModelStatus),
-    (status = 409, description = "it has no engine here", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "it has no engine here, or a GPU has no room for it", body = Problem, content_type = "application/problem+json"),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(in crate::api) async fn start(
@@ -103,7 +103,9 @@ impl From<IntentError> for Problem {
     fn from(error: IntentError) -> Self {
         match error {
             IntentError::Unknown { .. } => Self::not_found(error.to_string()),
-            IntentError::NoEngine | IntentError::Stopped => Self::conflict(error.to_string()),
+            IntentError::NoEngine | IntentError::Stopped | IntentError::Overbooked(_) => {
+                Self::conflict(error.to_string())
+            }
             IntentError::Store(error) => error.into(),
         }
     }
