@@ -14,6 +14,8 @@ mod places;
 mod refusals;
 #[path = "gpus/shared.rs"]
 mod shared;
+#[path = "gpus/sizes.rs"]
+mod sizes;
 #[path = "gpus/trouble.rs"]
 mod trouble;
 

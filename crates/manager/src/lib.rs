@@ -21,6 +21,7 @@ mod drift;
 mod edit_lock;
 mod events;
 mod fault_points;
+mod fit;
 mod health;
 mod history;
 mod home;

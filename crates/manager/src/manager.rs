@@ -18,6 +18,7 @@ use crate::current::{Current, UnreadableRevision};
 use crate::edit_lock::EditLock;
 use crate::events::Events;
 use crate::fault_points::FaultPoint;
+use crate::fit::Shapes;
 use crate::home::{Holder, HomeLock};
 use crate::housekeeping::Housekeeping;
 use crate::hub::Pulls;
@@ -127,6 +128,8 @@ pub(crate) struct Inner {
     edit_lock: EditLock,
     pub(crate) jobs: Jobs,
     pub(crate) pulls: Pulls,
+    /// What is known of models that are not here.
+    pub(crate) shapes: Shapes,
     pub(crate) image_tasks: ImageTasks,
     /// What Prometheus was told of engines last.
     pub(crate) engine_targets: EngineTargets,
@@ -200,6 +203,7 @@ impl Manager {
             edit_lock: EditLock::read(&store).await?,
             jobs: Jobs::default(),
             pulls: Pulls::default(),
+            shapes: Shapes::default(),
             image_tasks: ImageTasks::default(),
             engine_targets: EngineTargets::default(),
             events: Events::new(newest_audited(&store).await?),

@@ -26,6 +26,7 @@ mod images;
 mod launch;
 mod logs;
 mod observe;
+mod oversize;
 mod places;
 mod prepare;
 mod probe;

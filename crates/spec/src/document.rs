@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     cache::Cache,
     credential::{Credential, SecretText},
-    defaults::{Containers, Defaults, DoubleBooking, Images, Placement, TypeOverrides, UnifiedMemory},
+    defaults::{Containers, Defaults, DoubleBooking, Fit, Images, Placement, TypeOverrides, UnifiedMemory},
     deployment::Deployment,
     endpoint::{Endpoint, Provider},
     engine::{Engine, Runtime},

@@ -27,6 +27,8 @@ pub const WEIGHT: RangeInclusive<u32> = 0..=1000;
 pub const REPLICAS: RangeInclusive<u32> = 1..=8;
 /// GPUs that one replica may have: more than any machine holds.
 pub const GPUS: u32 = 64;
+/// Share by which a model may seem too large before it is refused.
+pub const MARGIN: RangeInclusive<f64> = 0.0..=10.0;
 /// Bytes of shared memory of a container: 64 MiB to 4 TiB.
 pub const SHARED_MEMORY_BYTES: RangeInclusive<u64> = 64 << 20..=4 << 40;
 /// Bytes of one log file of a container: 64 KiB to 1 GiB.

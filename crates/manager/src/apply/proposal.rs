@@ -2,11 +2,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
-use spec::{Change, Document, Fault, Format, ItemId, Warning};
+use spec::{Change, Document, Fault, Faults, Format, ItemId, Warning};
 
 use super::{Applied, ApplyError, ApplyRequest, OutdatedItem, Source, Step, StepAction, plan, references};
 use crate::current::Current;
 use crate::fault_points::FaultPoint;
+use crate::fit::Estimates;
 use crate::staged::{Selection, StagedItem};
 use crate::{Manager, compiler};
 
@@ -54,17 +55,18 @@ impl Manager {
                 let mut document = self.read_document(text, *format, base_dir.as_deref())?;
                 self.take_in(&mut document, &current.document, request.dry_run)?;
                 self.config().fault_points.reach(FaultPoint::ApplyValidated);
-                self.compare(&current, document, Vec::new()).await
+                self.compare(&current, document, Vec::new(), Estimates::Bind).await
             }
             Source::Staged { selection, overwrite } => {
                 let (document, consumed) = self.with_staged(&current, selection, *overwrite).await?;
                 self.config().fault_points.reach(FaultPoint::ApplyValidated);
-                self.compare(&current, document, consumed).await
+                self.compare(&current, document, consumed, Estimates::Bind).await
             }
             Source::Revision(number) => {
                 let document = self.document_of(*number).await?;
                 spec::validate(&document)?;
-                self.compare(&current, document, Vec::new()).await
+                // It applied once: no estimate keeps anybody from going back to it.
+                self.compare(&current, document, Vec::new(), Estimates::Warn).await
             }
         }
     }
@@ -99,10 +101,7 @@ impl Manager {
             let located = |fault: Fault| Fault { path: format!("{} {}", item.id, fault.path), message: fault.message };
             item.put_into(&mut document).map_err(|fault| ApplyError::Faults(located(fault).into()))?;
         }
-        // Whoever staged an item knows its name, and not where it stands among all.
-        let named =
-            |path: &str| document.locate(path).map_or_else(|| path.to_owned(), |(id, below)| format!("{id} {below}"));
-        spec::validate(&document).map_err(|faults| faults.map_paths(named))?;
+        spec::validate(&document).map_err(|faults| faults.map_paths(by_item(&document)))?;
         Ok((document, selected))
     }
 
@@ -121,15 +120,19 @@ impl Manager {
         current: &Current,
         mut document: Document,
         consumed: Vec<StagedItem>,
+        estimates: Estimates,
     ) -> Result<Proposal, ApplyError> {
         let env = &self.config().env;
         document.assign_ids(Some(&current.document), &mut || hex::encode(self.config().rng.bytes::<6>()));
-        let placement = self.judge_placement(&current.document, &document).await?;
         let changes = spec::diff(&current.document, &document);
+        let shown = |faults: Faults| if consumed.is_empty() { faults } else { faults.map_paths(by_item(&document)) };
+        let placement = self.judge_placement(&current.document, &document).await.map_err(shown)?;
+        let fit = self.judge_fit(&document, &changes, estimates).await.map_err(shown)?;
         let (keys, teams) = (self.inner().keys.rows(), self.inner().teams.rows());
         references::check(&changes, &keys)?;
         let mut warnings = spec::warnings(&document);
         warnings.extend(placement);
+        warnings.extend(fit);
         warnings.extend(compiler::warnings(&document, env));
         warnings.extend(references::warnings(&document, &keys, &teams));
         let plan = plan::plan(&current.document, &document, &changes, env);
@@ -181,6 +184,11 @@ impl Proposal {
         });
         (items.collect(), rest)
     }
+}
+
+/// Whoever staged an item knows its name, and not where it stands among all.
+fn by_item(document: &Document) -> impl Fn(&str) -> String {
+    |path| document.locate(path).map_or_else(|| path.to_owned(), |(id, below)| format!("{id} {below}"))
 }
 
 /// What no engine notices: the gateway takes it over between two requests.

@@ -4,8 +4,8 @@ use utoipa::ToSchema;
 
 use super::Device;
 
-/// Share of a GPU's memory that vLLM takes by itself.
-const OF_VLLM: f64 = 0.9;
+/// Share of a GPU's memory that vLLM 0.32 takes by itself (`vllm/config/cache.py`).
+const OF_VLLM: f64 = 0.92;
 /// vLLM's option, of which it takes abbreviations.
 const OPTION: &str = "--gpu-memory-utilization";
 /// Characters of an abbreviation that nothing else could be meant by.

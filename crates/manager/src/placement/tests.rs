@@ -148,7 +148,7 @@ fn a_gpu_is_shared_as_far_as_its_memory_goes() {
     assert_eq!((over.len(), over[0].kind), (1, Kind::Overbooked));
     assert_eq!(over[0].path, "models[1].deployments[0].engine.gpus");
     assert!(
-        over[0].message.contains("GPU 0 would be booked beyond its memory (a 0.9 + b 0.2 = 1.1)"),
+        over[0].message.contains("GPU 0 would be booked beyond its memory (a 0.92 + b 0.2 = 1.12)"),
         "{}",
         over[0].message
     );
@@ -170,16 +170,16 @@ fn a_share_is_what_is_said_last_and_else_the_default() {
         (share.value, share.origin, fitted(&desired.engine, &devices, share, &unified_memory).join(" "))
     };
     let none = String::new();
-    assert_eq!(of("gpus: [0]", &whole(1)), (0.9, Origin::Vllm, none.clone()));
+    assert_eq!(of("gpus: [0]", &whole(1)), (0.92, Origin::Vllm, none.clone()));
     assert_eq!(of("gpus: [0], gpu_memory_utilization: 0.3", &whole(1)), (0.3, Origin::Document, none.clone()));
     let both = "gpus: [0], gpu_memory_utilization: 0.3, args: [--gpu-memory-util, '0.4']";
     assert_eq!(of(both, &whole(1)), (0.4, Origin::Document, none.clone()), "as the program would take it");
     assert_eq!(of("gpus: [0]", &unified()), (0.85, Origin::UnifiedMemory, "--gpu-memory-utilization 0.85".to_owned()));
     assert_eq!(of("gpus: [0], gpu_memory_utilization: 0.5", &unified()), (0.5, Origin::Document, none.clone()));
     let process = "runtime: process, gpus: [0], command: [/opt/bin/vllm, serve, '{port}']";
-    assert_eq!(of(process, &unified()), (0.9, Origin::Vllm, none.clone()), "its command is its own");
+    assert_eq!(of(process, &unified()), (0.92, Origin::Vllm, none.clone()), "its command is its own");
     let other = "runtime: process, gpus: [0], command: [llama-server, '{port}']";
-    assert_eq!(of(other, &whole(1)), (0.9, Origin::Unknown, none));
+    assert_eq!(of(other, &whole(1)), (0.92, Origin::Unknown, none));
     assert_eq!(of("gpus: [all]", &whole(4)).2, "--tensor-parallel-size 4");
     assert_eq!(of("gpus: [all], replicas: 2", &whole(4)).2, "--tensor-parallel-size 2");
     assert_eq!(of("gpus: [all], tensor_parallel_size: 1", &whole(4)).2, "");
@@ -223,7 +223,7 @@ fn a_start_waits_for_memory_that_is_really_free() {
     inventory.gpus[0].processes = vec![GpuProcess { pid: 4711, memory: Some(20 * GIB) }];
     let document = document("", &[("a", "gpus: [0]")]);
     let [Verdict::Short(reason)] = &verdicts(&document, &inventory, &[], &[])[..] else { panic!("it has no room") };
-    assert_eq!(reason, "waits for memory on GPU 0: 20.0 of 36.0 GiB are free (pid 4711 has 20.0 GiB)");
+    assert_eq!(reason, "waits for memory on GPU 0: 20.0 of 36.8 GiB are free (pid 4711 has 20.0 GiB)");
     let wanted = wanted(&document);
     let mut gate = Gate::new(&document, &wanted, &inventory, BTreeSet::new(), &BTreeSet::new());
     assert!(matches!(gate.judge(&wanted[0], false), Verdict::Look(_)), "what was read before counts for nothing");
@@ -240,7 +240,7 @@ fn who_is_too_much_fails_and_those_before_run() {
     let [Verdict::Start, Verdict::Fail(reason)] = &verdicts(&document, &whole(1), &[], &[])[..] else {
         panic!("one fits")
     };
-    assert!(reason.contains("GPU 0 is booked beyond its memory (a 0.9 + b 0.9 = 1.8)"), "{reason}");
+    assert!(reason.contains("GPU 0 is booked beyond its memory (a 0.92 + b 0.92 = 1.84)"), "{reason}");
     let verdict = verdicts(&document, &whole(1), &["d-b/0"], &[]);
     assert!(matches!(&verdict[..], [Verdict::Fail(_)]), "nor beside one that runs: {verdict:?}");
     let lax = self::document("placement: {double_booking: warn}", &models);

@@ -22,7 +22,9 @@ impl Manager {
     /// Does one action; whether the gateway has to know.
     pub(super) async fn act(&self, id: &str, action: Action, desired: Option<&Desired>) -> bool {
         match (action, desired) {
-            (Action::Start, Some(desired)) if self.fetch_first(desired).await => false,
+            (Action::Start, Some(desired)) if self.fetch_first(desired).await || self.fail_oversize(desired).await => {
+                false
+            }
             (Action::Start, Some(desired)) => {
                 match desired.container.clone() {
                     Some(container) => self.prepare(desired.clone(), container),

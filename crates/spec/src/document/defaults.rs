@@ -34,6 +34,9 @@ pub struct Defaults {
     /// For machines whose GPU shares the machine's own memory, as a DGX Spark (GB10).
     #[serde(skip_serializing_if = "UnifiedMemory::is_usual")]
     pub unified_memory: UnifiedMemory,
+    /// When a model counts as too large for its GPUs.
+    #[serde(skip_serializing_if = "Fit::is_usual")]
+    pub fit: Fit,
 }
 
 /// How GPUs are given out.
@@ -66,6 +69,16 @@ pub struct UnifiedMemory {
     /// More arguments, in front of all others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
+}
+
+/// When a model counts as too large for its GPUs. What it takes is an estimate, made before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "a mapping: when a model counts as too large")]
+pub struct Fit {
+    /// Share by which the estimate may exceed what the engine may take of its GPUs, 0 to 10: up to that is a warning, more is
+    /// refused.
+    #[schemars(range(min = *limits::MARGIN.start(), max = *limits::MARGIN.end()))]
+    pub margin: f64,
 }
 
 /// Images by program.
@@ -126,6 +139,21 @@ impl Defaults {
     /// Whether it says anything.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+// === impl Fit ===
+
+impl Fit {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Fit {
+    fn default() -> Self {
+        Self { margin: 0.1 }
     }
 }
 

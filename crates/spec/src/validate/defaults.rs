@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{container, environment};
-use crate::{Containers, Defaults, Images, TypeOverrides, fault::Scope, limits, quote::Quoted};
+use crate::{Containers, Defaults, Fit, Images, TypeOverrides, fault::Scope, limits, quote::Quoted};
 
 pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
     let Defaults {
@@ -13,6 +13,7 @@ pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
         offline: _,
         placement: _,
         unified_memory,
+        fit: Fit { margin },
     } = defaults;
     for (field, image) in [("vllm", vllm), ("vllm-omni", vllm_omni)] {
         if let Some(image) = image {
@@ -34,6 +35,10 @@ pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
         check_env(&mut here.field("env"), env);
     }
     check_containers(&mut here.field("containers"), containers);
+    if !limits::MARGIN.contains(margin) {
+        let message = format!("margin is {margin}; give {} to {}", limits::MARGIN.start(), limits::MARGIN.end());
+        here.field("fit").field("margin").fault(message);
+    }
     let mut here = here.field("unified_memory");
     let share = unified_memory.gpu_memory_utilization;
     if !(share > 0.0 && share <= 1.0) {
