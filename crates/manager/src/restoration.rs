@@ -14,7 +14,7 @@ mod gpus;
 
 /// One thing that comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Step {
+pub(crate) struct RestoreStep {
     /// Which: `state`, `gpus`, `docker`, `network`, `images`, `model` or `gateway`.
     #[serde(rename = "step")]
     pub(crate) what: &'static str,
@@ -52,7 +52,7 @@ pub(crate) struct Restoration {
     /// Whether any step has failed.
     pub(crate) failed: bool,
     /// In the order in which one needs the other.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<RestoreStep>,
 }
 
 // === impl StepState ===
@@ -63,9 +63,9 @@ impl StepState {
     }
 }
 
-// === impl Step ===
+// === impl RestoreStep ===
 
-impl Step {
+impl RestoreStep {
     fn new(what: &'static str, state: StepState, message: impl Into<Option<String>>) -> Self {
         Self { what, name: None, state, message: message.into() }
     }
@@ -109,7 +109,7 @@ impl Manager {
     }
 
     /// Notes once that all is back.
-    pub(crate) fn note_restored(&self, steps: &[Step]) {
+    pub(crate) fn note_restored(&self, steps: &[RestoreStep]) {
         if self.inner().restored.read().is_none() && steps.iter().all(|step| step.state.is_over()) {
             let now = self.config().clock.now();
             *self.inner().restored.write() = Some(now);
@@ -117,7 +117,7 @@ impl Manager {
         }
     }
 
-    pub(crate) fn steps(&self) -> Vec<Step> {
+    pub(crate) fn steps(&self) -> Vec<RestoreStep> {
         let (wanted, models) = (self.wanted(), self.models());
         let replicas: Vec<_> =
             models.iter().flat_map(|model| &model.deployments).flat_map(|deployment| &deployment.replicas).collect();
@@ -127,12 +127,12 @@ impl Manager {
         let contained: Vec<_> = replicas.iter().filter(contained).copied().collect();
         let mut steps = vec![self.state_step(), self.gpu_step(&wanted)];
         steps.extend(self.docker_steps(&contained));
-        steps.extend(models.iter().map(Step::of_model));
+        steps.extend(models.iter().map(RestoreStep::of_model));
         steps.push(self.gateway_step());
         steps
     }
 
-    fn state_step(&self) -> Step {
+    fn state_step(&self) -> RestoreStep {
         let current = self.current();
         let count = current.document.models.len();
         let mut said = format!("revision {}, {count} model{}", current.revision, if count == 1 { "" } else { "s" });
@@ -140,24 +140,24 @@ impl Manager {
             said += "; rebuilt from config.json, in which there are no keys, teams, accounts and usage: make new keys, or \
                      restore a backup";
         }
-        Step::new("state", StepState::Done, said)
+        RestoreStep::new("state", StepState::Done, said)
     }
 
-    fn docker_steps(&self, contained: &[&ReplicaStatus]) -> [Step; 3] {
+    fn docker_steps(&self, contained: &[&ReplicaStatus]) -> [RestoreStep; 3] {
         let names = ["docker", "network", "images"];
         if contained.is_empty() {
-            return names.map(|name| Step::new(name, StepState::Skipped, None));
+            return names.map(|name| RestoreStep::new(name, StepState::Skipped, None));
         }
         let docker = match &*self.inner().docker.borrow() {
-            DockerState::Here => Step::new(names[0], StepState::Done, None),
-            DockerState::Unknown => Step::new(names[0], StepState::Running, "it is asked what runs".to_owned()),
-            DockerState::Away(why) => Step::new(names[0], StepState::Failed, why.clone()),
+            DockerState::Here => RestoreStep::new(names[0], StepState::Done, None),
+            DockerState::Unknown => RestoreStep::new(names[0], StepState::Running, "it is asked what runs".to_owned()),
+            DockerState::Away(why) => RestoreStep::new(names[0], StepState::Failed, why.clone()),
         };
         if docker.state != StepState::Done {
             return [
                 docker,
-                Step::new(names[1], StepState::Waiting, None),
-                Step::new(names[2], StepState::Waiting, None),
+                RestoreStep::new(names[1], StepState::Waiting, None),
+                RestoreStep::new(names[2], StepState::Waiting, None),
             ];
         }
         let of = |states: &[ReplicaState]| contained.iter().filter(|replica| states.contains(&replica.state)).count();
@@ -169,21 +169,23 @@ impl Manager {
         // The network is made with the first container.
         let network = if made { StepState::Done } else { StepState::Waiting };
         let images = match (pulling, early) {
-            (0, 0) => Step::new(names[2], StepState::Done, None),
-            (0, count) => Step::new(names[2], StepState::Waiting, format!("{count} replicas are not that far")),
-            (count, _) => Step::new(names[2], StepState::Running, format!("{count} replicas wait for theirs")),
+            (0, 0) => RestoreStep::new(names[2], StepState::Done, None),
+            (0, count) => RestoreStep::new(names[2], StepState::Waiting, format!("{count} replicas are not that far")),
+            (count, _) => RestoreStep::new(names[2], StepState::Running, format!("{count} replicas wait for theirs")),
         };
-        [docker, Step::new(names[1], network, None), images]
+        [docker, RestoreStep::new(names[1], network, None), images]
     }
 
-    fn gateway_step(&self) -> Step {
+    fn gateway_step(&self) -> RestoreStep {
         let newest = self.inner().outlet.newest_epoch();
         let connected = self.inner().outlet.connected();
         let behind = connected.iter().filter(|gateway| Some(gateway.epoch) < newest).count();
         match (connected.len(), behind) {
-            (0, _) => Step::new("gateway", StepState::Running, "no gateway is connected".to_owned()),
-            (_, 0) if newest.is_some() => Step::new("gateway", StepState::Done, None),
-            (_, behind) => Step::new("gateway", StepState::Running, format!("{behind} of them do not serve it yet")),
+            (0, _) => RestoreStep::new("gateway", StepState::Running, "no gateway is connected".to_owned()),
+            (_, 0) if newest.is_some() => RestoreStep::new("gateway", StepState::Done, None),
+            (_, behind) => {
+                RestoreStep::new("gateway", StepState::Running, format!("{behind} of them do not serve it yet"))
+            }
         }
     }
 }

@@ -121,7 +121,7 @@ impl Manager {
             return;
         }
         let steps = self.steps();
-        let value = |step: &crate::restoration::Step| json!({ "state": step.state, "message": step.message });
+        let value = |step: &crate::restoration::RestoreStep| json!({ "state": step.state, "message": step.message });
         let mut seen: BTreeMap<_, _> = steps.iter().map(|step| (step.id(), value(step))).collect();
         self.note_restored(&steps);
         if self.inner().restored.read().is_some() {
