@@ -32,7 +32,7 @@ impl fmt::Display for Listener {
 /// A TCP port on loopback that nothing listens on now.
 ///
 /// Another program may take it before the engine does; that is why an engine's address counts only once
-/// [`Runtime::listens`](crate::Runtime::listens) says that the listener is its own.
+/// [`Runtimes::listens`](crate::Runtimes::listens) says that the listener is its own.
 pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
