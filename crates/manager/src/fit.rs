@@ -4,6 +4,7 @@
 
 use hardware::Inventory;
 use spec::{Change, ChangeKind, Document, Fault, Faults, ItemKind, ModelType, Runtime, Warning};
+use tokio::time::Instant;
 
 use crate::Manager;
 use crate::placement::{Device, fitted, of_replica, share};
@@ -48,12 +49,15 @@ impl Manager {
         };
         let inventory = self.gpus().await;
         let wanted = desired(document, &self.config().env);
+        let began = Instant::now();
         for (index, model) in document.models.iter().enumerate().filter(|(_, model)| touched(&model.name)) {
             for (number, deployment) in model.deployments.iter().enumerate() {
                 let is_of = |desired: &&Desired| Some(desired.deployment()) == deployment.id.as_deref();
                 let replicas: Vec<_> = wanted.iter().filter(is_of).collect();
                 let path = format!("models[{index}].deployments[{number}].engine");
-                match self.verdict(document, model.model_type, &replicas, inventory.as_deref(), Ask::Hub).await {
+                // A Hub that does not answer keeps nobody waiting once for each model.
+                let ask = if began.elapsed() < shapes::WAIT { Ask::Hub } else { Ask::Nobody };
+                match self.verdict(document, model.model_type, &replicas, inventory.as_deref(), ask).await {
                     None | Some(Verdict::Fits) => {}
                     Some(Verdict::TooLarge(message) | Verdict::Split(message)) if estimates == Estimates::Bind => {
                         faults.push(Fault { path, message });

@@ -17,8 +17,8 @@ const MOST: usize = 256;
 const KEPT: Duration = Duration::from_secs(600);
 /// How long the Hub is not asked again after it did not tell.
 const SPARED: Duration = Duration::from_secs(60);
-/// How long an apply waits for the Hub.
-const WAIT: Duration = Duration::from_secs(4);
+/// How long the Hub is waited for, and how long an apply goes on asking it: twice that at most.
+pub(super) const WAIT: Duration = Duration::from_secs(4);
 
 /// What the Hub said of models that are not in the cache.
 #[derive(Debug, Default)]

@@ -1,4 +1,6 @@
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -57,4 +59,27 @@ async fn what_applied_once_is_gone_back_to_with_a_warning() {
     let back = app.owner().post("/api/v1/revisions/1/rollback", &json!({})).await.ok();
     assert!(back["warnings"].to_string().contains("4 attention heads"), "{back}");
     assert_eq!(app.manager.current().revision, 3);
+}
+
+#[tokio::test]
+async fn a_hub_that_does_not_answer_is_waited_for_once() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let cache = tempfile::tempdir().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((connection, _)) = silent.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            held.push(connection);
+        }
+    });
+    let app = TestApp::on_new_home();
+    let app = app.variable("HF_ENDPOINT", &url).variable("HF_HOME", &cache.path().display().to_string()).open().await;
+    let model =
+        |n| format!("{{name: m{n}, type: chat, deployments: [{{engine: {{source: org/m{n}, gpus: [0, 1]}}}}]}}");
+    let models: Vec<_> = (0..3).map(model).collect();
+    app.apply(&format!("version: 1\nmodels: [{}]", models.join(", "))).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "its patience is that of the whole apply");
 }
