@@ -37,6 +37,7 @@ mod master_key;
 mod metrics;
 mod models;
 mod open_routes;
+mod options;
 mod passwords;
 mod placement;
 mod publish;

@@ -14,7 +14,7 @@ mod tests;
 mod visible;
 
 pub(crate) use device::Device;
-pub(crate) use gate::{Gate, Verdict};
+pub(crate) use gate::{Gate, Verdict, gib};
 pub(crate) use memory::{Placed, placed};
 pub(crate) use resolve::of_replica;
 pub(crate) use share::{Origin, Share, share};

@@ -4,7 +4,7 @@ use fit::{Estimate, Load, check_split, estimate};
 
 use super::options::{Context, Options};
 use super::shape::Shape;
-use crate::placement::Device;
+use crate::placement::{Device, gib};
 
 /// Tokens of a request where neither engine nor model says anything.
 const CONTEXT: u64 = 2_048;
@@ -36,9 +36,6 @@ pub(crate) enum Verdict {
     /// Its heads cannot be dealt out to the GPUs.
     Split(String),
 }
-
-/// Bytes for people.
-struct GiB(u64);
 
 /// Where it is, for people.
 struct Gpus(u64);
@@ -108,19 +105,19 @@ impl fmt::Display for Story<'_> {
         let Estimate { weights, cache, activations, fixed, budget, largest_context } = self.estimate;
         write!(
             f,
-            "takes about {} on {} (weights {}, {} tokens of KV cache {}, activations {}, the engine itself {}), \
-             but may take {} of {} (gpu_memory_utilization {} of {}); ",
-            GiB(self.estimate.total()),
+            "takes about {} GiB on {} (weights {} GiB, {} tokens of KV cache {} GiB, activations {} GiB, the engine itself \
+             {} GiB), but may take {} GiB of {} (gpu_memory_utilization {} of {} GiB); ",
+            gib(self.estimate.total()),
             Gpus(self.asked.split),
-            GiB(weights),
+            gib(weights),
             self.context,
-            GiB(cache),
-            GiB(activations),
-            GiB(fixed),
-            GiB(budget),
+            gib(cache),
+            gib(activations),
+            gib(fixed),
+            gib(budget),
             self.gpu,
             self.asked.share,
-            GiB(self.gpu_bytes)
+            gib(self.gpu_bytes)
         )?;
         if largest_context > 0 {
             write!(f, "max_model_len {largest_context} would fit, or give it more GPUs")
@@ -135,15 +132,6 @@ impl fmt::Display for Story<'_> {
 impl fmt::Display for Gpus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 1 { f.write_str("its GPU") } else { write!(f, "each of its {} GPUs", self.0) }
-    }
-}
-
-// === impl GiB ===
-
-impl fmt::Display for GiB {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0.saturating_mul(10) >> 30;
-        write!(f, "{}.{} GiB", tenths / 10, tenths % 10)
     }
 }
 

@@ -51,12 +51,7 @@ impl Options {
             quantization: None,
             is_float32: false,
         };
-        for (at, word) in words.iter().enumerate() {
-            let (name, value) = match word.split_once('=') {
-                Some((name, value)) => (name, value),
-                None => (word.as_str(), words.get(at + 1).map_or("", String::as_str)),
-            };
-            let name = name.replace('_', "-");
+        for (name, value) in crate::options::options(words) {
             if OTHERWISE.contains(&name.as_str()) && !matches!(value, "0" | "1") {
                 return None;
             }

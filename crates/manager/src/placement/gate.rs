@@ -153,8 +153,8 @@ fn occupants(device: &Device) -> String {
     if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
 }
 
-/// With one decimal.
-fn gib(bytes: u64) -> String {
+/// GiB with one decimal.
+pub(crate) fn gib(bytes: u64) -> String {
     let tenths = bytes / ((1 << 30) / 10);
     format!("{}.{}", tenths / 10, tenths % 10)
 }

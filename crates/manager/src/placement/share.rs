@@ -3,6 +3,7 @@ use spec::{Engine, Runtime, UnifiedMemory};
 use utoipa::ToSchema;
 
 use super::Device;
+use crate::options::options;
 
 /// Share of a GPU's memory that vLLM 0.32 takes by itself (`vllm/config/cache.py`).
 const OF_VLLM: f64 = 0.92;
@@ -51,14 +52,9 @@ pub(crate) fn share(engine: &Engine, words: &[String], devices: &[Device], unifi
 /// What arguments say; the last one counts.
 fn stated(words: &[String]) -> Option<f64> {
     let mut found = None;
-    for (place, word) in words.iter().enumerate() {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (word.as_str(), words.get(place + 1).map(String::as_str)),
-        };
-        let name = name.replace('_', "-");
+    for (name, value) in options(words) {
         if name.len() >= SHORTEST && OPTION.starts_with(&name) {
-            found = value.and_then(|value| value.parse().ok()).or(found);
+            found = value.parse().ok().or(found);
         }
     }
     found
