@@ -1,12 +1,5 @@
 use super::*;
 
-/// An image as the one with tools, but for what it starts.
-fn make(daemon: &Daemon, name: &str, entrypoint: &str) {
-    let container = daemon.docker(&["create", "--network=none", TOOLS]).ok().trim().to_owned();
-    daemon.docker(&["commit", "--change", &format!("ENTRYPOINT {entrypoint}"), &container, name]).ok();
-    daemon.docker(&["rm", &container]).ok();
-}
-
 /// It never gets ready, says why, and is tried again with a pause.
 async fn fails(server: &Server, image: &str, words: &[&str]) {
     apply(server, &document(&json!({"image": image, "start_timeout": 5}), &json!([]))).ok();
@@ -23,9 +16,12 @@ async fn fails(server: &Server, image: &str, words: &[&str]) {
 async fn an_image_that_is_no_engine_is_told_as_such() {
     let Some(daemon) = daemon().await else { return };
     let server = server(&daemon).await;
-    make(&daemon, "nothing:1", r#"["/no/such/program"]"#);
-    make(&daemon, "ends:1", r#"["/bin/sh", "-c", "echo done"]"#);
-    make(&daemon, "other:1", r#"["/bin/sh", "-c", "exec /enginehouse serve --home /tmp/h --listen 0.0.0.0:8000"]"#);
+    daemon.make_starting("nothing:1", r#"["/no/such/program"]"#);
+    daemon.make_starting("ends:1", r#"["/bin/sh", "-c", "echo done"]"#);
+    daemon.make_starting(
+        "other:1",
+        r#"["/bin/sh", "-c", "exec /enginehouse serve --home /tmp/h --listen 0.0.0.0:8000"]"#,
+    );
     fails(&server, "nothing:1", &["ended (exit code 127)", "not found"]).await;
     fails(&server, "ends:1", &["ended (exit code 0)", "is what it runs an engine?"]).await;
     fails(&server, "other:1", &["not healthy within 5 s", "/v1/models with 401", "is its image an engine"]).await;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,6 +21,9 @@ pub use tools::TOOLS;
 
 /// The image that a [`Daemon`] can run: this binary as `vllm serve`.
 pub const IMAGE: &str = "enginehouse-test/vllm:1";
+
+/// What it starts.
+const ENTRYPOINT: [&str; 3] = ["/enginehouse", "engine-sim", "--vllm"];
 
 /// How long a daemon may take to stop its containers.
 const GRACE: Duration = Duration::from_secs(20);
@@ -72,6 +76,27 @@ impl Daemon {
     /// Takes all room of its own disk, until the file that this gives is removed.
     pub fn fill_disk(&self) -> PathBuf {
         self.disk.as_ref().unwrap().fill()
+    }
+
+    /// Files of downloads that go on, or that one has left.
+    pub fn downloads(&self) -> Vec<PathBuf> {
+        let found = fs::read_dir(self.folder.path().join("data/tmp")).into_iter().flatten().flatten();
+        found.map(|entry| entry.path()).collect()
+    }
+
+    /// The file system of [`IMAGE`], as a tar, and what it starts: for a [`Registry`](crate::Registry).
+    pub fn exported(&self) -> (Bytes, [&'static str; 3]) {
+        let container = self.docker(&["create", "--network=none", IMAGE]).ok().trim().to_owned();
+        let mut export = Command::new("docker");
+        let exported = export.args(["--host", &self.host(), "export", &container]).output().unwrap();
+        assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+        self.docker(&["rm", &container]).ok();
+        (exported.stdout.into(), ENTRYPOINT)
+    }
+
+    /// Whether the daemon's own log holds this text.
+    pub fn has_logged(&self, text: &str) -> bool {
+        fs::read(self.folder.path().join("log")).is_ok_and(|log| String::from_utf8_lossy(&log).contains(text))
     }
 
     /// What `DOCKER_HOST` says.
@@ -161,8 +186,8 @@ impl Daemon {
         let archive = self.folder.path().join("root.tar");
         let tar = Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status().unwrap();
         assert!(tar.success());
-        let entrypoint = r#"ENTRYPOINT ["/enginehouse", "engine-sim", "--vllm"]"#;
-        self.docker(&["import", "--change", entrypoint, archive.to_str().unwrap(), IMAGE]).ok();
+        let entrypoint = format!("ENTRYPOINT {ENTRYPOINT:?}");
+        self.docker(&["import", "--change", &entrypoint, archive.to_str().unwrap(), IMAGE]).ok();
         fs::remove_file(archive).unwrap();
         fs::remove_dir_all(root).unwrap();
     }

@@ -60,11 +60,15 @@ struct State {
 impl Registry {
     /// One whose only image, under every name, has a layer of so many bytes.
     pub async fn start(bytes: usize) -> Self {
-        let layer = layer(bytes);
+        Self::serving(layer(bytes), &["/file"]).await
+    }
+
+    /// One whose only image, under every name, is this file system, as a tar, and starts this.
+    pub async fn serving(layer: Bytes, entrypoint: &[&str]) -> Self {
         let config = json!({
             "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
-            "config": {"Cmd": ["/file"]},
+            "config": {"Entrypoint": entrypoint},
             "rootfs": {"type": "layers", "diff_ids": [digest_of(&layer)]},
         });
         let state = Arc::new(State {

@@ -60,7 +60,9 @@ impl Docker {
                         tell(&building);
                     }
                 }
-                Ok(Some(Err(error))) => return Err(self.told(error, |reason| failed(&building, reason))),
+                Ok(Some(Err(error))) => {
+                    return Err(self.told(error, |reason| failed(&building, reason)).bringing(name));
+                }
                 Ok(None) => break,
                 Err(_) => {
                     return Err(failed(&building, format!("nothing was said for {} s", SILENCE.as_secs())));

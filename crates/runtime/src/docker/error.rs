@@ -108,6 +108,15 @@ impl DockerError {
         }
     }
 
+    /// The same, of an image that was to come: a disk without room does not say for what.
+    #[must_use]
+    pub(super) fn bringing(self, image: &str) -> Self {
+        match self {
+            Self::DiskFull { message } => Self::DiskFull { message: format!("the image {image}: {message}") },
+            other => other,
+        }
+    }
+
     /// Whether what was asked for is not there.
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })

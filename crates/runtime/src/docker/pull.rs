@@ -50,7 +50,7 @@ impl Docker {
         loop {
             let told = match tokio::time::timeout(SILENCE, stream.next()).await {
                 Ok(Some(Ok(told))) => told,
-                Ok(Some(Err(error))) => return Err(self.told(error, failed)),
+                Ok(Some(Err(error))) => return Err(self.told(error, failed).bringing(image)),
                 Ok(None) => return Ok(()),
                 Err(_) => return Err(failed(format!("nothing came for {} s", SILENCE.as_secs()))),
             };

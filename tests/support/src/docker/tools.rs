@@ -57,6 +57,13 @@ impl Daemon {
         fs::remove_dir_all(root).unwrap();
     }
 
+    /// Makes an image as [`TOOLS`] that starts something else (`["/bin/sh", "-c", "…"]`).
+    pub fn make_starting(&self, name: &str, entrypoint: &str) {
+        let container = self.docker(&["create", "--network=none", TOOLS]).ok().trim().to_owned();
+        self.docker(&["commit", "--change", &format!("ENTRYPOINT {entrypoint}"), &container, name]).ok();
+        self.docker(&["rm", &container]).ok();
+    }
+
     /// What the stand-ins have installed in a running container.
     pub fn installed(&self, container: &str) -> Vec<String> {
         let read = "while read line; do echo \"$line\"; done < /installed";
