@@ -25,6 +25,8 @@ mod healing;
 mod killed;
 #[path = "docker/many.rs"]
 mod many;
+#[path = "docker/order.rs"]
+mod order;
 #[path = "docker/replacing.rs"]
 mod replacing;
 #[path = "docker/switching.rs"]

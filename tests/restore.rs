@@ -12,7 +12,7 @@ use axum::routing::post;
 use http::HeaderMap;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::{Finished, Server, ServerOptions, document, until};
+use support::{Finished, Scene, Server, ServerOptions, document, eventually, until};
 
 const SECRET: &str = "sk-sealed-of-the-provider-4711";
 
@@ -75,14 +75,13 @@ async fn what_ran_before_a_reboot_runs_again() {
     assert!(!restored.stderr.contains('\x1b'), "{}", restored.stderr);
     let models = [("zeta", "done"), ("alpha", "done"), ("midway", "done"), ("resting", "skipped")];
     assert_eq!(steps(&server.cli(&["restore", "--json"])), expected(&models));
-    // Once each; in which order is up to when the end of each was noticed.
+    // Once each, in the order of the document, and without the pause that follows a failure.
     let log = server.log()[before..].to_owned();
     let started: Vec<_> = log.lines().filter(|line| line.contains("engine started")).collect();
+    let ids: Vec<_> = MODELS[..3].iter().map(|name| deployment(&server, name)).collect();
     assert_eq!(started.len(), 3, "{log}");
-    for name in &MODELS[..3] {
-        let id = deployment(&server, name);
-        assert_eq!(started.iter().filter(|line| line.contains(id.as_str())).count(), 1, "{name}: {log}");
-    }
+    assert!(started.iter().zip(&ids).all(|(line, id)| line.contains(id.as_str())), "{ids:?}: {log}");
+    assert!(!log.contains("engine failed"), "{log}");
     until("it to be noted", || server.log()[before..].contains("everything is back as it was")).await;
     let told = server.admin().get("/api/v1/restore").await.expect(200).json();
     assert!(told["done_at"].is_string() && told["failed"] == false, "{told}");
@@ -92,6 +91,34 @@ fn deployment(server: &Server, model: &str) -> String {
     let models = server.cli(&["model", "list", "--json"]).json();
     let found = models.as_array().unwrap().iter().find(|known| known["name"] == model).unwrap().clone();
     found["deployments"][0]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gpus_of_the_machine_are_a_step() {
+    let program = support::enginehouse!();
+    let mut server = ServerOptions::new(&program).gpus(&Scene::h100x8()).start().await;
+    let mut model = document::process("m", "chat", &program, &[]);
+    model["deployments"][0]["engine"]["gpus"] = json!([7]);
+    server.apply(&document::of(&[model]));
+    let restored = server.cli(&["restore"]);
+    restored.ok();
+    let line = "[x] gpus done: 8 NVIDIA H100 80GB HBM3, driver 570.86.15";
+    assert!(restored.stderr.contains(line), "{}", restored.stderr);
+
+    // One is lost with the reboot.
+    cut_power(&mut server);
+    let mut scene = Scene::h100x8();
+    scene.devices.truncate(4);
+    server.play(&scene);
+    server.restart().await;
+    let failed = eventually("the step to fail", || {
+        let answer = server.cli(&["restore", "--timeout", "1s", "--json"]);
+        let steps: Value = serde_json::from_str(&answer.stdout).unwrap();
+        std::future::ready((steps["steps"][1]["state"] == "failed").then(|| steps["steps"][1].clone()))
+    })
+    .await;
+    let message = failed["message"].as_str().unwrap();
+    assert!(message.starts_with("model m: gpus names `7`, which this machine does not have"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,7 @@ use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
 use crate::passwords::{self, Passwords};
 use crate::publish::Outlet;
-use crate::reconciler::{DockerState, Fleet, Record};
+use crate::reconciler::{DockerState, Fleet, Record, Turns};
 use crate::rendered::EngineTargets;
 use crate::sessions::SessionTable;
 use crate::stopped::Stopped;
@@ -123,6 +124,10 @@ pub(crate) struct Inner {
     pub(crate) instance: String,
     /// What is known of Docker.
     pub(crate) docker: watch::Sender<DockerState>,
+    /// Networks of containers that the daemon was seen to have.
+    pub(crate) networks: RwLock<BTreeSet<String>>,
+    /// In which order containers are made.
+    pub(crate) turns: Turns,
     pub(crate) verification: Verification,
     pub(crate) apply_turn: ApplyTurn,
     edit_lock: EditLock,
@@ -198,6 +203,8 @@ impl Manager {
             gpus: hardware::Sampler::new(probe(&config)),
             instance: config.home.instance(&config.rng)?,
             docker: watch::Sender::default(),
+            networks: RwLock::default(),
+            turns: Turns::default(),
             verification: Verification::default(),
             apply_turn: ApplyTurn::default(),
             edit_lock: EditLock::read(&store).await?,

@@ -16,6 +16,6 @@ mod visible;
 pub(crate) use device::Device;
 pub(crate) use gate::{Gate, Verdict, gib};
 pub(crate) use memory::{Placed, placed};
-pub(crate) use resolve::of_replica;
+pub(crate) use resolve::{nothing, of_replica};
 pub(crate) use share::{Origin, Share, share};
 pub(crate) use visible::fitted;

@@ -1,6 +1,7 @@
 //! Makes what runs match what should run, again and again.
 //!
-//! One pass: observe every process, [`seat`] what is wanted and [`decide()`] (both pure), act, publish if anything changed. A pass depends on nothing
+//! One pass: observe every process, [`seat`] what is wanted and [`decide()`] (both pure), act in the order of the document, publish if
+//! anything changed. A pass depends on nothing
 //! but what it sees, so a missed event or a crash of the manager costs at most one tick. What is started is recorded
 //! in the home, beside the store, which may be away, and adopted by the next manager.
 
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Manager;
 
+mod absence;
 mod act;
 mod admit;
 mod adopt;
@@ -36,6 +38,7 @@ mod served;
 mod template;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub(crate) use adopt::adopt;
 pub(crate) use containers::DockerState;
@@ -46,6 +49,7 @@ pub(crate) use launch::log_file;
 pub(crate) use places::{other, places, share_no_gpu};
 pub(crate) use record::Record;
 pub(crate) use replica::ReplicaView;
+pub(crate) use turns::Turns;
 
 use decide::decide;
 use places::seat;

@@ -1,5 +1,7 @@
 //! What comes back after a start, step by step, in the order in which one needs the other: what is desired, GPUs, Docker, its
-//! network, images, models, the gateways. Nothing is done here: it is told how far those are who do it.
+//! network, images, models, the gateways. Nothing is done here: it is told how far those are who do it, and looked whether GPUs and networks are there.
+
+use std::collections::BTreeSet;
 
 use ambient::Timestamp;
 use serde::Serialize;
@@ -7,10 +9,11 @@ use spec::Runtime;
 use utoipa::ToSchema;
 
 use crate::Manager;
-use crate::reconciler::{Desired, DockerState};
+use crate::reconciler::DockerState;
 use crate::status::{ModelState, ModelStatus, ReplicaState, ReplicaStatus};
 
 mod gpus;
+mod network;
 
 /// One thing that comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -98,7 +101,10 @@ impl RestoreStep {
 
 impl Manager {
     /// How far the state before is back.
-    pub(crate) fn restoration(&self) -> Restoration {
+    pub(crate) async fn restoration(&self) -> Restoration {
+        if matches!(*self.inner().docker.borrow(), DockerState::Here) {
+            self.look_for_networks().await;
+        }
         let steps = self.steps();
         Restoration {
             began_at: self.started_at().to_string(),
@@ -126,7 +132,7 @@ impl Manager {
         };
         let contained: Vec<_> = replicas.iter().filter(contained).copied().collect();
         let mut steps = vec![self.state_step(), self.gpu_step(&wanted)];
-        steps.extend(self.docker_steps(&contained));
+        steps.extend(self.docker_steps(&contained, &network::networks(&wanted)));
         steps.extend(models.iter().map(RestoreStep::of_model));
         steps.push(self.gateway_step());
         steps
@@ -143,7 +149,7 @@ impl Manager {
         RestoreStep::new("state", StepState::Done, said)
     }
 
-    fn docker_steps(&self, contained: &[&ReplicaStatus]) -> [RestoreStep; 3] {
+    fn docker_steps(&self, contained: &[&ReplicaStatus], networks: &BTreeSet<String>) -> [RestoreStep; 3] {
         let names = ["docker", "network", "images"];
         if contained.is_empty() {
             return names.map(|name| RestoreStep::new(name, StepState::Skipped, None));
@@ -165,15 +171,12 @@ impl Manager {
             of(&[ReplicaState::Pulling, ReplicaState::Building]),
             of(&[ReplicaState::Pending, ReplicaState::Downloading]),
         );
-        let made = contained.iter().any(|replica| replica.container.is_some());
-        // The network is made with the first container.
-        let network = if made { StepState::Done } else { StepState::Waiting };
         let images = match (pulling, early) {
             (0, 0) => RestoreStep::new(names[2], StepState::Done, None),
             (0, count) => RestoreStep::new(names[2], StepState::Waiting, format!("{count} replicas are not that far")),
             (count, _) => RestoreStep::new(names[2], StepState::Running, format!("{count} replicas wait for theirs")),
         };
-        [docker, RestoreStep::new(names[1], network, None), images]
+        [docker, self.network_step(networks), images]
     }
 
     fn gateway_step(&self) -> RestoreStep {
@@ -192,9 +195,4 @@ impl Manager {
 
 const fn is_down(replica: &ReplicaStatus) -> bool {
     matches!(replica.state, ReplicaState::Failed | ReplicaState::BackingOff)
-}
-
-/// Whether any of these is given GPUs.
-fn asks_for_gpus(wanted: &[Desired]) -> bool {
-    wanted.iter().any(|desired| !desired.engine.gpus.is_empty())
 }

@@ -9,5 +9,5 @@ use crate::restoration::Restoration;
 /// Step by step, in the order in which one needs the other. Events `restore` tell each step until all of it is back once.
 #[utoipa::path(get, path = "/restore", operation_id = "restoration", responses((status = 200, body = Restoration)))]
 pub(super) async fn restoration(State(manager): State<Manager>) -> Json<Restoration> {
-    Json(manager.restoration())
+    Json(manager.restoration().await)
 }

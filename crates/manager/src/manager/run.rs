@@ -21,6 +21,7 @@ impl Manager {
         let Some(spent) = cancel.run_until_cancelled(self.spent()).await else { return };
         let records = self.0.recorded.lock().take().unwrap_or_default();
         reconciler::adopt(&self.0.fleet, records, self.config().clock.now());
+        self.clear_ended_processes().await;
         self.copy_adopted_logs();
         self.stop_strays().await;
         self.await_adopted(&cancel).await;

@@ -147,7 +147,7 @@ fn there_are(inventory: &Inventory) -> String {
 }
 
 /// Why there is nothing to be named.
-pub(super) fn nothing(inventory: &Inventory) -> String {
+pub(crate) fn nothing(inventory: &Inventory) -> String {
     match &inventory.lost[..] {
         [] => {
             let notes = inventory.notes.join("; ");

@@ -55,9 +55,11 @@ impl DockerState {
 impl Manager {
     /// Looks at the containers of this instance again and again, until cancelled.
     pub(crate) async fn watch_containers(&self, cancel: &CancellationToken) {
+        let mut is_first = true;
         loop {
-            if cancel.run_until_cancelled(self.look_at_containers()).await.is_none() {
-                return;
+            match cancel.run_until_cancelled(self.look_at_containers(is_first)).await {
+                None => return,
+                Some(has_told) => is_first &= !has_told,
             }
             let pause = if self.needs_docker() { EVERY } else { RARELY };
             let awaited = async {
@@ -88,17 +90,35 @@ impl Manager {
         }
     }
 
-    async fn look_at_containers(&self) {
+    /// Whether the daemon told what runs. With the first look, what has ended did so while no manager looked.
+    async fn look_at_containers(&self, is_first: bool) -> bool {
         let known = self.known_containers();
         let found = self.runtimes().docker().list(&self.inner().instance).await;
         let state = match &found {
             Ok(_) => DockerState::Here,
             Err(error) => DockerState::Away(error.to_string()),
         };
+        let has_told = found.is_ok();
         if let Ok(containers) = found {
+            let known = if is_first { self.clear_ended_containers(known, &containers).await } else { known };
             self.judge(&known, containers).await;
         }
         self.tell_docker(state);
+        if has_told && self.inner().restored.read().is_none() {
+            self.look_for_networks().await;
+        }
+        has_told
+    }
+
+    /// Clears away those that have ended; the others.
+    async fn clear_ended_containers(&self, known: Known, found: &[Container]) -> Known {
+        let runs = |container: &String| {
+            let mut all = found.iter().filter(|found| found.id == *container);
+            all.any(|found| matches!(found.state, State::Running | State::Paused))
+        };
+        let (living, ended): (Known, Known) = known.into_iter().partition(|(container, _)| runs(container));
+        self.clear_away(&ended.into_values().collect::<Vec<_>>()).await;
+        living
     }
 
     fn tell_docker(&self, state: DockerState) {

@@ -17,6 +17,7 @@ use super::places::SECOND;
 use super::record::Record;
 use super::replica::{Phase, Process, Step};
 use super::template;
+use super::turns::Turn;
 use crate::Manager;
 use crate::placement::{Device, fitted, share};
 
@@ -53,9 +54,10 @@ impl Manager {
             replica.phase = Phase::Preparing { step: Step::Creating };
             replica.preparation = Some(abandon.clone());
         });
-        let manager = self.clone();
+        let (manager, turn) = (self.clone(), self.inner().turns.take());
         self.spawn(async move {
-            let made = abandon.run_until_cancelled(manager.make(&desired, &container, restarts)).await;
+            let made = abandon.run_until_cancelled(manager.make(&desired, &container, restarts, &turn)).await;
+            drop(turn);
             manager.prepared(&desired, made).await;
         });
     }
@@ -92,10 +94,16 @@ impl Manager {
         self.inner().nudge.notify_one();
     }
 
-    async fn make(&self, desired: &Desired, container: &DesiredContainer, restarts: u32) -> Result<Made, String> {
+    async fn make(
+        &self,
+        desired: &Desired,
+        container: &DesiredContainer,
+        restarts: u32,
+        turn: &Turn,
+    ) -> Result<Made, String> {
         loop {
             self.await_docker(&desired.id).await;
-            match self.try_make(desired, container, restarts).await {
+            match self.try_make(desired, container, restarts, turn).await {
                 Ok(made) => return Ok(made),
                 Err(Obstacle::Failed(reason)) => return Err(reason),
                 Err(Obstacle::Away(error)) => {
@@ -120,11 +128,18 @@ impl Manager {
         }
     }
 
-    async fn try_make(&self, desired: &Desired, container: &DesiredContainer, restarts: u32) -> Result<Made, Obstacle> {
+    async fn try_make(
+        &self,
+        desired: &Desired,
+        container: &DesiredContainer,
+        restarts: u32,
+        turn: &Turn,
+    ) -> Result<Made, Obstacle> {
         let mut launch = self.container_launch(desired, container).map_err(Obstacle::Failed)?;
         let docker = self.runtimes().docker();
-        launch.image = self.ensure_image(&desired.id, &container.container.image).await?;
+        launch.image = self.ensure_image(&desired.id, &container.container.image, turn).await?;
         self.step(&desired.id, Step::Creating);
+        turn.wait().await;
         docker.ensure_network(&launch.network).await?;
         let found = self.left_behind(desired, &launch.name).await?;
         let adopted = found.is_some();

@@ -32,6 +32,11 @@ impl Docker {
         Ok(())
     }
 
+    /// Whether the network is there, whoever made it.
+    pub async fn has_network(&self, name: &str) -> Result<bool, DockerError> {
+        Ok(!self.networks(name).await?.is_empty())
+    }
+
     /// Puts a container back into the network.
     pub async fn connect_network(&self, name: &str, container: &str) -> Result<(), DockerError> {
         let request = NetworkConnectRequest { container: container.to_owned(), endpoint_config: None };
