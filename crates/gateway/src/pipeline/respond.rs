@@ -20,8 +20,11 @@ const CACHE_RESULT: HeaderName = HeaderName::from_static("x-enginehouse-cache");
 /// Time that a request took here, apart from waiting for engines, in milliseconds.
 const OVERHEAD: HeaderName = HeaderName::from_static("x-enginehouse-overhead-duration-ms");
 
-/// Headers of our own in an answer: the request's id, our overhead, up to six of limits, and hyper's length and date.
-const OUR_HEADERS: usize = 10;
+/// Which replica answered.
+const REPLICA: HeaderName = HeaderName::from_static("x-enginehouse-replica");
+
+/// Headers of our own in an answer: the request's id, our overhead, who answered, up to six of limits, and hyper's length and date.
+const OUR_HEADERS: usize = 11;
 
 /// An answer that was given before, at no cost.
 pub(super) fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<Body> {
@@ -44,6 +47,7 @@ pub(super) fn respond(
     let Asked { settings, model, outbound, thread, peer, .. } = asked;
     let deployment = &pick.deployment.deployment;
     let overhead = account.answering(answered.status().as_u16());
+    let replica = pick.replica.name();
     let mut response = match answered {
         Answered::Refused { status, headers, body } => {
             pick.replica.succeeded();
@@ -100,6 +104,7 @@ pub(super) fn respond(
         }
     };
     response.headers_mut().insert(OVERHEAD, milliseconds(overhead));
+    response.headers_mut().insert(REPLICA, replica);
     response
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use parking_lot::Mutex;
 use snapshot::{Replica, Settings};
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ const PROBES_TO_DOWN: u32 = 2;
 pub(crate) struct ReplicaState {
     pub(crate) replica: Replica,
     pub(crate) client: Client,
+    /// Its id, as answers name it.
+    name: HeaderValue,
     /// Where each API is, in the order of [`Api::ALL`].
     uris: [Uri; Api::ALL.len()],
     in_flight: AtomicU32,
@@ -50,6 +52,8 @@ impl ReplicaState {
         Self {
             uris: Api::ALL.map(|api| Client::uri(&api.upstream_path(&replica.base_path))),
             client,
+            // Ids are letters, digits and a slash.
+            name: HeaderValue::from_str(&replica.id).unwrap_or_else(|_| HeaderValue::from_static("unknown")),
             replica,
             in_flight: AtomicU32::new(0),
             failures: AtomicU32::new(0),
@@ -57,6 +61,11 @@ impl ReplicaState {
             failed_probes: AtomicU32::new(0),
             is_down: AtomicBool::new(false),
         }
+    }
+
+    /// Its id, as answers name it.
+    pub(crate) fn name(&self) -> HeaderValue {
+        self.name.clone()
     }
 
     /// Where `api` is.

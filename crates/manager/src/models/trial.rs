@@ -48,6 +48,8 @@ pub(crate) struct Trial {
     /// What was answered, in short; of a refusal its message.
     pub(crate) answer: String,
     pub(crate) request_id: Option<String>,
+    /// Which replica answered, if any did.
+    pub(crate) replica: Option<String>,
     /// Its line in the books, if it is there yet.
     pub(crate) booked: Option<LoggedEvent>,
 }
@@ -92,16 +94,18 @@ impl Manager {
         let answered = timeout(ANSWERS_WITHIN, send(address, question, key)).await;
         let answered = answered.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())));
         let latency = began.elapsed();
-        let (status, answer, request_id) = match &answered {
+        let (status, answer, request_id, replica) = match &answered {
             Ok((response, body)) => {
-                let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-                (Some(response.status()), answer::in_short(model_type, response, body), id)
+                let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+                let said = answer::in_short(model_type, response, body);
+                (Some(response.status()), said, header("x-request-id"), header("x-enginehouse-replica"))
             }
             Err(why) => {
-                (None, format!("the client port {address} cannot be asked: {why}; does the gateway run?"), None)
+                let said = format!("the client port {address} cannot be asked: {why}; does the gateway run?");
+                (None, said, None, None)
             }
         };
-        Trial { model: name.to_owned(), model_type, path, status, latency, answer, request_id, booked: None }
+        Trial { model: name.to_owned(), model_type, path, status, latency, answer, request_id, replica, booked: None }
     }
 
     /// The request's line, once the books are drained that far.

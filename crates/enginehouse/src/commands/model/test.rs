@@ -42,6 +42,8 @@ struct Tested {
     usage: Option<Usage>,
     #[serde(default)]
     deployment: Option<String>,
+    #[serde(default)]
+    replica: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,7 +105,7 @@ fn table(all: &[Tested]) -> Table {
             format!("{} ms", tested.latency_ms),
             count(|usage| usage.prompt_tokens),
             count(|usage| usage.completion_tokens),
-            tested.deployment.clone().unwrap_or_else(|| "-".to_owned()),
+            tested.replica.clone().or_else(|| tested.deployment.clone()).unwrap_or_else(|| "-".to_owned()),
         ]);
     }
     table

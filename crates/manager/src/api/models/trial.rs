@@ -36,6 +36,8 @@ pub(in crate::api) struct TestedModel {
     cost: Option<f64>,
     /// Id of the deployment that answered.
     deployment: Option<String>,
+    /// Id of the replica of it that answered.
+    replica: Option<String>,
     /// Id of the request, in the books and in logs.
     request_id: Option<String>,
 }
@@ -72,6 +74,7 @@ impl From<Trial> for TestedModel {
             usage,
             cost: booked.map(|event| event.cost.as_units()),
             deployment: booked.and_then(|event| Some(event.attempts.last()?.deployment.to_string())),
+            replica: trial.replica,
             model: trial.model,
             model_type: trial.model_type,
             path: trial.path,
