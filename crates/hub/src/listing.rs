@@ -44,9 +44,15 @@ pub(crate) struct Listing<'a> {
     pub(crate) rng: &'a ambient::Rng,
 }
 
+/// What the Hub says of a revision.
 #[derive(Debug, Deserialize)]
-struct Info {
+pub(crate) struct Info {
     sha: Option<String>,
+    /// What the model does, in the Hub's words.
+    #[serde(default)]
+    pub(crate) pipeline_tag: Option<String>,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,11 +80,16 @@ struct Lfs {
 impl Listing<'_> {
     /// The commit that a revision is now.
     pub(crate) async fn commit(&self, revision: &Revision) -> Result<Commit, HubError> {
+        self.info(revision).await.map(|(commit, _)| commit)
+    }
+
+    /// The same with what else the Hub says of it.
+    pub(crate) async fn info(&self, revision: &Revision) -> Result<(Commit, Info), HubError> {
         let revision_text = utf8_percent_encode(revision.as_str(), SEGMENT);
         let url = self.url(&format!("/api/models/{}/revision/{revision_text}", self.repository))?;
         let (info, _): (Info, _) = self.asked(&url, revision).await?;
         let commit = info.sha.as_deref().and_then(Commit::new);
-        commit.ok_or_else(|| odd(&url, "it names no commit"))
+        Ok((commit.ok_or_else(|| odd(&url, "it names no commit"))?, info))
     }
 
     /// The files of a commit, each path once.

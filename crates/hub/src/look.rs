@@ -10,6 +10,9 @@ use crate::{Hub, HubError, Repository, Revision};
 /// Bytes that a file may have that is only looked at: the longest lists of tensors have some 10 MiB.
 const MAX_READ: usize = 32 << 20;
 
+/// Tags of a model that are looked at.
+const MAX_TAGS: usize = 256;
+
 /// What a revision holds, without its large files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -19,6 +22,8 @@ pub struct Look {
     pub sizes: BTreeMap<String, u64>,
     /// Those of the files that were asked for and are there.
     pub contents: BTreeMap<String, Vec<u8>>,
+    /// What the model does, in the Hub's words, as `text-generation`; then its tags. At most 256.
+    pub tags: Vec<String>,
 }
 
 // === impl Hub ===
@@ -30,14 +35,15 @@ impl Hub {
             return Err(HubError::Offline);
         }
         let listing = self.listing(repository);
-        let commit = listing.commit(revision).await?;
+        let (commit, info) = listing.info(revision).await?;
+        let tags = info.pipeline_tag.into_iter().chain(info.tags).take(MAX_TAGS).collect();
         let files = listing.files(&commit).await?;
         let sizes: BTreeMap<_, _> = files.into_iter().map(|file| (file.path, file.size)).collect();
         let mut contents = BTreeMap::new();
         for path in read.iter().filter(|path| sizes.contains_key(**path)) {
             contents.insert((*path).to_owned(), self.read(&listing, &commit, path).await?);
         }
-        Ok(Look { commit: commit.to_string(), sizes, contents })
+        Ok(Look { commit: commit.to_string(), sizes, contents, tags })
     }
 
     async fn read(&self, listing: &Listing<'_>, commit: &Commit, path: &str) -> Result<Vec<u8>, HubError> {

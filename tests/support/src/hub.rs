@@ -87,6 +87,8 @@ struct Repository {
     /// In place of the list of its files.
     listing: Option<Value>,
     page: usize,
+    /// What the model does, in the Hub's words.
+    pipeline: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -150,6 +152,11 @@ impl HubServer {
         self.with(repository, |repository| repository.listing = Some(listing))
     }
 
+    /// Says what a repository's model does.
+    pub fn pipeline(&self, repository: &str, tag: &str) -> &Self {
+        self.with(repository, |repository| repository.pipeline = Some(tag.to_owned()))
+    }
+
     /// Lists so many files a page.
     pub fn pages(&self, repository: &str, size: usize) -> &Self {
         self.with(repository, |repository| repository.page = size)
@@ -180,6 +187,7 @@ impl HubServer {
             token: None,
             listing: None,
             page: 1_000,
+            pipeline: None,
         }));
         drop(inner);
         self

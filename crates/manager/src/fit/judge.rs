@@ -150,7 +150,7 @@ mod tests {
     fn shape(config: &Value, bytes: u64) -> Shape {
         let contents = BTreeMap::from([("config.json".to_owned(), config.to_string().into_bytes())]);
         let sizes = BTreeMap::from([("model.safetensors".to_owned(), bytes)]);
-        Shape::of_look(&Look { commit: String::new(), sizes, contents }).unwrap()
+        Shape::of_look(&Look { commit: String::new(), sizes, contents, tags: Vec::new() }).unwrap()
     }
 
     /// Llama 3.1 70B, by its `config.json`; 70.6 billion numbers of 16 bits.

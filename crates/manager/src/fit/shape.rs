@@ -207,6 +207,7 @@ mod tests {
             commit: String::new(),
             sizes: sizes.map(|(name, size)| (name.to_owned(), size)).into(),
             contents: BTreeMap::from([(CONFIG.to_owned(), LLAMA.into())]),
+            tags: Vec::new(),
         };
         assert_eq!(Shape::of_look(&look).unwrap().weights, Weights { numbers: 1_000, bytes: 4_000 });
     }

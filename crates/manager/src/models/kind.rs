@@ -1,4 +1,4 @@
-//! What a model does, by the files that come with it.
+//! What a model does, by the files that come with it; where these do not tell, by its tags at the Hub.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,6 +10,8 @@ use spec::ModelType;
 
 use super::AddError;
 use crate::Manager;
+
+mod tags;
 
 /// What says what a model does: for transformers, diffusers and sentence-transformers.
 const CONFIG: &str = "config.json";
@@ -32,13 +34,20 @@ impl Manager {
     pub(super) async fn kind_of(&self, source: &str, revision: Option<&str>) -> Result<(ModelType, String), AddError> {
         let found = match source.parse::<hub::Repository>() {
             Ok(repository) => self.described(&repository, revision).await?,
-            Err(_) if source.starts_with('/') => read(Path::new(source)),
+            Err(_) if source.starts_with('/') => (read(Path::new(source)), Vec::new()),
             Err(unfit) => return Err(AddError::Field("source", unfit.to_string())),
         };
-        judge(&found).ok_or_else(|| AddError::TypeUnknown(source.to_owned(), seen(&found)))
+        let (found, tags) = found;
+        let known = judge(&found).or_else(|| tags::judge(&tags));
+        known.ok_or_else(|| AddError::TypeUnknown(source.to_owned(), seen(&found)))
     }
 
-    async fn described(&self, repository: &hub::Repository, revision: Option<&str>) -> Result<Found, AddError> {
+    /// Its files, and its tags at the Hub where these do not tell.
+    async fn described(
+        &self,
+        repository: &hub::Repository,
+        revision: Option<&str>,
+    ) -> Result<(Found, Vec<String>), AddError> {
         let mut settings = self.hub_settings().map_err(|error| AddError::Unread(error.to_string()))?;
         settings.patience.attempts = ATTEMPTS;
         let revision = revision.map(str::parse::<hub::Revision>).transpose();
@@ -47,7 +56,7 @@ impl Manager {
         if let Some(folder) = hub::Cache::new(&settings.cache).snapshot(repository, &revision) {
             let found = tokio::task::spawn_blocking(move || read(&folder)).await.unwrap_or_default();
             if judge(&found).is_some() {
-                return Ok(found);
+                return Ok((found, Vec::new()));
             }
         }
         let hub = Hub::new(settings, self.config().rng.clone()).map_err(|error| AddError::Unread(error.to_string()))?;
@@ -55,7 +64,7 @@ impl Manager {
         let look = look.map_err(|error| AddError::Unread(error.to_string()))?;
         let parsed =
             look.contents.into_iter().map(|(name, text)| (name, serde_json::from_slice(&text).unwrap_or_default()));
-        Ok(parsed.collect())
+        Ok((parsed.collect(), look.tags))
     }
 }
 

@@ -55,7 +55,11 @@ fn api(inner: &Inner, rest: &str, seen: &Seen) -> Response<Body> {
     };
     if verb == "/revision/" {
         let siblings: Vec<_> = repository.files.keys().map(|path| json!({ "rfilename": path })).collect();
-        let info = json!({ "id": name, "sha": repository.commit, "siblings": siblings, "private": false });
+        let mut info = json!({ "id": name, "sha": repository.commit, "siblings": siblings, "private": false });
+        if let Some(pipeline) = &repository.pipeline {
+            info["pipeline_tag"] = pipeline.as_str().into();
+            info["tags"] = json!(["safetensors", pipeline]);
+        }
         return json_answer(&info, None);
     }
     if let Some(listing) = &repository.listing {
