@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::Attention;
+use crate::{Attention, Experts};
 
 /// A number in a config that is larger is a mistake or an attack: no product of a few of them overflows.
 const MOST: u64 = 1 << 40;
@@ -30,6 +30,8 @@ pub struct Architecture {
     pub context: Option<u64>,
     /// Bytes of a number in the type that the model computes in.
     pub dtype_bytes: u64,
+    /// Its experts; none where all numbers of a layer are used for each token.
+    pub experts: Option<Experts>,
 }
 
 /// A `config.json` does not say enough.
@@ -44,8 +46,8 @@ pub enum ConfigError {
 }
 
 /// The names of one number in the configs of different families.
-struct Field {
-    names: &'static [&'static str],
+pub(crate) struct Field {
+    pub(crate) names: &'static [&'static str],
 }
 
 const LAYERS: Field = Field { names: &["num_hidden_layers", "n_layer", "num_layers"] };
@@ -86,12 +88,26 @@ impl Architecture {
             vocabulary: VOCABULARY.find(text)?.or(VOCABULARY.find(config)?).unwrap_or(0),
             context: CONTEXT.find(text)?,
             dtype_bytes: dtype_bytes(text, config),
+            experts: Experts::read(text, layers)?,
         })
     }
 
     /// All layers.
     pub const fn layers(&self) -> u64 {
         self.full_layers + self.sliding_layers
+    }
+
+    /// The part with the most layers where these are dealt out to so many stages.
+    #[must_use]
+    pub fn stage(&self, stages: u64) -> Self {
+        let stages = stages.max(1);
+        let (full_layers, sliding_layers) = (self.full_layers.div_ceil(stages), self.sliding_layers.div_ceil(stages));
+        Self { full_layers, sliding_layers, ..self.clone() }
+    }
+
+    /// Thousandths of its numbers that are experts': 0 where it has none.
+    pub fn expert_permille(&self) -> u64 {
+        self.experts.map_or(0, |experts| experts.permille(self))
     }
 
     /// Numbers that are kept for a sequence of so many tokens on each of `split` GPUs.
@@ -105,7 +121,7 @@ impl Architecture {
 // === impl Field ===
 
 impl Field {
-    fn find(&self, config: &Value) -> Result<Option<u64>, ConfigError> {
+    pub(crate) fn find(&self, config: &Value) -> Result<Option<u64>, ConfigError> {
         let found = self.names.iter().find_map(|name| config.get(name)).filter(|value| !value.is_null());
         let Some(value) = found else { return Ok(None) };
         let number = value.as_u64().filter(|number| *number <= MOST);

@@ -44,8 +44,10 @@ impl Estimate {
 /// What serving a model so takes on each GPU.
 pub fn estimate(architecture: &Architecture, weights: Weights, load: &Load) -> Result<Estimate, UnfitSplit> {
     check_split(architecture, load.split)?;
+    let whole = architecture;
+    let architecture = &whole.stage(load.stages);
     let mut estimate = Estimate {
-        weights: weights.bytes.div_ceil(load.split),
+        weights: held(whole, weights.bytes, load),
         cache: cache(architecture, load, load.context).saturating_mul(load.sequences),
         activations: activations(architecture, load),
         fixed: FIXED,
@@ -55,6 +57,22 @@ pub fn estimate(architecture: &Architecture, weights: Weights, load: &Load) -> R
     let left = estimate.budget.saturating_sub(estimate.without_cache());
     estimate.largest_context = largest_context(architecture, load, left);
     Ok(estimate)
+}
+
+/// Bytes of weights on a GPU of the stage with the most layers. vLLM gives stages as many layers as it can
+/// (`vllm/distributed/utils.py`, `get_pp_indices`), and deals experts out to the GPUs of all ranks, by numbers or by experts
+/// (`vllm/model_executor/layers/fused_moe/config.py`, `FusedMoEParallelConfig`).
+fn held(architecture: &Architecture, bytes: u64, load: &Load) -> u64 {
+    let layers = architecture.layers().max(1);
+    let of_stage = part(bytes, layers.div_ceil(load.stages.max(1)), layers);
+    let experts = part(of_stage, architecture.expert_permille(), 1_000);
+    let of_all_ranks = load.split.saturating_mul(load.ranks.max(1));
+    (of_stage - experts).div_ceil(load.split).saturating_add(experts.div_ceil(of_all_ranks))
+}
+
+fn part(bytes: u64, numerator: u64, denominator: u64) -> u64 {
+    let part = (u128::from(bytes) * u128::from(numerator)).div_ceil(u128::from(denominator.max(1)));
+    u64::try_from(part).unwrap_or(u64::MAX).min(bytes)
 }
 
 /// Bytes of keys and values of one sequence on one GPU.

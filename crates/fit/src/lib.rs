@@ -7,6 +7,7 @@
 mod architecture;
 mod attention;
 mod estimate;
+mod experts;
 mod load;
 mod split;
 mod weights;
@@ -14,6 +15,7 @@ mod weights;
 pub use architecture::{Architecture, ConfigError};
 pub use attention::Attention;
 pub use estimate::{Estimate, estimate};
+pub use experts::Experts;
 pub use load::{CacheType, Load};
 pub use split::{UnfitSplit, check_split, fitting_splits};
 pub use weights::{HeaderError, Quantization, Weights, header_length};

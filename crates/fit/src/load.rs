@@ -3,6 +3,11 @@
 pub struct Load {
     /// GPUs that share each layer (tensor parallel).
     pub split: u64,
+    /// Groups of GPUs of which each has some of the layers (pipeline parallel).
+    pub stages: u64,
+    /// Groups of GPUs of which each answers requests of its own (data parallel). They share experts, if the model has any, and
+    /// have everything else each for itself.
+    pub ranks: u64,
     /// Bytes of each of these GPUs.
     pub gpu_bytes: u64,
     /// Thousandths of these that the engine may take.
@@ -42,6 +47,8 @@ impl Load {
         };
         Self {
             split,
+            stages: 1,
+            ranks: 1,
             gpu_bytes,
             utilization_permille: 920,
             context,

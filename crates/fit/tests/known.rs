@@ -155,3 +155,47 @@ fn each_gpu_has_its_share_of_heads_and_all_of_a_latent_vector() {
     assert_eq!(on(&llama_70b(), 16), on(&llama_70b(), 8), "more GPUs than heads: each has a copy");
     assert_eq!(on(&deepseek_v3(), 8), on(&deepseek_v3(), 1));
 }
+
+/// Qwen3-30B-A3B: 30.5 billion numbers.
+fn qwen3_30b_a3b() -> Architecture {
+    read(&json!({
+        "decoder_sparse_step": 1, "head_dim": 128, "hidden_size": 2048, "intermediate_size": 6144,
+        "max_position_embeddings": 40_960, "moe_intermediate_size": 768, "num_attention_heads": 32, "num_experts": 128,
+        "num_hidden_layers": 48, "num_key_value_heads": 4, "torch_dtype": "bfloat16", "vocab_size": 151_936,
+    }))
+}
+
+fn mixtral_8x7b() -> Architecture {
+    read(&json!({
+        "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32, "num_hidden_layers": 32,
+        "num_key_value_heads": 8, "num_local_experts": 8, "torch_dtype": "bfloat16", "vocab_size": 32_000,
+    }))
+}
+
+#[test]
+fn experts_have_most_of_the_numbers() {
+    // Published: 30.5 billion, 29.9 of them not embeddings (model card of Qwen3-30B-A3B); 46.7 billion, of which a token uses
+    // 12.9, with two of eight experts: 45.1 are experts' (Mixtral of Experts, arXiv 2401.04088).
+    assert_eq!(qwen3_30b_a3b().expert_permille(), 950);
+    assert_eq!(mixtral_8x7b().expert_permille(), 966);
+    assert_eq!(llama_70b().expert_permille(), 0);
+}
+
+#[test]
+fn stages_ranks_and_experts_divide_what_they_do() {
+    let weights = |architecture: &Architecture, load: Load| {
+        let all = Weights { numbers: 50 * GIB, bytes: 100 * GIB };
+        let estimate = estimate(architecture, all, &load).unwrap();
+        (estimate.weights * 10 / GIB, estimate.cache)
+    };
+    let (dense, load) = (llama_70b(), Load::usual(2, 80 * GIB, 8_192));
+    let (_, cache) = weights(&dense, load);
+    assert_eq!(weights(&dense, load), (500, cache));
+    assert_eq!(weights(&dense, Load { stages: 2, ..load }), (250, cache / 2), "half of the layers");
+    assert_eq!(weights(&dense, Load { stages: 3, ..load }).0, 168, "27 of 80 layers at most");
+    assert_eq!(weights(&dense, Load { ranks: 4, ..load }), (500, cache), "each has all of it");
+    let sparse = qwen3_30b_a3b();
+    assert_eq!(weights(&sparse, load).0, 500);
+    // 95 GiB over 8 GPUs, 5 GiB over 2.
+    assert_eq!(weights(&sparse, Load { ranks: 4, ..load }).0, 143);
+}

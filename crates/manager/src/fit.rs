@@ -99,17 +99,20 @@ impl Manager {
         let own = devices.first().map_or(&[][..], Vec::as_slice);
         let share = share(engine, &first.words(), own, unified);
         // What people write comes last, and counts.
-        let words: Vec<_> = fitted(engine, own, share, unified).into_iter().chain(first.words()).collect();
+        let given = first.words();
+        let words: Vec<_> = fitted(engine, &given, own, share, unified).into_iter().chain(given.clone()).collect();
         let options = Options::read(&words)?;
         let count = if own.is_empty() { engine.gpus.len() / engine.replicas.max(1) as usize } else { own.len() };
-        let split = options.split.unwrap_or(u64::try_from(count).unwrap_or(1)).max(1);
+        let count = u64::try_from(count).unwrap_or(1);
+        let split = options.split.unwrap_or_else(|| options.spread.shared_by(count)).max(1);
         let gpus: Vec<_> = devices.iter().flatten().filter(|device| device.memory.is_some()).collect();
-        if split == 1 && gpus.is_empty() {
+        if split == 1 && options.spread.groups() == 1 && gpus.is_empty() {
             return None;
         }
         let shape = self.shape(engine, ask).await?;
         let margin = document.defaults.fit.margin;
-        Some(judge(&Asked { shape: &shape, options: &options, split, gpus: &gpus, share: share.value, margin }))
+        let asked = Asked { shape: &shape, options: &options, split, count, gpus: &gpus, share: share.value, margin };
+        Some(judge(&asked))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::{BuildPlan, Defaults, Document, Engine, Image, Model, ModelType, defaults};
+use crate::{BuildPlan, Defaults, Document, Engine, Image, Model, ModelType, Spread, defaults};
 
 /// The port on which every engine listens inside its container.
 pub const CONTAINER_PORT: u16 = 8000;
@@ -73,6 +73,11 @@ fn arguments(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usi
     pair("--served-model-name", &model.name);
     pair("--host", "0.0.0.0");
     pair("--port", &port);
+    let of_type = common.types.get(&model.model_type).into_iter().flat_map(|of_type| of_type.args.clone());
+    let more: Vec<_> = common.args.iter().cloned().chain(of_type).chain(engine.args.iter().cloned()).collect();
+    // What shares a layer is what people's own words leave of the GPUs.
+    let spread = Spread::read(&more);
+    let gpus = gpus.and_then(|gpus| u64::try_from(gpus).ok()).map(|gpus| spread.shared_by(gpus));
     for (name, value) in options(engine, gpus) {
         pair(name, &value);
     }
@@ -83,17 +88,15 @@ fn arguments(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usi
         args.push("--trust-remote-code".to_owned());
     }
     args.extend(defaults(model.model_type).args.iter().map(|&word| word.to_owned()));
-    args.extend(common.args.iter().cloned());
-    args.extend(common.types.get(&model.model_type).into_iter().flat_map(|of_type| of_type.args.clone()));
-    args.extend(engine.args.iter().cloned());
+    args.extend(more);
     args
 }
 
 /// What the fields of an engine say in vLLM's words.
-fn options(engine: &Engine, gpus: Option<usize>) -> impl Iterator<Item = (&'static str, String)> {
+fn options(engine: &Engine, shared_by: Option<u64>) -> impl Iterator<Item = (&'static str, String)> {
     // A folder has no revisions.
     let revision = engine.revision.clone().filter(|_| !Path::new(&engine.source).is_absolute());
-    let parallel = engine.tensor_parallel_size.or_else(|| gpus.and_then(|gpus| u32::try_from(gpus).ok()));
+    let parallel = engine.tensor_parallel_size.map(u64::from).or(shared_by);
     let template = engine.chat_template.as_ref().map(|_| CONTAINER_TEMPLATE.to_owned());
     let all = [
         ("--revision", revision),
@@ -130,6 +133,19 @@ mod tests {
         let engine = model.deployments[0].engine.as_ref().unwrap();
         let gpus = engine.gpus.len() / engine.replicas as usize;
         container(&document, model, engine, Some(gpus))
+    }
+
+    #[test]
+    fn gpus_that_are_spread_over_stages_and_ranks_share_no_layer() {
+        let tensor = |engine: &str, common: &str| {
+            let args = made("chat", engine, common).args;
+            let place = args.iter().position(|word| word == "--tensor-parallel-size");
+            place.map(|place| args[place + 1].clone())
+        };
+        assert_eq!(tensor("gpus: [0, 1, 2, 3]", "").as_deref(), Some("4"));
+        assert_eq!(tensor("gpus: [0, 1, 2, 3], args: [-pp, '2']", "").as_deref(), Some("2"));
+        assert_eq!(tensor("gpus: [0, 1, 2, 3], args: [--data-parallel-size=2]", "args: [-pp, '2']"), None);
+        assert_eq!(tensor("gpus: [0, 1], args: [-pp, '2'], tensor_parallel_size: 2", "").as_deref(), Some("2"));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Asked<'a> {
     pub(super) options: &'a Options,
     /// GPUs that share each layer.
     pub(super) split: u64,
+    /// GPUs that a replica gets; 0 where nobody says.
+    pub(super) count: u64,
     /// The GPUs of all its replicas; none where they are not known.
     pub(super) gpus: &'a [&'a Device],
     /// Share of each GPU's memory that the engine may take.
@@ -55,6 +57,9 @@ pub(super) fn judge(asked: &Asked<'_>) -> Verdict {
     if let Err(unfit) = check_split(architecture, asked.split) {
         return Verdict::Split(format!("{unfit}; give a replica so many GPUs, or set tensor_parallel_size"));
     }
+    if let Some(reason) = spread_too_far(asked) {
+        return Verdict::Split(reason);
+    }
     let sizes = asked.gpus.iter().filter_map(|gpu| Some((*gpu, gpu.memory?.total)));
     let Some((gpu, gpu_bytes)) = sizes.min_by_key(|(_, bytes)| *bytes) else { return Verdict::Fits };
     let context = match asked.options.context {
@@ -75,12 +80,30 @@ pub(super) fn judge(asked: &Asked<'_>) -> Verdict {
     }
 }
 
+/// Why no GPUs or no layers are left for some part of it.
+fn spread_too_far(asked: &Asked<'_>) -> Option<String> {
+    let (spread, layers) = (asked.options.spread, asked.shape.architecture.layers());
+    if spread.stages > layers {
+        let stages = spread.stages;
+        return Some(format!("its {layers} layers cannot be dealt out to {stages} stages (--pipeline-parallel-size)"));
+    }
+    let needed = asked.split.saturating_mul(spread.groups());
+    (asked.count > 0 && spread.groups() > 1 && needed != asked.count).then(|| {
+        format!(
+            "needs {needed} GPUs a replica (tensor parallel {} x pipeline parallel {} x data parallel {}) and gets {}; give it so              many, or other sizes",
+            asked.split, spread.stages, spread.ranks, asked.count
+        )
+    })
+}
+
 fn load(asked: &Asked<'_>, gpu_bytes: u64, context: u64) -> Load {
     let Options { cache, batched_tokens, batched_sequences, .. } = asked.options;
     let usual = Load::usual(asked.split, gpu_bytes, context);
     Load {
         utilization_permille: permille(asked.share),
         cache: *cache,
+        stages: asked.options.spread.stages,
+        ranks: asked.options.spread.ranks,
         batched_tokens: batched_tokens.unwrap_or(usual.batched_tokens),
         batched_sequences: batched_sequences.unwrap_or(usual.batched_sequences),
         ..usual
@@ -108,7 +131,7 @@ impl fmt::Display for Story<'_> {
             "takes about {} GiB on {} (weights {} GiB, {} tokens of KV cache {} GiB, activations {} GiB, the engine itself \
              {} GiB), but may take {} GiB of {} (gpu_memory_utilization {} of {} GiB); ",
             gib(self.estimate.total()),
-            Gpus(self.asked.split),
+            Gpus(self.asked.split.saturating_mul(self.asked.options.spread.groups())),
             gib(weights),
             self.context,
             gib(cache),
@@ -172,8 +195,9 @@ mod tests {
         };
         let devices: Vec<_> = (0..).zip(gpus).map(device).collect();
         let gpus: Vec<_> = devices.iter().collect();
-        let split = options.split.unwrap_or(gpus.len() as u64);
-        judge(&Asked { shape, options: &options, split, gpus: &gpus, share: 0.92, margin })
+        let count = gpus.len() as u64;
+        let split = options.split.unwrap_or_else(|| options.spread.shared_by(count)).max(1);
+        judge(&Asked { shape, options: &options, split, count, gpus: &gpus, share: 0.92, margin })
     }
 
     #[test]
@@ -217,5 +241,25 @@ mod tests {
         );
         assert!(matches!(judged(&llama_70b(), "m --tensor-parallel-size 3", &[], 0.1), Verdict::Split(_)));
         assert_eq!(judged(&llama_70b(), "m --tensor-parallel-size 2", &[], 0.1), Verdict::Fits);
+    }
+
+    #[test]
+    fn what_is_spread_over_stages_is_judged_by_a_stage() {
+        let model = llama_70b();
+        let line = "m --max-model-len 8192 --pipeline-parallel-size 4";
+        assert_eq!(judged(&model, line, &[48 << 30; 4], 0.0), Verdict::Fits);
+        // Each rank has all of it.
+        let ranks = "m --max-model-len 8192 --data-parallel-size 4";
+        let Verdict::TooLarge(told) = judged(&model, ranks, &[48 << 30; 4], 0.1) else { panic!("141 GB in 48") };
+        assert!(told.contains("on each of its 4 GPUs (weights 131.4 GiB"), "{told}");
+        // Three stages of 80 layers share no head: any number will do.
+        assert_eq!(judged(&model, "m --max-model-len 8192 -pp 3", &[H100; 3], 0.0), Verdict::Fits);
+        let Verdict::Split(told) = judged(&model, "m -pp 2 -tp 4", &[H100; 4], 0.0) else { panic!() };
+        assert!(
+            told.contains("needs 8 GPUs a replica (tensor parallel 4 x pipeline parallel 2 x data parallel 1)"),
+            "{told}"
+        );
+        let Verdict::Split(told) = judged(&model, "m -pp 81", &[], 0.0) else { panic!() };
+        assert!(told.contains("80 layers cannot be dealt out to 81 stages"), "{told}");
     }
 }

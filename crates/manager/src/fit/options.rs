@@ -1,10 +1,13 @@
 use fit::CacheType;
+use spec::Spread;
 
 /// What the arguments of `vllm serve` say of memory, but for the share of it that they may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Options {
     /// GPUs that share each layer.
     pub(super) split: Option<u64>,
+    /// Over how many groups of them it is spread besides.
+    pub(super) spread: Spread,
     /// Tokens of a request; none for as many as the model takes.
     pub(super) context: Option<Context>,
     pub(super) cache: CacheType,
@@ -26,14 +29,17 @@ pub(super) enum Context {
 
 /// Arguments that spread a model otherwise than is reckoned here.
 const OTHERWISE: &[&str] = &[
-    "--pipeline-parallel-size",
-    "-pp",
-    "--data-parallel-size",
-    "-dp",
-    "--enable-expert-parallel",
     "--cpu-offload-gb",
+    "--data-parallel-size-local",
+    "-dpl",
+    "--data-parallel-rank",
+    "-dpn",
     "--decode-context-parallel-size",
+    "-dcp",
+    "--prefill-context-parallel-size",
+    "-pcp",
     "--nnodes",
+    "-n",
 ];
 
 // === impl Options ===
@@ -44,6 +50,7 @@ impl Options {
     pub(super) fn read(words: &[String]) -> Option<Self> {
         let mut options = Self {
             split: None,
+            spread: Spread::read(words),
             context: None,
             cache: CacheType::Auto,
             batched_tokens: None,
@@ -118,6 +125,7 @@ mod tests {
         );
         let expected = Options {
             split: Some(4),
+            spread: Spread { stages: 1, ranks: 1 },
             context: Some(Context::Tokens(8_192)),
             cache: CacheType::Fp8,
             batched_tokens: Some(2_048),
@@ -141,8 +149,10 @@ mod tests {
 
     #[test]
     fn what_is_spread_otherwise_is_not_judged() {
-        assert_eq!(read("m --pipeline-parallel-size 2"), None);
+        assert_eq!(read("m --nnodes 2"), None);
         assert_eq!(read("m --cpu_offload_gb=10"), None);
-        assert!(read("m --pipeline-parallel-size 1").is_some());
+        assert!(read("m --nnodes 1").is_some());
+        let spread = read("m -pp 2 --data_parallel_size=4 --enable-expert-parallel").unwrap().spread;
+        assert_eq!(spread, Spread { stages: 2, ranks: 4 });
     }
 }

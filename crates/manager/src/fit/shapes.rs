@@ -64,22 +64,29 @@ impl Manager {
     /// What is known of the model that an engine serves: from its folder, from the cache, or from the Hub.
     pub(super) async fn shape(&self, engine: &Engine, ask: Ask) -> Option<Arc<Shape>> {
         if Path::new(&engine.source).is_absolute() {
-            return self.shape_in(Path::new(&engine.source)).await;
+            return self.shape_in(Path::new(&engine.source), ask).await;
         }
         let repository: Repository = engine.source.parse().ok()?;
         let revision: Revision = engine.revision.as_deref().map(str::parse).transpose().ok()?.unwrap_or_default();
         let settings = self.hub_settings().ok()?;
-        match Cache::new(&settings.cache).snapshot(&repository, &revision) {
-            Some(folder) => self.shape_in(&folder).await,
+        let (cache, key) = (Cache::new(&settings.cache), (repository.clone(), revision.clone()));
+        let folder = tokio::task::spawn_blocking(move || cache.snapshot(&key.0, &key.1)).await.ok()?;
+        match folder {
+            Some(folder) => self.shape_in(&folder, ask).await,
             None if ask == Ask::Hub => self.shape_at_hub(settings, (repository, revision)).await,
             None => None,
         }
     }
 
-    async fn shape_in(&self, folder: &Path) -> Option<Arc<Shape>> {
+    async fn shape_in(&self, folder: &Path, ask: Ask) -> Option<Arc<Shape>> {
         let folder = folder.to_owned();
         let shown = folder.display().to_string();
-        let read = tokio::task::spawn_blocking(move || Shape::of_folder(&folder)).await.ok()?;
+        let reading = tokio::task::spawn_blocking(move || Shape::of_folder(&folder));
+        let read = match ask {
+            Ask::Nobody => reading.await.ok()?,
+            // Somebody waits who applies it, and the disk may hang.
+            Ask::Hub => tokio::time::timeout(WAIT, reading).await.ok()?.ok()?,
+        };
         let told = read.inspect_err(|error| tracing::debug!(folder = shown, %error, "cannot say whether it fits"));
         told.ok().map(Arc::new)
     }

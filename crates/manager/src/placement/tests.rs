@@ -167,7 +167,11 @@ fn a_share_is_what_is_said_last_and_else_the_default() {
         let desired = wanted(&document).remove(0);
         let devices = of_replica(&desired.engine, 0, inventory).unwrap();
         let share = share(&desired.engine, &desired.words(), &devices, &unified_memory);
-        (share.value, share.origin, fitted(&desired.engine, &devices, share, &unified_memory).join(" "))
+        (
+            share.value,
+            share.origin,
+            fitted(&desired.engine, &desired.words(), &devices, share, &unified_memory).join(" "),
+        )
     };
     let none = String::new();
     assert_eq!(of("gpus: [0]", &whole(1)), (0.92, Origin::Vllm, none.clone()));

@@ -1,15 +1,22 @@
-use spec::{Engine, UnifiedMemory};
+use spec::{Engine, Spread, UnifiedMemory};
 
 use super::{Device, Origin, Share, resolve};
 
-/// The arguments that only the machine tells: how many GPUs `all` are, and what goes where GPU and machine share memory.
-pub(crate) fn fitted(engine: &Engine, devices: &[Device], share: Share, unified: &UnifiedMemory) -> Vec<String> {
+/// The arguments of an engine with these words that only the machine tells: how many GPUs `all` are, and what goes where GPU and machine share memory.
+pub(crate) fn fitted(
+    engine: &Engine,
+    words: &[String],
+    devices: &[Device],
+    share: Share,
+    unified: &UnifiedMemory,
+) -> Vec<String> {
     let mut args = Vec::new();
     if !engine.command.is_empty() {
         return args;
     }
-    if resolve::is_all(engine) && engine.tensor_parallel_size.is_none() && devices.len() > 1 {
-        args.extend(["--tensor-parallel-size".to_owned(), devices.len().to_string()]);
+    let shared_by = Spread::read(words).shared_by(devices.len() as u64);
+    if resolve::is_all(engine) && engine.tensor_parallel_size.is_none() && shared_by > 1 {
+        args.extend(["--tensor-parallel-size".to_owned(), shared_by.to_string()]);
     }
     if devices.iter().any(Device::is_unified) {
         if share.origin == Origin::UnifiedMemory {

@@ -281,7 +281,8 @@ impl Manager {
     fn machine_args(&self, desired: &Desired, gpus: &[Device]) -> Vec<String> {
         let current = self.current();
         let unified = &current.document.defaults.unified_memory;
-        fitted(&desired.engine, gpus, share(&desired.engine, &desired.words(), gpus, unified), unified)
+        let words = desired.words();
+        fitted(&desired.engine, &words, gpus, share(&desired.engine, &words, gpus, unified), unified)
     }
 
     fn labels(&self, desired: &Desired, container: &DesiredContainer) -> BTreeMap<String, String> {
