@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use support::hub::{COMMIT, Fault};
-use support::{HubServer, Server, ServerOptions, document, eventually, until};
+use support::{HubServer, Mount, Scene as Gpus, Server, ServerOptions, document, eventually, until};
 use tempfile::TempDir;
 
 const MODEL: &str = "org/tiny";
@@ -21,11 +21,16 @@ struct Scene {
 
 impl Scene {
     async fn new(environment: &[(&str, &str)]) -> Self {
+        Self::on(&Gpus::none(), environment).await
+    }
+
+    /// On a machine with these GPUs.
+    async fn on(gpus: &Gpus, environment: &[(&str, &str)]) -> Self {
         let hub = HubServer::start().await;
         let cache = tempfile::tempdir().unwrap();
         add(&hub, MODEL);
         let mut options = ServerOptions::new(&support::enginehouse!()).environment("HF_ENDPOINT", hub.url());
-        options = options.environment("HF_HOME", cache.path().to_str().unwrap());
+        options = options.gpus(gpus).environment("HF_HOME", cache.path().to_str().unwrap());
         for (name, value) in environment {
             options = options.environment(name, value);
         }
@@ -202,6 +207,29 @@ async fn a_killed_manager_goes_on_with_a_download() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_a_model_stay_until_its_engine_has_ended() {
+    let scene = Scene::new(&[]).await;
+    let mut endless = model("one", MODEL, &json!({}));
+    let command = endless["deployments"][0]["engine"]["command"].as_array_mut().unwrap();
+    command.extend(["--tokens", "5000", "--inter-token-ms", "100"].map(Value::from));
+    scene.server.apply(&document::of(&[endless]));
+    let messages = json!([{ "role": "user", "content": "Hello" }]);
+    let body = json!({ "model": "one", "max_tokens": 5000, "stream": true, "messages": messages });
+    let mut stream = scene.server.client().stream("/v1/chat/completions", &body).await;
+    stream.next_event().await.unwrap().unwrap();
+    scene.server.cli(&["model", "rm", "one", "--yes", "--no-wait"]).ok();
+    // It answers what it has.
+    stream.next_event().await.unwrap().unwrap();
+    let refused = scene.server.cli(&["hub", "rm", MODEL]);
+    assert!(refused.fails_with(1).contains("still runs"), "{}", refused.stderr);
+    assert!(scene.has_model());
+    drop(stream);
+    until("the engine to have ended", || scene.server.engine_pids().is_empty()).await;
+    until("its files to go", || scene.server.cli(&["hub", "rm", MODEL]).status.success()).await;
+    assert!(!scene.has_model());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_fetched_where_that_is_switched_off() {
     let scene = Scene::new(&[]).await;
     let mut offline = document::of(&[model("one", MODEL, &json!({}))]);
@@ -215,4 +243,95 @@ async fn nothing_is_fetched_where_that_is_switched_off() {
     let scene = Scene::new(&[("HF_HUB_OFFLINE", "1")]).await;
     scene.server.apply(&document::of(&[model("one", MODEL, &json!({}))]));
     assert!(scene.hub.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_gpu_has_its_model_fetched_meanwhile() {
+    let mut taken = Gpus::mixed();
+    taken.devices[0].used = 30 << 30;
+    let scene = Scene::on(&taken, &[]).await;
+    scene.stage_all(&[model("one", MODEL, &json!({ "gpus": [0], "gpu_memory_utilization": 0.5 }))]);
+    until("the model to be here", || scene.has_model()).await;
+    let waits = |replica: &Value| replica["message"].as_str().is_some_and(|text| text.starts_with("waits for memory"));
+    let waiting = scene.replica("one", "it to wait", waits).await;
+    assert_eq!((&waiting["state"], &waiting["pid"]), (&json!("pending"), &Value::Null), "{waiting}");
+    let fetched = scene.asked();
+    scene.server.play(&Gpus::mixed());
+    scene.ready("one").await;
+    assert_eq!((fetched, scene.asked()), (2, 0), "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_away_is_the_reason_and_nothing_has_to_be_done_once_it_is_back() {
+    let cut_off = Scene::new(&[("HF_ENDPOINT", "http://127.0.0.1:1")]).await;
+    cut_off.stage_all(&[model("one", MODEL, &json!({}))]);
+    let scene = Scene::new(&[]).await;
+    scene.hub.fault("", 10_000, Fault::Status(503, Vec::new()));
+    scene.stage_all(&[model("one", MODEL, &json!({ "replicas": 2 }))]);
+    let down = |replica: &Value| replica["state"] == "backing_off";
+    let failed = scene.replica("one", "it to fail", down).await;
+    let why = failed["message"].as_str().unwrap();
+    assert!(why.contains("answers 503") && why.contains("started again at"), "{why}");
+    let failed = cut_off.replica("one", "it to fail", down).await;
+    let why = failed["message"].as_str().unwrap();
+    assert!(why.contains("127.0.0.1 cannot be reached") && why.contains("name a mirror with HF_ENDPOINT"), "{why}");
+    scene.hub.heal();
+    scene.ready("one").await;
+    until("both to run", || scene.server.engine_pids().len() == 2).await;
+    assert!(scene.has_model());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_goes_midway_is_told_and_what_came_is_kept() {
+    let scene = Scene::new(&[]).await;
+    // So many bytes, then the connection breaks, and from then on nobody can help.
+    scene.hub.fault("signature", 1, Fault::Cut(100_000)).fault("signature", 10_000, Fault::Status(502, Vec::new()));
+    scene.stage_all(&[model("one", MODEL, &json!({}))]);
+    let some = |replica: &Value| replica["download"]["bytes_done"].as_u64() >= Some(100_000);
+    scene.replica("one", "some of it to come", some).await;
+    let down = |replica: &Value| replica["state"] == "backing_off";
+    let failed = scene.replica("one", "it to fail", down).await;
+    let why = failed["message"].as_str().unwrap();
+    assert!(why.contains("answers 502") && why.contains("what was fetched is kept"), "{why}");
+    scene.hub.heal();
+    scene.hub.seen();
+    scene.ready("one").await;
+    assert!(scene.has_model());
+    let weights = |seen: &support::hub::Seen| seen.cdn && seen.range.is_some();
+    assert!(scene.hub.seen().iter().any(weights), "what came was not fetched again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_midway_is_told_and_gone_on_with_once_there_is_room() {
+    let scene = Scene::new(&[]).await;
+    let Some(disk) = Mount::in_memory(&scene.cache.path().join("hub"), 40 << 20) else { return };
+    scene.hub.fault("signature", 1, Fault::Slow(60_000));
+    scene.stage_all(&[model("one", MODEL, &json!({}))]);
+    let some = |replica: &Value| replica["download"]["bytes_done"].as_u64() > Some(20_000);
+    scene.replica("one", "some of it to come", some).await;
+    let ballast = disk.fill();
+    let down = |replica: &Value| replica["state"] == "backing_off";
+    let failed = scene.replica("one", "it to fail", down).await;
+    let why = failed["message"].as_str().unwrap();
+    assert!(why.contains("space") && why.contains("started again at"), "{why}");
+    assert_eq!(failed["pid"], Value::Null);
+    fs::remove_file(ballast).unwrap();
+    scene.hub.heal();
+    scene.ready("one").await;
+    assert!(scene.has_model());
+    // The cache is on that disk: nothing may have it open.
+    scene.server.cli(&["model", "stop", "one"]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_that_a_download_takes_does_not_count_for_an_apply() {
+    let scene = Scene::new(&[]).await;
+    // Its engine may take 8 s to start, and half a minute later nobody waits any more: the download alone takes longer.
+    scene.hub.fault("signature", 1, Fault::Slow(14_000));
+    let file = scene.server.folder().join("models.json");
+    fs::write(&file, document::of(&[model("one", MODEL, &json!({ "start_timeout": 8 }))]).to_string()).unwrap();
+    let waited = scene.server.cli(&["apply", "-f", file.to_str().unwrap(), "--atomic"]);
+    waited.ok();
+    assert!(scene.has_model(), "{waited:?}");
+    scene.ready("one").await;
 }

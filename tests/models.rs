@@ -8,7 +8,9 @@ use std::process::Stdio;
 use http::Method;
 use serde_json::{Value, json};
 use support::hub::Fault;
-use support::{Finished, HubServer, MASTER_KEY, Planes, Server, ServerOptions, Signal, document, eventually};
+use support::{
+    Finished, HubServer, InTerminal, MASTER_KEY, Planes, Server, ServerOptions, Signal, document, eventually,
+};
 use tempfile::TempDir;
 
 const MODEL: &str = "org/Tiny-Chat";
@@ -91,6 +93,37 @@ async fn a_model_is_added_followed_asked_and_removed() {
     removed.ok();
     assert!(removed.stderr.contains("tiny-chat is removed: revision "), "{}", removed.stderr);
     assert!(scene.names().is_empty() && scene.server.engine_pids().is_empty(), "it was waited for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_redrawn_in_a_terminal() {
+    let scene = Scene::new().await;
+    scene.hub.fault("signature", 1, Fault::Slow(200_000));
+    let arguments = add(&[MODEL, "--replicas", "2"]);
+    let command = scene.server.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let shown = InTerminal::run(&command, 60);
+    let raw = shown.finished.ok();
+    assert!(raw.contains("downloading") && raw.contains("\x1b[2A\x1b[J"), "two lines, again and again: {raw:?}");
+    let screen = shown.screen();
+    // Each replica stands there once, as it was in the end; a line that wrapped would have thrown that off.
+    for number in ["/0  ", "/1  "] {
+        let of: Vec<_> = screen.iter().filter(|row| row.contains(number)).collect();
+        assert!(matches!(of[..], [row] if row.trim_end().ends_with("ready")), "{number}: {screen:#?}");
+    }
+    assert!(!screen.iter().any(|row| row.contains("downloading")), "{screen:#?}");
+    assert!(screen.iter().any(|row| row.starts_with("tiny-chat is ready: ")), "{screen:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_type_is_known_by_the_hubs_tags_where_files_do_not_tell() {
+    let scene = Scene::new().await;
+    scene.hub.pipeline("org/odd", "text-ranking");
+    let planned = scene.run_add(&["org/odd", "--dry-run"]);
+    assert!(planned.ok().contains("odd: rerank, by the tag text-ranking at the Hub"), "{}", planned.stdout);
+    // Files go before tags.
+    scene.hub.pipeline(MODEL, "feature-extraction");
+    let planned = scene.run_add(&[MODEL, "--dry-run"]);
+    assert!(planned.ok().contains("tiny-chat: chat, by Qwen3ForCausalLM in config.json"), "{}", planned.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,6 +251,8 @@ async fn every_type_is_asked_for_real() {
     assert_eq!(all.len(), TYPES.len());
     for tested in &all {
         assert!(tested["ok"] == true && tested["deployment"].is_string() && tested["usage"].is_object(), "{tested}");
+        let replica = format!("{}/0", tested["deployment"].as_str().unwrap());
+        assert_eq!(tested["replica"], json!(replica), "{tested}");
         let request = tested["request_id"].as_str().unwrap();
         let booked = server.admin().get(&format!("/api/v1/usage?model={}", tested["model"].as_str().unwrap())).await;
         assert_eq!(booked.expect(200).json()["total"]["requests"], 1, "{request}");

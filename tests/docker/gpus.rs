@@ -78,3 +78,20 @@ async fn replicas_share_out_gpus_and_slices_and_all_means_all() {
     assert_eq!(asked, expected.map(|(name, ids)| (name.to_owned(), ids)));
     assert_eq!(placed(&proxy, "all").1, Some("2".to_owned()), "all of them work together");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn containers_get_the_share_of_machines_with_unified_memory() {
+    let Some(daemon) = daemon().await else { return };
+    let proxy = Proxy::before(&daemon);
+    let server = idle_with(&proxy.host(), &Scene::gb10()).await;
+    let mut state = document(&[on("usual", &json!([0]))]);
+    // Of the memory of this machine, in truth: little enough to be free.
+    state["defaults"]["unified_memory"] = json!({"gpu_memory_utilization": 0.01, "args": ["--max-num-seqs", "8"]});
+    server.apply(&state);
+    let created = proxy.created();
+    let words: Vec<_> = created[0]["Cmd"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(words[1..5], ["--gpu-memory-utilization", "0.01", "--max-num-seqs", "8"], "{words:?}");
+    let plan = server.cli(&["model", "plan", "usual", "--json"]).json()[0]["replicas"][0]["wanted"]["args"].clone();
+    assert_eq!(created[0]["Cmd"], plan, "as the plan says");
+    assert_eq!(created[0]["Labels"]["enginehouse-gpus"], json!(Scene::gb10().devices[0].uuid));
+}

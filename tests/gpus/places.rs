@@ -32,6 +32,42 @@ async fn an_engine_sees_its_gpus_by_uuid() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gpus_that_an_engine_got_are_told_from_its_record() {
+    let mut scene = Scene::h100x8();
+    let (program, mut server) = on(&scene).await;
+    server.apply(&document::of(&[model(&program, "m", &json!([2]), &json!({"gpu_memory_utilization": 0.5}))]));
+    let got = scene.devices[2].uuid.clone();
+    // Numbers change with the machine: what is number 2 now is another one.
+    scene.devices.swap(2, 6);
+    server.play(&scene);
+    let found = gpus(&server);
+    assert_eq!(found["gpus"][6]["uuid"], json!(got));
+    let is_told = |server: &super::Server, when: &str| {
+        let placement = replica(server, "m")["placement"].clone();
+        assert_eq!((&placement["gpus"][0]["uuid"], &placement["gpus"][0]["index"]), (&json!(got), &json!(2)), "{when}");
+    };
+    is_told(&server, "as it was written down");
+    assert_eq!(gpus(&server)["gpus"][6]["replicas"][0]["model"], "m", "it is listed where it is");
+    server.kill();
+    server.restart().await;
+    super::until_says(&server, "m", "ready", "").await;
+    is_told(&server, "by the next manager");
+    let plan = server.cli(&["model", "plan", "m", "--json"]).json()[0]["replicas"][0].clone();
+    assert_eq!(plan["observed"]["gpus"], json!([got]), "{plan}");
+
+    // What is called otherwise is the same: no room for two, and no engine is put beside it.
+    let renamed = model(&program, "m", &json!([got]), &json!({"gpu_memory_utilization": 0.5}));
+    let planned = super::Finished::of(
+        &mut server.command(&["apply", "-f", "-", "--dry-run"]),
+        Some(&document::of(&[renamed]).to_string()),
+    );
+    assert!(planned.ok().contains("restart"), "{}", planned.stdout);
+    let shown = server.cli(&["model", "show", "m", "--json"]).json();
+    let resources = &shown["deployments"][0]["replicas"][0]["resources"];
+    assert!(resources["memory_bytes_used"].as_u64() > Some(0) && resources["cpus_used"].is_number(), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_gpus_are_shared_out_among_replicas() {
     let scene = Scene::h100x8();
     let (program, server) = on(&scene).await;
@@ -112,6 +148,9 @@ async fn a_machine_with_unified_memory_has_defaults_of_its_own() {
     .await;
     assert_eq!((&placement["gpu_memory_utilization"], &placement["origin"]), (&json!(0.85), &json!("unified-memory")));
     assert_eq!(placement["gpus"][0]["unified"], true);
+    let plan = server.cli(&["model", "plan", "m", "--json"]).json()[0]["replicas"][0]["wanted"].clone();
+    let line = plan["args"].as_array().unwrap().iter().filter_map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
+    assert!(line.starts_with("Org/M --gpu-memory-utilization 0.85 "), "what its container would get: {line}");
     let memory = &gpus(&server)["gpus"][0]["memory"];
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap();
     let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();

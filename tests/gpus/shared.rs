@@ -14,6 +14,8 @@ async fn one_engine_at_a_time_starts_on_a_gpu() {
     )
     .ok();
     until_says(&server, "second", "pending", "waits for first on GPU 1").await;
+    let plan = server.cli(&["model", "plan", "second", "--json"]).json()[0]["replicas"][0].clone();
+    assert_eq!((&plan["action"], &plan["why"]), (&json!("wait"), &json!("waits for first on GPU 1")), "{plan}");
     until_says(&server, "elsewhere", "ready", "").await;
     assert_eq!(super::replica(&server, "second")["pid"], json!(null), "it was not started");
     server.cli(&["model", "stop", "first"]).ok();
@@ -29,6 +31,8 @@ async fn a_start_waits_until_memory_is_really_free() {
     apply(&server, &document::of(&[model(&program, "m", &json!([0]), &json!({"gpu_memory_utilization": 0.5}))])).ok();
     let said = until_says(&server, "m", "pending", "waits for memory on GPU 0").await;
     assert!(said.contains("10.0 of 20.0 GiB are free (pid 4711 has 30.0 GiB)"), "{said}");
+    let plan = server.cli(&["model", "plan", "m"]);
+    assert!(plan.ok().contains("wait") && plan.stderr.contains("waits for memory on GPU 0"), "{plan:?}");
     server.play(&Scene::mixed());
     until_says(&server, "m", "ready", "").await;
 }

@@ -6,6 +6,7 @@ use spec::Document;
 
 use crate::Manager;
 use crate::credentials::{self, Unresolved};
+use crate::reconciler::Source;
 
 mod for_engine;
 mod manage;
@@ -62,6 +63,18 @@ impl Manager {
             }
             settings => settings,
         }
+    }
+
+    /// What must stay in the cache: what applies needs it, or an engine that has not ended yet.
+    pub(crate) fn models_in_use(&self) -> Vec<InUse> {
+        let mut all = models_in_use(&self.current().document);
+        let running = self.inner().fleet.sources().into_iter();
+        all.extend(running.map(|(id, Source { model, revision })| InUse {
+            repository: model,
+            revision,
+            by: format!("the engine {id}, which still runs"),
+        }));
+        all
     }
 
     fn hub_token(&self, credential: &str) -> Result<hub::Token, HubFault> {

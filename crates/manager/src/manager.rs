@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use runtime::Runtimes;
 use snapshot::{Secret, SecretKeyError};
 use store::{AuditFilter, Store};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +29,7 @@ use crate::keys::KeyTable;
 use crate::open_routes::OpenRoutes;
 use crate::passwords::{self, Passwords};
 use crate::publish::Outlet;
-use crate::reconciler::{DockerState, Fleet, Record, Turns};
+use crate::reconciler::{DockerState, Fleet, LOOKS_AT_ONCE, Record, Turns};
 use crate::rendered::EngineTargets;
 use crate::sessions::SessionTable;
 use crate::stopped::Stopped;
@@ -126,6 +126,8 @@ pub(crate) struct Inner {
     pub(crate) docker: watch::Sender<DockerState>,
     /// Networks of containers that the daemon was seen to have.
     pub(crate) networks: RwLock<BTreeSet<String>>,
+    /// Places of looks at models that are to start.
+    pub(crate) looks: Semaphore,
     /// In which order containers are made.
     pub(crate) turns: Turns,
     pub(crate) verification: Verification,
@@ -204,6 +206,7 @@ impl Manager {
             instance: config.home.instance(&config.rng)?,
             docker: watch::Sender::default(),
             networks: RwLock::default(),
+            looks: Semaphore::new(LOOKS_AT_ONCE),
             turns: Turns::default(),
             verification: Verification::default(),
             apply_turn: ApplyTurn::default(),

@@ -27,8 +27,8 @@ mod fleet;
 mod images;
 mod launch;
 mod logs;
+mod look;
 mod observe;
-mod oversize;
 mod places;
 mod prepare;
 mod probe;
@@ -46,12 +46,14 @@ pub(crate) use desired::{Desired, desired, gpus_of};
 pub(crate) use explain::ReplicaPlan;
 pub(crate) use fleet::Fleet;
 pub(crate) use launch::log_file;
-pub(crate) use places::{other, places, share_no_gpu};
-pub(crate) use record::Record;
+pub(crate) use look::AT_ONCE as LOOKS_AT_ONCE;
+pub(crate) use places::{other, places};
+pub(crate) use record::{Record, Source};
 pub(crate) use replica::ReplicaView;
 pub(crate) use turns::Turns;
 
 use decide::decide;
+use look::Looks;
 use places::seat;
 
 /// Between two passes that nothing asks for.
@@ -83,7 +85,8 @@ impl Manager {
 
     /// These replicas, each in its place.
     pub(crate) fn seated(&self, wanted: &[Desired]) -> Vec<Desired> {
-        self.inner().fleet.with(|replicas| seat(wanted, replicas))
+        let inventory = self.inner().gpus.current();
+        self.inner().fleet.with(|replicas| seat(wanted, replicas, inventory.as_deref()))
     }
 
     /// Stops all replicas of a model that run; they start again by themselves.
@@ -108,10 +111,11 @@ impl Manager {
         let wanted = self.wanted();
         self.probe_due(&wanted);
         let actions = self.inner().fleet.with(|replicas| decide(&wanted, replicas, self.config().clock.now()));
+        let mut looks = Looks::default();
         for (id, action) in self.admit(&wanted, actions) {
             tracing::debug!(replica = id, ?action, "acting");
             let desired = wanted.iter().find(|desired| desired.id == id);
-            changed |= self.act(&id, action, desired).await;
+            changed |= self.act(&id, action, desired, &mut looks).await;
         }
         if changed {
             self.publish();

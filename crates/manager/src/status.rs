@@ -6,7 +6,7 @@ use spec::{Deployment, ModelType, environment_variables};
 use utoipa::ToSchema;
 
 use crate::Manager;
-use crate::placement::{Placed, placed};
+use crate::placement::{Placed, of_names, placed};
 use crate::reconciler::{Desired, ReplicaView, desired, other};
 
 /// What a model's name has to have escaped to be one segment of a path.
@@ -111,7 +111,7 @@ pub(crate) struct ReplicaStatus {
     /// How far its model is, while that is fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) download: Option<DownloadStatus>,
-    /// The GPUs that it is put on; none where it asks for none, or for one that is not there.
+    /// The GPUs that it was given when it started, or would be; none where it asks for none, or for one that is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) placement: Option<Placed>,
     /// The last lines that it printed, where it failed.
@@ -250,7 +250,7 @@ impl Manager {
             (DeploymentKind::Endpoint, vec![self.endpoint(&id, deployment, &endpoint.url)], Vec::new())
         } else {
             let own: Vec<_> = wanted.iter().filter(|desired| desired.deployment() == id && !desired.kept).collect();
-            let replicas = self.place(engine(&own, views, stopped), wanted);
+            let replicas = self.place(engine(&own, views, stopped), wanted, views);
             (DeploymentKind::Engine, replicas, before(&own, views))
         };
         let ready = || replicas.iter().filter(|replica| replica.state == ReplicaState::Ready);
@@ -264,15 +264,28 @@ impl Manager {
         DeploymentStatus { id, kind, state, message, replicas, before, serving }
     }
 
-    /// With the GPUs that they are put on.
-    fn place(&self, replicas: Vec<ReplicaStatus>, wanted: &[Desired]) -> Vec<ReplicaStatus> {
+    /// With the GPUs that they would be put on, where they do not run.
+    fn place(
+        &self,
+        replicas: Vec<ReplicaStatus>,
+        wanted: &[Desired],
+        views: &BTreeMap<String, ReplicaView>,
+    ) -> Vec<ReplicaStatus> {
         let Some(inventory) = self.inner().gpus.current() else { return replicas };
         let current = self.current();
         let placed = |id: &str| {
             let desired = wanted.iter().find(|desired| desired.id == id)?;
-            placed(&current.document, desired, &inventory)
+            match views.get(id).and_then(ReplicaView::gpus) {
+                // Only which ones is known: an earlier version, or nobody but its container, wrote them down.
+                Some(gpus) => Placed::on(&current.document, desired, &of_names(gpus, &inventory).ok()?),
+                None => placed(&current.document, desired, &inventory),
+            }
         };
-        replicas.into_iter().map(|replica| ReplicaStatus { placement: placed(&replica.id), ..replica }).collect()
+        let fill = |replica: ReplicaStatus| match replica.placement {
+            Some(_) => replica,
+            None => ReplicaStatus { placement: placed(&replica.id), ..replica },
+        };
+        replicas.into_iter().map(fill).collect()
     }
 
     fn endpoint(&self, id: &str, deployment: &Deployment, url: &str) -> ReplicaStatus {

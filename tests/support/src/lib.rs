@@ -27,6 +27,7 @@ mod process;
 mod program;
 mod registry;
 mod server;
+mod terminal;
 
 pub use engine::Engine;
 pub use eventually::{PATIENCE, eventually, until};
@@ -39,6 +40,7 @@ pub use process::Signal;
 pub use program::{Finished, Program};
 pub use registry::{Registry, RegistryFault};
 pub use server::{MASTER_KEY, Planes, Server, ServerOptions};
+pub use terminal::InTerminal;
 
 /// The binary under test. A macro, because only the tests of the package that builds it know where it is.
 #[macro_export]

@@ -109,7 +109,7 @@ async fn start_models(client: &Client) -> anyhow::Result<()> {
     let submission = json!({"document": document()?.to_string(), "format": "json", "base_dir": "/"});
     let answer = client.post("/api/v1/apply", &submission).await?;
     let job = answer["job"].as_str().context("the document has started nothing")?;
-    follow::job(client, job, READY_WITHIN).await?.verdict()
+    follow::job(client, job, Some(READY_WITHIN)).await?.verdict()
 }
 
 async fn make_key(client: &Client) -> anyhow::Result<String> {

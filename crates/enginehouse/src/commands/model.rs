@@ -9,6 +9,7 @@ use crate::output::{self, Column, Table};
 mod add;
 mod follow;
 mod logs;
+mod placement;
 mod plan;
 mod rm;
 mod show;

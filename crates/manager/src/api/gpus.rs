@@ -157,7 +157,11 @@ pub(super) async fn gpus(
 fn tenants(manager: &Manager) -> Tenants {
     let mut tenants = Tenants::new();
     for model in manager.models() {
-        for replica in model.deployments.into_iter().flat_map(|deployment| deployment.replicas) {
+        let all = model
+            .deployments
+            .into_iter()
+            .flat_map(|deployment| deployment.replicas.into_iter().chain(deployment.before));
+        for replica in all {
             let Some(placed) = replica.placement.filter(|_| replica.state != ReplicaState::Stopped) else { continue };
             for gpu in placed.gpus {
                 tenants.entry(gpu.uuid).or_default().push(TenantView {

@@ -53,7 +53,7 @@ struct Follower {
 
 /// What the replicas of a model print
 ///
-/// Plain text; with `follow`, server-sent events `line`, each with `replica` and `line`, and `end` once none is left that
+/// Of a replica that is being replaced, both engines. Plain text; with `follow`, server-sent events `line`, each with `replica` and `line`, and `end` once none is left that
 /// prints. Very long lines are cut.
 #[utoipa::path(get, path = "/models/{model}/logs", operation_id = "model_logs",
     params(("model" = String, Path, description = "Its name"), LogParams), responses(
@@ -98,7 +98,9 @@ fn replicas(manager: &Manager, model: &str, replica: Option<&str>) -> Result<Vec
     let models = manager.models();
     let model = models.iter().find(|known| known.name == model).ok_or_else(|| manager.unknown_model(model))?;
     let engines = model.deployments.iter().filter(|deployment| deployment.kind == DeploymentKind::Engine);
-    let all = engines.flat_map(|deployment| &deployment.replicas).map(|replica| replica.id.clone());
+    // Both places of a replica that is being replaced.
+    let all = engines.flat_map(|deployment| deployment.replicas.iter().chain(&deployment.before));
+    let all = all.map(|replica| replica.id.clone());
     let ids: Vec<_> = all.filter(|id| replica.is_none_or(|replica| id == replica)).collect();
     if ids.is_empty() && replica.is_some() {
         return Err(Problem::not_found("the model has no such replica"));

@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
+use hardware::Inventory;
 use serde::Serialize;
 use spec::{Change, ChangeKind, Document, ItemKind};
 use utoipa::ToSchema;
 
 use crate::config::Environment;
-use crate::reconciler::{Desired, desired, share_no_gpu};
+use crate::placement::{are_apart, ids};
+use crate::reconciler::{Desired, desired, places};
 
 /// What applying a change does to one model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -37,14 +39,39 @@ pub(crate) enum StepAction {
     Remove,
 }
 
+/// The GPUs of the machine.
+#[derive(Debug, Default)]
+pub(crate) struct Gpus<'a> {
+    /// None where they are not known.
+    pub(crate) inventory: Option<&'a Inventory>,
+    /// Those that replicas got that run, by the ids of their places: what a name led to then may be another one now.
+    pub(crate) held: BTreeMap<String, Vec<String>>,
+}
+
+// === impl Gpus ===
+
+impl Gpus<'_> {
+    /// Whether a replica of before and one of after certainly have none in common.
+    fn are_apart(&self, old: &Desired, new: &Desired) -> bool {
+        let of = |desired: &Desired| ids(&desired.engine, desired.number, self.inventory);
+        let held = places(&old.id).into_iter().find_map(|place| self.held.get(&place).cloned());
+        are_apart(&held.unwrap_or_else(|| of(old)), &of(new))
+    }
+}
+
 /// Replicas of one model, by id.
 type Replicas<'d> = BTreeMap<&'d str, &'d Desired>;
 
 /// What leads from `old` to `new`, model by model.
-pub(crate) fn plan(old: &Document, new: &Document, changes: &[Change], env: &Environment) -> Vec<Step> {
+pub(crate) fn plan(
+    (old, new): (&Document, &Document),
+    changes: &[Change],
+    env: &Environment,
+    gpus: &Gpus<'_>,
+) -> Vec<Step> {
     let (before, after) = (desired(old, env), desired(new, env));
     let models = changes.iter().filter(|change| change.kind == ItemKind::MODEL);
-    models.map(|change| step(change, &before, &replicas_of(&after, &change.name))).collect()
+    models.map(|change| step(change, &before, &replicas_of(&after, &change.name), gpus)).collect()
 }
 
 fn replicas_of<'d>(replicas: &'d [Desired], model: &str) -> Replicas<'d> {
@@ -52,7 +79,7 @@ fn replicas_of<'d>(replicas: &'d [Desired], model: &str) -> Replicas<'d> {
     of_model.map(|replica| (replica.id.as_str(), replica)).collect()
 }
 
-fn step(change: &Change, all: &[Desired], after: &Replicas<'_>) -> Step {
+fn step(change: &Change, all: &[Desired], after: &Replicas<'_>, gpus: &Gpus<'_>) -> Step {
     let before = &replicas_of(all, &change.name);
     let added = after.keys().filter(|id| !before.contains_key(*id)).count();
     let removed = before.keys().filter(|id| !after.contains_key(*id)).count();
@@ -61,7 +88,8 @@ fn step(change: &Change, all: &[Desired], after: &Replicas<'_>) -> Step {
         .filter_map(|(id, old)| Some((*old, *after.get(id)?)))
         .filter(|(old, new)| old.spec_hash != new.spec_hash)
         .collect();
-    let cut = replaced.iter().filter(|(_, new)| !can_double(new, all) && !has_deputy(new, before, after)).count();
+    let cut =
+        replaced.iter().filter(|(_, new)| !can_double(new, all, gpus) && !has_deputy(new, before, after, gpus)).count();
     let replaced = replaced.len();
     let (action, reason) = match (change.change, replaced, removed, added) {
         (ChangeKind::New, .., 0) => (StepAction::Hot, "new".to_owned()),
@@ -86,17 +114,17 @@ fn step(change: &Change, all: &[Desired], after: &Replicas<'_>) -> Step {
 }
 
 /// Whether it can start beside all that ran before.
-fn can_double(new: &Desired, all: &[Desired]) -> bool {
+fn can_double(new: &Desired, all: &[Desired], gpus: &Gpus<'_>) -> bool {
     let port = new.container.as_ref().and_then(|container| container.host_port);
-    port.is_none() && all.iter().all(|old| share_no_gpu(old, new))
+    port.is_none() && all.iter().all(|old| gpus.are_apart(old, new))
 }
 
 /// Whether others of its deployment serve while it ends and starts: none of those that it has to wait for.
-fn has_deputy(new: &Desired, before: &Replicas<'_>, after: &Replicas<'_>) -> bool {
+fn has_deputy(new: &Desired, before: &Replicas<'_>, after: &Replicas<'_>, gpus: &Gpus<'_>) -> bool {
     let stays =
         |old: &&&Desired| old.deployment() == new.deployment() && old.id != new.id && after.contains_key(&*old.id);
     let mut others = before.values().filter(stays).peekable();
-    others.peek().is_some() && others.all(|old| share_no_gpu(old, new))
+    others.peek().is_some() && others.all(|old| gpus.are_apart(old, new))
 }
 
 /// Where a changed item differs.
@@ -133,8 +161,12 @@ mod tests {
     }
 
     fn one_step(old: &str, new: &str) -> (StepAction, bool, String) {
+        one_step_on(&Gpus::default(), old, new)
+    }
+
+    fn one_step_on(gpus: &Gpus<'_>, old: &str, new: &str) -> (StepAction, bool, String) {
         let (old, new) = (document(old), document(new));
-        let steps = plan(&old, &new, &diff(&old, &new), &Environment::new(|_| None));
+        let steps = plan((&old, &new), &diff(&old, &new), &Environment::new(|_| None), gpus);
         let [Step { action, interrupts, reason, .. }] = &steps[..] else { panic!("{steps:?}") };
         (*action, *interrupts, reason.clone())
     }
@@ -184,5 +216,16 @@ mod tests {
             let found = one_step(&old, &new);
             assert_eq!((found.0, found.1), (action, interrupts), "{old} -> {new}: {found:?}");
         }
+        // Where the GPUs are known, whatever they are called.
+        let machine = crate::placement::tests::whole(4);
+        for (gpu, action) in [("GPU-1aaaaaaa", StepAction::Replace), ("GPU-0aaaaaaa", StepAction::Restart)] {
+            let gpus = Gpus { inventory: Some(&machine), held: BTreeMap::new() };
+            let found = one_step_on(&gpus, &on("0", ""), &on(gpu, ""));
+            assert_eq!(found.0, action, "{gpu}: {found:?}");
+        }
+        // It runs on what was number 0 when it started.
+        let held = BTreeMap::from([("d/0b".to_owned(), vec!["GPU-1aaaaaaa-1111".to_owned()])]);
+        let gpus = Gpus { inventory: Some(&machine), held };
+        assert_eq!(one_step_on(&gpus, &on("0", ""), &on("GPU-1aaaaaaa", "")).0, StepAction::Restart);
     }
 }

@@ -135,7 +135,9 @@ impl Manager {
         warnings.extend(fit);
         warnings.extend(compiler::warnings(&document, env));
         warnings.extend(references::warnings(&document, &keys, &teams));
-        let plan = plan::plan(&current.document, &document, &changes, env);
+        let inventory = self.gpus().await;
+        let gpus = plan::Gpus { inventory: inventory.as_deref(), held: self.inner().fleet.gpus() };
+        let plan = plan::plan((&current.document, &document), &changes, env, &gpus);
         Ok(Proposal { document, changes, plan, warnings, consumed })
     }
 }

@@ -44,6 +44,10 @@ pub(crate) struct Pending {
     previous: u64,
     /// When it is given up.
     deadline: Timestamp,
+    /// Time that is left once models and images are here, where nobody said how long it may take in all: how long they come
+    /// says nothing of an engine.
+    #[serde(default)]
+    patience: Option<Duration>,
     /// Names of the models that it waits for.
     models: Vec<String>,
 }
@@ -81,11 +85,12 @@ impl Pending {
 
 impl Manager {
     pub(super) fn pending(&self, before: &Current, proposal: &Proposal, request: &ApplyRequest) -> Pending {
-        let timeout = request.timeout.unwrap_or_else(|| self.patience(&proposal.document));
+        let (deadline, patience) = self.bounds(&proposal.document, request);
         Pending {
             revision: before.revision + 1,
             previous: before.revision,
-            deadline: self.config().clock.now().plus(timeout),
+            deadline,
+            patience,
             models: touched(&proposal.changes),
         }
     }
@@ -102,11 +107,10 @@ impl Manager {
             return None;
         }
         let atomic = pending.is_some();
-        let pending = pending.unwrap_or_else(|| Pending {
-            revision: self.current().revision,
-            previous: 0,
-            deadline: self.config().clock.now().plus(request.timeout.unwrap_or_else(|| self.patience(document))),
-            models: document.models.iter().map(|model| model.name.clone()).collect(),
+        let pending = pending.unwrap_or_else(|| {
+            let (deadline, patience) = self.bounds(document, request);
+            let models = document.models.iter().map(|model| model.name.clone()).collect();
+            Pending { revision: self.current().revision, previous: 0, deadline, patience, models }
         });
         Some(self.start_job(pending, atomic))
     }
@@ -186,13 +190,15 @@ impl Manager {
     /// Waits for the models; why it was given up, if it was.
     async fn await_models(&self, pending: &Pending, atomic: bool) -> Option<String> {
         let before = self.inner().fleet.failures();
+        let mut deadline = pending.deadline;
         loop {
             if !atomic && self.current().revision != pending.revision {
                 return Some(format!("revision {} replaced it", self.current().revision));
             }
             let now = self.inner().fleet.failures();
             let failures = |of: &BTreeMap<String, u32>, id: &str| of.get(id).copied().unwrap_or(0);
-            match verdict(&self.models_named(&pending.models), |id| {
+            let models = self.models_named(&pending.models);
+            match verdict(&models, |id| {
                 // An id that was forgotten meanwhile counts from none again.
                 failures(&now, id).saturating_sub(failures(&before, id))
             }) {
@@ -200,7 +206,11 @@ impl Manager {
                 Verdict::Hopeless(why) if atomic => return Some(why),
                 Verdict::Hopeless(_) | Verdict::NotYet => {}
             }
-            if self.config().clock.now() >= pending.deadline {
+            let clock = self.config().clock.now();
+            if let Some(patience) = pending.patience.filter(|_| models.iter().any(is_coming)) {
+                deadline = deadline.max(clock.plus(patience));
+            }
+            if clock >= deadline {
                 return Some("not everything was ready in time".to_owned());
             }
             tokio::time::sleep(LOOK).await;
@@ -242,10 +252,28 @@ impl Manager {
         }
     }
 
+    /// When it is given up, and how long it may take once all that is fetched first is here.
+    fn bounds(&self, document: &Document, request: &ApplyRequest) -> (Timestamp, Option<Duration>) {
+        let now = self.config().clock.now();
+        if let Some(timeout) = request.timeout {
+            return (now.plus(timeout), None);
+        }
+        let patience = self.patience(document);
+        (now.plus(patience), Some(patience))
+    }
+
     fn patience(&self, document: &Document) -> Duration {
         let replicas = crate::reconciler::desired(document, &self.config().env);
         replicas.iter().map(|replica| replica.start_timeout).max().unwrap_or_default() + MARGIN
     }
+}
+
+/// Whether something of it is fetched or built before it starts.
+fn is_coming(model: &ModelStatus) -> bool {
+    let mut replicas = model.deployments.iter().flat_map(|deployment| &deployment.replicas);
+    replicas.any(|replica| {
+        replica.download.is_some() || matches!(replica.state, ReplicaState::Pulling | ReplicaState::Building)
+    })
 }
 
 /// Names of the models that are there after the changes and touched by them.

@@ -6,7 +6,7 @@ use store::AuditEntry;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{AT_ONCE, HubFault, Pull, PullState, models_in_use};
+use super::{AT_ONCE, HubFault, Pull, PullState};
 use crate::{Actor, Manager};
 
 /// A pull to be begun.
@@ -95,7 +95,7 @@ impl Manager {
         self.inner().pulls.get(id).ok_or(HubFault::NoPull)
     }
 
-    /// Takes a model or a revision of it away, unless a model that applies needs it.
+    /// Takes a model or a revision of it away, unless a model that applies needs it, or an engine that still runs.
     pub(crate) async fn remove_cached(
         &self,
         model: &str,
@@ -104,7 +104,7 @@ impl Manager {
     ) -> Result<Removed, HubFault> {
         let (repository, revision) = (read_model(model)?, revision.map(read_revision).transpose()?);
         let cache = Cache::new(self.hub_settings()?.cache);
-        let in_use = models_in_use(&self.current().document);
+        let in_use = self.models_in_use();
         let name = repository.to_string();
         let removed = tokio::task::spawn_blocking(move || cache.remove(&repository, revision.as_ref(), &in_use)).await;
         let removed = removed.map_err(|error| HubFault::Task(error.to_string()))??;

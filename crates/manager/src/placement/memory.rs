@@ -1,13 +1,13 @@
 use hardware::Inventory;
-use serde::Serialize;
-use spec::{Document, Engine};
+use serde::{Deserialize, Serialize};
+use spec::Document;
 use utoipa::ToSchema;
 
 use super::{Device, Origin, of_replica, share};
 use crate::reconciler::Desired;
 
 /// One GPU, or slice, of a replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct GpuMemory {
     /// Index of the GPU.
     pub(crate) index: u32,
@@ -22,7 +22,7 @@ pub(crate) struct GpuMemory {
 }
 
 /// Where a replica is put.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Placed {
     /// Its GPUs.
     pub(crate) gpus: Vec<GpuMemory>,
@@ -32,17 +32,22 @@ pub(crate) struct Placed {
     pub(crate) origin: Origin,
 }
 
-/// The memory that a replica of an engine has. An error says which GPU is not there.
-pub(crate) fn memory_of(engine: &Engine, number: u32, inventory: &Inventory) -> Result<Vec<GpuMemory>, String> {
-    Ok(of_replica(engine, number, inventory)?.iter().map(GpuMemory::of).collect())
-}
-
-/// Where a replica is put; none where it asks for no GPU, or for one that is not there.
+/// Where a replica would be put now; none where it asks for no GPU, or for one that is not there.
 pub(crate) fn placed(document: &Document, desired: &Desired, inventory: &Inventory) -> Option<Placed> {
     let devices = of_replica(&desired.engine, desired.number, inventory).ok()?;
-    let share = share(&desired.engine, &desired.words(), &devices, &document.defaults.unified_memory);
-    let gpus = memory_of(&desired.engine, desired.number, inventory).ok().filter(|gpus| !gpus.is_empty())?;
-    Some(Placed { gpus, gpu_memory_utilization: share.value, origin: share.origin })
+    Placed::on(document, desired, &devices)
+}
+
+// === impl Placed ===
+
+impl Placed {
+    /// A replica on these devices; none where there are none.
+    pub(crate) fn on(document: &Document, desired: &Desired, devices: &[Device]) -> Option<Self> {
+        let share = share(&desired.engine, &desired.words(), devices, &document.defaults.unified_memory);
+        let gpus: Vec<_> = devices.iter().map(GpuMemory::of).collect();
+        let placed = Self { gpus, gpu_memory_utilization: share.value, origin: share.origin };
+        (!placed.gpus.is_empty()).then_some(placed)
+    }
 }
 
 // === impl GpuMemory ===

@@ -27,6 +27,11 @@ pub(crate) fn of_replica(engine: &Engine, number: u32, inventory: &Inventory) ->
     gpus_of(engine, number).iter().map(|gpu| named(gpu, inventory)).collect()
 }
 
+/// The devices of these names, of which each leads to one.
+pub(crate) fn of_names(names: &[String], inventory: &Inventory) -> Result<Vec<Device>, String> {
+    names.iter().map(|name| named(&Gpu::Name(name.clone()), inventory)).collect()
+}
+
 /// Everything that is wrong with what an engine names.
 pub(super) fn check(engine: &Engine, inventory: &Inventory) -> Vec<Unfit> {
     if is_all(engine) {

@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spec::{Engine, Runtime, UnifiedMemory};
 use utoipa::ToSchema;
 
@@ -21,7 +21,7 @@ pub(crate) struct Share {
 }
 
 /// Who says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Origin {
     /// The document, by field or by argument.

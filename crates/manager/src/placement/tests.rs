@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use spec::{Document, Engine, Format, parse};
 
 use super::judge::{Finding, Kind, judge};
-use super::memory::memory_of;
 use super::{Gate, Origin, Verdict, fitted, of_replica, placed, share};
 use crate::config::Environment;
 use crate::reconciler::{Desired, desired};
@@ -32,7 +31,7 @@ fn machine(gpus: Vec<Gpu>) -> Inventory {
     Inventory { source: Source::Nvml, gpus, ..Inventory::empty(Timestamp::from_micros(0), Vec::new()) }
 }
 
-fn whole(count: u32) -> Inventory {
+pub(crate) fn whole(count: u32) -> Inventory {
     machine((0..count).map(|index| gpu(index, 40)).collect())
 }
 
@@ -191,7 +190,9 @@ fn a_share_is_what_is_said_last_and_else_the_default() {
 
 #[test]
 fn the_memory_of_every_replica_is_known() {
-    let memory = memory_of(&engine("gpus: [MIG-aaaaaaaa-1]"), 0, &sliced()).unwrap();
+    let document_of = |gpu: &str| document("", &[("m", &format!("gpus: [{gpu}]"))]);
+    let on_slice = document_of("MIG-aaaaaaaa-1");
+    let memory = placed(&on_slice, &wanted(&on_slice)[0], &sliced()).unwrap().gpus;
     assert_eq!((memory[0].name.as_str(), memory[0].total_bytes), ("NVIDIA A100 3g.20gb", Some(20 * GIB)));
     let document = document("", &[("m", "gpus: [0]")]);
     let placed = placed(&document, &wanted(&document)[0], &unified()).unwrap();

@@ -5,11 +5,13 @@ use runtime::{Launch, Listener, STABLE, backoff};
 use super::Desired;
 use super::decide::Action;
 use super::launch::launch;
+use super::look::{Look, Looks};
 use super::probe::Probe;
 use super::record::Record;
 use super::replica::{Phase, Process, Replica};
 use super::served::Served;
 use crate::Manager;
+use crate::placement::Placed;
 
 /// How long an engine gets to end by itself.
 const GRACE: Duration = Duration::from_secs(30);
@@ -20,20 +22,32 @@ pub(super) const AGAIN: Duration = Duration::from_secs(5);
 
 impl Manager {
     /// Does one action; whether the gateway has to know.
-    pub(super) async fn act(&self, id: &str, action: Action, desired: Option<&Desired>) -> bool {
+    pub(super) async fn act(&self, id: &str, action: Action, desired: Option<&Desired>, looks: &mut Looks) -> bool {
         match (action, desired) {
-            (Action::Start, Some(desired)) if self.fetch_first(desired).await || self.fail_oversize(desired).await => {
+            (Action::Start, Some(desired)) => {
+                match self.look(desired, looks).await {
+                    Some(Look::Fine) => self.start_one(desired).await,
+                    Some(Look::Absent(need)) => self.fetch(desired.clone(), *need),
+                    Some(Look::Unfit(reason)) => self.fail(desired, reason),
+                    // It is seen by a later pass.
+                    None => {}
+                }
                 false
             }
-            (Action::Start, Some(desired)) => {
-                match desired.container.clone() {
-                    Some(container) => self.prepare(desired.clone(), container),
-                    None => self.start(desired).await,
+            (Action::Fetch, Some(desired)) => {
+                match self.look(desired, looks).await {
+                    Some(Look::Fine) => {
+                        let ahead = Some(desired.spec_hash.clone());
+                        self.inner().fleet.update_known(id, |replica| replica.ahead = ahead);
+                    }
+                    Some(Look::Absent(need)) => self.fetch(desired.clone(), *need),
+                    Some(Look::Unfit(reason)) => self.fail(desired, reason),
+                    None => {}
                 }
                 false
             }
             // Only what is wanted is started.
-            (Action::Start, None) => false,
+            (Action::Start | Action::Fetch, None) => false,
             (Action::Stop { failure }, _) => {
                 self.begin_stop(id, failure);
                 true
@@ -56,14 +70,32 @@ impl Manager {
         }
     }
 
+    async fn start_one(&self, desired: &Desired) {
+        match desired.container.clone() {
+            Some(container) => self.prepare(desired.clone(), container),
+            None => self.start(desired).await,
+        }
+    }
+
+    /// Notes that it cannot be started as it is.
+    fn fail(&self, desired: &Desired, reason: String) {
+        tracing::warn!(replica = desired.id, reason, "engine cannot be started");
+        self.begin_start(desired);
+        let now = self.config().clock.now();
+        self.inner().fleet.update(&desired.id, |replica| replica.fail(reason, now));
+    }
+
     async fn start(&self, desired: &Desired) {
         let taken = self.inner().fleet.with(|replicas| replicas.values().filter_map(port).collect::<Vec<_>>());
         let restarts = self.begin_start(desired);
         let config = self.config();
-        let launched = self.devices(desired).and_then(|gpus| launch(desired, &config.home, &config.env, &taken, &gpus));
+        let launched = self.devices(desired).and_then(|gpus| {
+            let (launch, listener) = launch(desired, &config.home, &config.env, &taken, &gpus)?;
+            Ok((launch, listener, Placed::on(&self.current().document, desired, &gpus)))
+        });
         let started = match launched {
-            Ok((launch, listener)) => {
-                let record = Record::intent(desired, listener, self.config().clock.now(), restarts);
+            Ok((launch, listener, placed)) => {
+                let record = Record::intent(desired, listener, self.config().clock.now(), restarts, placed);
                 self.launch(launch, record).await
             }
             Err(reason) => Err(reason),
@@ -86,7 +118,7 @@ impl Manager {
             }
             replica.last_hash = Some(desired.spec_hash.clone());
             (replica.probe, replica.ended, replica.progress) = (Probe::default(), None, None);
-            (replica.replace, replica.adopted) = (false, false);
+            (replica.replace, replica.adopted, replica.wait) = (false, false, None);
             replica.restarts
         })
     }
@@ -100,9 +132,9 @@ impl Manager {
         match started {
             Ok(handle) => {
                 self.put(&record).await;
-                let Record { id, spec_hash, listener, started_at, gpus, serves, .. } = record;
+                let Record { id, spec_hash, listener, started_at, gpus, placed, source, serves, .. } = record;
                 tracing::info!(replica = id, %listener, "engine started");
-                Ok(Process { handle, listener, spec_hash, started_at, gpus, serves })
+                Ok(Process { handle, listener, spec_hash, started_at, gpus, placed, source, serves })
             }
             Err(error) => {
                 self.forget(&record.id).await;

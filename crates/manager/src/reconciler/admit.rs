@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::Timestamp;
 use hardware::{Inventory, Ticket};
+use spec::Document;
 
 use super::Desired;
 use super::decide::Action;
@@ -13,6 +14,8 @@ use crate::placement::{Device, Gate, Verdict, of_replica};
 
 /// How long a start waits for memory of a GPU, which drivers free a moment after a program's end.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What a start waits for before the first reading.
+const UNKNOWN: &str = "waits until the GPUs are known";
 
 /// What a replica that is to start waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,10 +41,39 @@ impl Manager {
         let Some(inventory) = self.inner().gpus.current() else {
             let (held, rest) = split(actions, |id| asks(id).is_some());
             for id in &held {
-                self.hold(id, "waits until the GPUs are known".to_owned(), None, None);
+                self.hold(id, UNKNOWN.to_owned(), None, None);
             }
             return rest;
         };
+        let current = self.current();
+        let mut gate = self.gate(&current.document, wanted, &inventory);
+        let admitted = actions.into_iter().filter_map(|(id, action)| match (&action, asks(&id)) {
+            (Action::Start, Some(desired)) => Some((id, self.admit_one(desired, &mut gate)?)),
+            _ => Some((id, action)),
+        });
+        admitted.collect()
+    }
+
+    /// What the gate makes of the starts that a pass would decide on, by replica; nobody is held up.
+    pub(super) fn foresee(&self, wanted: &[Desired], starts: &[String]) -> BTreeMap<String, Verdict> {
+        // A single command knows no GPUs, and starts nothing.
+        if !self.runs() {
+            return BTreeMap::new();
+        }
+        let (current, inventory) = (self.current(), self.inner().gpus.current());
+        let mut gate = inventory.as_deref().map(|inventory| self.gate(&current.document, wanted, inventory));
+        let asking = wanted.iter().filter(|desired| starts.contains(&desired.id) && !desired.engine.gpus.is_empty());
+        let verdicts = asking.map(|desired| {
+            let verdict = match &mut gate {
+                Some(gate) => gate.judge(desired, self.has_looked(&desired.id)),
+                None => Verdict::Wait(UNKNOWN.to_owned()),
+            };
+            (desired.id.clone(), verdict)
+        });
+        verdicts.collect()
+    }
+
+    fn gate<'a>(&self, document: &'a Document, wanted: &[Desired], inventory: &'a Inventory) -> Gate<'a> {
         let (holders, starting) = self.inner().fleet.with(|replicas| {
             let of = |fits: fn(&Replica) -> bool| {
                 let fitting = replicas.iter().filter(|(_, replica)| fits(replica));
@@ -49,13 +81,13 @@ impl Manager {
             };
             (of(Replica::holds_gpus), of(Replica::is_starting))
         });
-        let current = self.current();
-        let mut gate = Gate::new(&current.document, wanted, &inventory, holders, &starting);
-        let admitted = actions.into_iter().filter_map(|(id, action)| match (&action, asks(&id)) {
-            (Action::Start, Some(desired)) => Some((id, self.admit_one(desired, &mut gate)?)),
-            _ => Some((id, action)),
-        });
-        admitted.collect()
+        Gate::new(document, wanted, inventory, holders, &starting)
+    }
+
+    /// Whether the GPUs that a replica waits for were looked at since it was to start.
+    fn has_looked(&self, id: &str) -> bool {
+        let look = self.inner().fleet.with(|replicas| replicas.get(id)?.wait.as_ref()?.look);
+        look.is_some_and(|ticket| self.inner().gpus.answered(ticket))
     }
 
     /// What becomes of the wish to start a replica; none where it waits.
@@ -66,8 +98,7 @@ impl Manager {
             (replica.and_then(|r| r.wait.clone()).unwrap_or_default(), replica.map(|r| r.phase.clone()))
         });
         let gpus = &self.inner().gpus;
-        let looked = wait.look.is_some_and(|ticket| gpus.answered(ticket));
-        match gate.judge(desired, looked) {
+        match gate.judge(desired, self.has_looked(id)) {
             Verdict::Start => {
                 self.inner().fleet.update_known(id, |replica| replica.wait = None);
                 Some(Action::Start)
@@ -79,7 +110,7 @@ impl Manager {
             }
             Verdict::Wait(reason) => {
                 self.hold(id, reason, None, None);
-                None
+                self.fetch_ahead(desired)
             }
             Verdict::Look(reason) => {
                 let look = wait.look.unwrap_or_else(|| gpus.request());
@@ -91,7 +122,7 @@ impl Manager {
                 let since = wait.short_since.unwrap_or(now);
                 if now.since(since) < PATIENCE {
                     self.hold(id, reason, Some(gpus.request()), Some(since));
-                    return None;
+                    return self.fetch_ahead(desired);
                 }
                 let reason = format!("{reason}, for {} s", PATIENCE.as_secs());
                 tracing::warn!(replica = id, reason, "engine cannot be started");
@@ -103,6 +134,14 @@ impl Manager {
                 None
             }
         }
+    }
+
+    /// What waits for its GPUs has its model fetched meanwhile; nothing where that was seen to be here.
+    fn fetch_ahead(&self, desired: &Desired) -> Option<Action> {
+        let is_here = self.inner().fleet.with(|replicas| {
+            replicas.get(&desired.id).is_some_and(|replica| replica.ahead.as_ref() == Some(&desired.spec_hash))
+        });
+        (!is_here).then_some(Action::Fetch)
     }
 
     fn hold(&self, id: &str, reason: String, look: Option<Ticket>, short_since: Option<Timestamp>) {

@@ -102,14 +102,14 @@ impl Manager {
 /// do take requests again after one health check.
 pub(crate) fn adopt(fleet: &Fleet, records: Vec<Record>, now: Timestamp) {
     for record in records {
-        let Record { id, spec_hash, listener, started_at, restarts, gpus, serves, handle } = record;
+        let Record { id, spec_hash, listener, started_at, restarts, gpus, placed, source, serves, handle } = record;
         // Without a handle the start was interrupted; what came of it, its tag tells.
         let Some(handle) = handle else { continue };
         tracing::info!(replica = id, %listener, "adopting engine");
         fleet.update(&id, |replica| {
             replica.last_hash = Some(spec_hash.clone());
             replica.restarts = restarts;
-            replica.process = Some(Process { handle, listener, spec_hash, started_at, gpus, serves });
+            replica.process = Some(Process { handle, listener, spec_hash, started_at, gpus, placed, source, serves });
             replica.adopted = true;
             replica.phase = Phase::Starting { since: now };
         });

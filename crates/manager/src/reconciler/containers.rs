@@ -7,12 +7,12 @@ use runtime::{Exit, Handle, Listener};
 use spec::CONTAINER_PORT;
 use tokio_util::sync::CancellationToken;
 
-use super::desired;
 use super::launch::log_file;
 use super::observe::describe;
 use super::prepare::name_of;
 use super::replica::{Phase, Process};
 use super::served::Served;
+use super::{desired, prepare};
 use crate::Manager;
 
 /// Between two looks at the containers.
@@ -281,6 +281,7 @@ impl Manager {
         let spec_hash = found.label(label::SPEC).unwrap_or_default().to_owned();
         let serves = found.label(label::MODEL_TYPE).zip(found.label(label::MODEL_NAME));
         let serves = serves.map(|(model_type, name)| desired::serves(model_type, name));
+        let gpus = found.label(label::GPUS).map(prepare::gpus_of_label);
         let address = found.addresses.values().next().copied();
         let Some(address) = address else { return false };
         let listener = Listener::Address(SocketAddr::new(address, CONTAINER_PORT));
@@ -292,7 +293,16 @@ impl Manager {
         self.inner().fleet.update(id, |replica| {
             replica.last_hash = Some(spec_hash.clone());
             let handle = Handle::Docker(handle.clone());
-            replica.process = Some(Process { handle, listener, spec_hash, started_at: now, gpus: None, serves });
+            replica.process = Some(Process {
+                handle,
+                listener,
+                spec_hash,
+                started_at: now,
+                gpus,
+                placed: None,
+                source: None,
+                serves,
+            });
             replica.adopted = true;
             replica.phase = Phase::Starting { since: now };
         });

@@ -17,6 +17,8 @@ const HOPELESS: u32 = 20;
 pub(super) enum Action {
     /// Start it.
     Start,
+    /// Fetch its model, while it waits for something else.
+    Fetch,
     /// Stop what runs, or clear away what ended. With a failure, the next start comes after a pause.
     Stop {
         /// Why it failed, if it did.
@@ -103,6 +105,9 @@ fn keep(desired: &Desired, replica: &Replica, now: Timestamp) -> Decision {
         }
         (Phase::Preparing { .. }, _) if desired.obstacle.is_some() => {
             Decision::act(Action::Abandon, "it cannot be started any more")
+        }
+        (Phase::Preparing { .. }, _) if replica.is_fetching => {
+            Decision::leave("its model is fetched, or looked at; it is started once it is here")
         }
         (Phase::Preparing { .. }, _) => Decision::leave("its container is being made"),
         (phase, Some(process)) => tend(desired, replica, phase, process, now),

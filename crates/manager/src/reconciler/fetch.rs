@@ -1,4 +1,4 @@
-use hub::{Presence, Progress, Revision};
+use hub::{Progress, Revision};
 use spec::placeholder::{Placeholder, holds};
 use tokio_util::sync::CancellationToken;
 
@@ -14,36 +14,8 @@ const OFFLINE: &str = "HF_HUB_OFFLINE";
 // === impl Manager ===
 
 impl Manager {
-    /// Begins to fetch the model of a replica if it is not in the cache: engines start offline. Whether it does; once that has
-    /// ended, the replica is started by a later pass.
-    pub(super) async fn fetch_first(&self, desired: &Desired) -> bool {
-        let need = match self.need(desired) {
-            Ok(Some(need)) => need,
-            Ok(None) => return false,
-            Err(reason) => {
-                self.begin_start(desired);
-                let now = self.config().clock.now();
-                self.inner().fleet.update(&desired.id, |replica| replica.fail(reason, now));
-                return true;
-            }
-        };
-        let was_fetched = self.inner().fleet.with(|replicas| {
-            replicas.get(&desired.id).is_some_and(|replica| replica.fetched.as_ref() == Some(&desired.spec_hash))
-        });
-        match need.presence().await {
-            Presence::Whole { .. } => return false,
-            // What we judge by is a guess; the Hub's own list is none.
-            Presence::Partial { .. } if was_fetched => return false,
-            Presence::Partial { missing } => {
-                tracing::info!(replica = desired.id, model = %need.repository, missing, "model is not whole in the cache");
-            }
-            Presence::Absent => {}
-        }
-        self.fetch(desired.clone(), need);
-        true
-    }
-
-    fn fetch(&self, desired: Desired, need: Need) {
+    /// Begins to fetch the model of a replica: engines start offline. Once that has ended, a later pass starts it.
+    pub(super) fn fetch(&self, desired: Desired, need: Need) {
         self.begin_start(&desired);
         let abandon = CancellationToken::new();
         let model = need.repository.to_string();
@@ -87,7 +59,7 @@ impl Manager {
 
     /// What a replica needs of the Hub; nothing where its source is no model there, its command does not use it, or it was
     /// said that nothing is to be fetched for it.
-    fn need(&self, desired: &Desired) -> Result<Option<Need>, String> {
+    pub(super) fn need(&self, desired: &Desired) -> Result<Option<Need>, String> {
         let (engine, config) = (&desired.engine, self.config());
         let uses_source = |words: &[String]| holds(words, Placeholder::Source);
         let is_used = engine.command.is_empty() || uses_source(&engine.command) || uses_source(&engine.args);

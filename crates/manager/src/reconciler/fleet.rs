@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use runtime::Handle;
 use snapshot::Address;
 
+use super::record::Source;
 use super::replica::{Replica, ReplicaView};
 
 /// All replicas that should run or do, by id. Bounded by what documents ask for.
@@ -47,6 +48,19 @@ impl Fleet {
     /// What runs as this replica, if anything does.
     pub(crate) fn handle(&self, id: &str) -> Option<Handle> {
         Some(self.0.lock().get(id)?.process.as_ref()?.handle.clone())
+    }
+
+    /// Where the models of those come from that were started and not cleared away, by id.
+    pub(crate) fn sources(&self) -> BTreeMap<String, Source> {
+        let replicas = self.0.lock();
+        let source = |replica: &Replica| replica.process.as_ref()?.source.clone();
+        replicas.iter().filter_map(|(id, replica)| Some((id.clone(), source(replica)?))).collect()
+    }
+
+    /// GPUs of those that run and are known to have some, by id.
+    pub(crate) fn gpus(&self) -> BTreeMap<String, Vec<String>> {
+        let replicas = self.0.lock();
+        replicas.iter().filter_map(|(id, replica)| Some((id.clone(), replica.gpus()?.to_vec()))).collect()
     }
 
     /// All of them as people see them, by id.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use runtime::docker::{ContainerLaunch, Gpus, Handle as Container, Volume, label};
 use runtime::process::{Placeholders, substitute};
 use runtime::{DockerError, Handle, Listener};
-use spec::{CONTAINER_PORT, CONTAINER_TEMPLATE};
+use spec::{CONTAINER_PORT, CONTAINER_TEMPLATE, Document};
 use tokio_util::sync::CancellationToken;
 
 use super::Desired;
@@ -19,7 +19,7 @@ use super::replica::{Phase, Process, Step};
 use super::template;
 use super::turns::Turn;
 use crate::Manager;
-use crate::placement::{Device, fitted, share};
+use crate::placement::{Device, Placed, fitted, share};
 
 /// Where the Hugging Face cache is in a container.
 const CACHE: &str = "/root/.cache/huggingface";
@@ -34,6 +34,9 @@ struct Made {
     /// Whether it ran before: an earlier manager made it and was killed before it could say so.
     adopted: bool,
 }
+
+/// Id of a container that runs, and the UUIDs of its GPUs where its labels tell.
+type LeftBehind = (String, Option<Vec<String>>);
 
 /// A container cannot be made now.
 pub(super) enum Obstacle {
@@ -135,7 +138,8 @@ impl Manager {
         restarts: u32,
         turn: &Turn,
     ) -> Result<Made, Obstacle> {
-        let mut launch = self.container_launch(desired, container).map_err(Obstacle::Failed)?;
+        let gpus = self.devices(desired).map_err(Obstacle::Failed)?;
+        let mut launch = self.container_launch(desired, container, &gpus).map_err(Obstacle::Failed)?;
         let docker = self.runtimes().docker();
         launch.image = self.ensure_image(&desired.id, &container.container.image, turn).await?;
         self.step(&desired.id, Step::Creating);
@@ -146,16 +150,22 @@ impl Manager {
         let started_at = self.config().clock.now();
         let log_file = log_file(&self.config().home, &desired.id);
         let log_start = std::fs::metadata(&log_file).map_or(0, |metadata| metadata.len());
-        let id = if let Some(id) = found { id } else { self.create(&launch).await? };
+        let (id, had) = if let Some(found) = found { found } else { (self.create(&launch).await?, None) };
         let address = self.await_address(&id, &launch.network).await?;
         let listener = Listener::Address(SocketAddr::new(address, CONTAINER_PORT));
         let handle = Handle::Docker(Container { container: id, name: launch.name, log_file, log_start });
-        let mut record = Record::intent(desired, listener.clone(), started_at, restarts);
+        let placed = Placed::on(&self.current().document, desired, &gpus);
+        let mut record = Record::intent(desired, listener.clone(), started_at, restarts, placed);
+        // One that ran before may have others: which ones there are can have changed since.
+        if let Some(had) = had.filter(|had| record.gpus.as_ref() != Some(had)) {
+            (record.gpus, record.placed) = (Some(had), None);
+        }
         record.handle = Some(handle.clone());
         self.put(&record).await;
         tracing::info!(replica = desired.id, %listener, adopted, "container started");
-        let Record { gpus, serves, .. } = record;
-        let process = Process { handle, listener, spec_hash: desired.spec_hash.clone(), started_at, gpus, serves };
+        let Record { gpus, placed, source, serves, .. } = record;
+        let spec_hash = desired.spec_hash.clone();
+        let process = Process { handle, listener, spec_hash, started_at, gpus, placed, source, serves };
         Ok(Made { process, adopted })
     }
 
@@ -172,14 +182,15 @@ impl Manager {
         Ok(id)
     }
 
-    /// The running container that an earlier manager made of the same definition, if there is one.
-    async fn left_behind(&self, desired: &Desired, name: &str) -> Result<Option<String>, DockerError> {
+    /// The running container that an earlier manager made of the same definition, if there is one, and the GPUs that it got.
+    async fn left_behind(&self, desired: &Desired, name: &str) -> Result<Option<LeftBehind>, DockerError> {
         let docker = self.runtimes().docker();
         let Some((id, labels)) = docker.labels_of(name).await? else { return Ok(None) };
         let says = |name: &str, value: &str| labels.get(name).is_some_and(|said| said == value);
         let is_same = says(label::INSTANCE, &self.inner().instance) && says(label::SPEC, &desired.spec_hash);
         let runs = is_same && docker.ended(&id).await?.is_none();
-        Ok(runs.then_some(id))
+        let gpus = labels.get(label::GPUS).map(|said| gpus_of_label(said));
+        Ok(runs.then_some((id, gpus)))
     }
 
     /// Makes the name free if one of our own has it: an earlier manager was killed before it could say so. That of
@@ -219,10 +230,14 @@ impl Manager {
         });
     }
 
-    fn container_launch(&self, desired: &Desired, container: &DesiredContainer) -> Result<ContainerLaunch, String> {
+    fn container_launch(
+        &self,
+        desired: &Desired,
+        container: &DesiredContainer,
+        gpus: &[Device],
+    ) -> Result<ContainerLaunch, String> {
         let (config, made) = (self.config(), &container.container);
         let source = resolve(&config.env, &desired.engine.source)?;
-        let gpus = self.devices(desired)?;
         let mut volumes = self.volumes(&source, container)?;
         let template = template::write(&config.home, &desired.engine)?;
         volumes.extend(template.as_ref().map(|path| Volume {
@@ -247,8 +262,7 @@ impl Manager {
             None => {
                 let resolved = |word: &String| if *word == desired.engine.source { &source } else { word }.clone();
                 let mut args: Vec<_> = made.args.iter().map(resolved).collect();
-                // Behind the source, and in front of all that says more.
-                args.splice(1.min(args.len())..1.min(args.len()), self.machine_args(desired, &gpus));
+                add_machine_args(&mut args, machine_args(&self.current().document, desired, gpus));
                 (Vec::new(), args)
             }
             Some((program, rest)) => {
@@ -263,8 +277,8 @@ impl Manager {
             entrypoint,
             args,
             env,
-            labels: self.labels(desired, container),
-            gpus: requested(&gpus),
+            labels: self.labels(desired, container, gpus),
+            gpus: requested(gpus),
             network: container.common.network.clone(),
             port: CONTAINER_PORT,
             host_port: container.host_port,
@@ -277,16 +291,10 @@ impl Manager {
         })
     }
 
-    /// Arguments that only the machine tells.
-    fn machine_args(&self, desired: &Desired, gpus: &[Device]) -> Vec<String> {
-        let current = self.current();
-        let unified = &current.document.defaults.unified_memory;
-        let words = desired.words();
-        fitted(&desired.engine, &words, gpus, share(&desired.engine, &words, gpus, unified), unified)
-    }
-
-    fn labels(&self, desired: &Desired, container: &DesiredContainer) -> BTreeMap<String, String> {
+    fn labels(&self, desired: &Desired, container: &DesiredContainer, gpus: &[Device]) -> BTreeMap<String, String> {
         let number = desired.number.to_string();
+        let gpus: Vec<_> = gpus.iter().map(|gpu| gpu.uuid.as_str()).collect();
+        let gpus = gpus.join(",");
         let labels = [
             (label::MANAGED_BY, label::MANAGER),
             (label::INSTANCE, &self.inner().instance),
@@ -295,6 +303,7 @@ impl Manager {
             (label::MODEL_TYPE, container.model_type.as_str()),
             (label::REPLICA, &number),
             (label::SPEC, &desired.spec_hash),
+            (label::GPUS, &gpus),
         ];
         let place = desired.is_second().then_some((label::PLACE, SECOND));
         labels.into_iter().chain(place).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -341,6 +350,23 @@ impl From<DockerError> for Obstacle {
     fn from(error: DockerError) -> Self {
         if error.is_away() { Self::Away(error) } else { Self::Failed(error.to_string()) }
     }
+}
+
+/// Arguments that only the machine tells.
+pub(super) fn machine_args(document: &Document, desired: &Desired, gpus: &[Device]) -> Vec<String> {
+    let (unified, words) = (&document.defaults.unified_memory, desired.words());
+    fitted(&desired.engine, &words, gpus, share(&desired.engine, &words, gpus, unified), unified)
+}
+
+/// Puts them behind the source, and in front of all that says more.
+pub(super) fn add_machine_args(args: &mut Vec<String>, added: Vec<String>) {
+    let place = 1.min(args.len());
+    args.splice(place..place, added);
+}
+
+/// The UUIDs that a label tells.
+pub(super) fn gpus_of_label(text: &str) -> Vec<String> {
+    text.split(',').filter(|uuid| !uuid.is_empty()).map(str::to_owned).collect()
 }
 
 /// By UUID, so that a container keeps its GPUs whatever their numbers become.

@@ -8,8 +8,8 @@ use runtime::{Handle, Listener};
 use serde::{Deserialize, Serialize};
 
 use super::Desired;
-use super::desired::gpus_of;
 use crate::Home;
+use crate::placement::Placed;
 
 /// What the files of records end in.
 const ENDING: &str = "json";
@@ -28,9 +28,15 @@ pub(crate) struct Record {
     pub(super) started_at: Timestamp,
     /// How often it was started again since it was last ready for long.
     pub(super) restarts: u32,
-    /// GPUs that it gets, by the names in its definition; none in records of earlier versions.
+    /// GPUs that it gets, by UUID; by the names in its definition in records of earlier versions, or none.
     #[serde(default)]
     pub(super) gpus: Option<Vec<String>>,
+    /// What these are, and how much of them it takes; none in records of earlier versions.
+    #[serde(default)]
+    pub(super) placed: Option<Placed>,
+    /// Where its model comes from; none in records of earlier versions.
+    #[serde(default)]
+    pub(super) source: Option<Source>,
     /// Type and name under which it answers; none in records of earlier versions.
     #[serde(default)]
     pub(super) serves: Option<String>,
@@ -38,15 +44,32 @@ pub(crate) struct Record {
     pub(super) handle: Option<Handle>,
 }
 
+/// Where the model of an engine comes from, as its definition says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    /// Name at the Hub, or a folder.
+    pub(crate) model: String,
+    /// Which state of it, if the definition says so.
+    pub(crate) revision: Option<String>,
+}
+
 // === impl Record ===
 
 impl Record {
     /// Of an engine that is about to be started.
-    pub(super) fn intent(desired: &Desired, listener: Listener, started_at: Timestamp, restarts: u32) -> Self {
+    pub(super) fn intent(
+        desired: &Desired,
+        listener: Listener,
+        started_at: Timestamp,
+        restarts: u32,
+        placed: Option<Placed>,
+    ) -> Self {
         let (id, spec_hash) = (desired.id.clone(), desired.spec_hash.clone());
-        let gpus = gpus_of(&desired.engine, desired.number).iter().map(ToString::to_string).collect();
+        let gpus = placed.iter().flat_map(|placed| &placed.gpus).map(|gpu| gpu.uuid.clone()).collect();
         let serves = Some(desired.serves.to_string());
-        Self { id, spec_hash, listener, started_at, restarts, gpus: Some(gpus), serves, handle: None }
+        let engine = &desired.engine;
+        let source = Some(Source { model: engine.source.clone(), revision: engine.revision.clone() });
+        Self { id, spec_hash, listener, started_at, restarts, gpus: Some(gpus), placed, source, serves, handle: None }
     }
 
     /// Puts it on the disk, in place of an earlier one of the same replica.
@@ -124,6 +147,8 @@ mod tests {
             started_at: Timestamp::from_micros(5),
             restarts: 0,
             gpus: None,
+            placed: None,
+            source: None,
             serves: None,
             handle: None,
         };

@@ -9,8 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::Desired;
 use super::admit::Wait;
 use super::decide::UNHEALTHY;
+use super::look::Looked;
 use super::probe::Probe;
+use super::record::Source;
 use super::served::Served;
+use crate::placement::Placed;
 use crate::status::{DownloadStatus, ReplicaState, ReplicaStatus};
 
 /// What is known of one replica.
@@ -47,6 +50,10 @@ pub(crate) struct Replica {
     pub(super) last_hash: Option<String>,
     /// What the model was fetched for: it is not asked for again.
     pub(super) fetched: Option<String>,
+    /// What the model was seen to be here for, before it could be started.
+    pub(super) ahead: Option<String>,
+    /// What a look at its model saw that took longer than a pass waits.
+    pub(super) look: Option<Looked>,
     /// How often it was started again since it was last ready for long.
     pub(super) restarts: u32,
     /// How often it failed since the manager was opened.
@@ -129,15 +136,20 @@ pub(super) enum Step {
 }
 
 /// A process that was started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Process {
     pub(super) handle: Handle,
     pub(super) listener: Listener,
     /// What it was started from.
     pub(super) spec_hash: String,
     pub(super) started_at: Timestamp,
-    /// GPUs that it was given, by the names in its definition; none where nobody wrote them down.
+    /// GPUs that it was given, by UUID, or as earlier versions wrote them down: by the names in its definition. None where
+    /// nobody did.
     pub(super) gpus: Option<Vec<String>>,
+    /// What these are, and how much of them it takes; likewise.
+    pub(super) placed: Option<Placed>,
+    /// Where its model comes from; likewise.
+    pub(super) source: Option<Source>,
     /// Type and name under which it answers; none where nobody wrote them down.
     pub(super) serves: Option<String>,
 }
@@ -150,6 +162,8 @@ pub(crate) struct ReplicaView {
     address: Option<String>,
     pid: Option<u32>,
     container: Option<String>,
+    gpus: Option<Vec<String>>,
+    placed: Option<Placed>,
     restarts: u32,
     message: Option<String>,
     download: Option<DownloadStatus>,
@@ -207,7 +221,7 @@ impl Replica {
         self.may_serve() && serves == Some(&*desired.serves)
     }
 
-    /// GPUs that it holds; none where nobody knows.
+    /// GPUs that it holds, by UUID where those were written down; none where nobody knows.
     pub(super) fn gpus(&self) -> Option<&[String]> {
         self.process.as_ref()?.gpus.as_deref()
     }
@@ -220,6 +234,8 @@ impl Replica {
             address: running.map(|process| process.listener.to_string()),
             pid: running.and_then(|process| pid(&process.handle)),
             container: running.and_then(|process| Some(process.handle.as_container()?.name.clone())),
+            gpus: running.and_then(|process| process.gpus.clone()),
+            placed: running.and_then(|process| process.placed.clone()),
             restarts: self.restarts,
             message: self.message(),
             download: self.download(),
@@ -328,15 +344,29 @@ impl ReplicaView {
         self
     }
 
+    /// GPUs that it has; none where it runs on none that anybody wrote down.
+    pub(crate) fn gpus(&self) -> Option<&[String]> {
+        self.gpus.as_deref()
+    }
+
     /// Whether it takes requests, from whatever definition.
     pub(crate) const fn serves(&self) -> bool {
         self.serves
     }
 
     pub(crate) fn into_status(self, id: String) -> ReplicaStatus {
-        let Self { state, spec_hash: _, address, pid, container, restarts, message, download, last_lines, serves: _ } =
-            self;
-        ReplicaStatus { id, state, address, pid, container, restarts, message, download, placement: None, last_lines }
+        ReplicaStatus {
+            id,
+            state: self.state,
+            address: self.address,
+            pid: self.pid,
+            container: self.container,
+            restarts: self.restarts,
+            message: self.message,
+            download: self.download,
+            placement: self.placed,
+            last_lines: self.last_lines,
+        }
     }
 }
 

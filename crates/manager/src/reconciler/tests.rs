@@ -212,3 +212,61 @@ async fn an_engine_that_no_record_leads_to_is_stopped_before_another_is_started(
     assert_eq!(json!(engines(&app)), json!([replica["pid"]]), "the lost one was stopped");
     app.end(true).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_holds_up_no_pass() {
+    let app = TestApp::on_new_home().run().await;
+    app.apply(&document(Behaviour::Healthy, "")).await;
+    let first = app.replica(is("ready")).await;
+    // As if so many disks did not answer.
+    let places = app.manager.inner().looks.acquire_many(super::look::AT_ONCE.try_into().unwrap()).await.unwrap();
+    kill(&first["pid"]);
+    let waits =
+        |replica: &Value| replica["message"].as_str().is_some_and(|message| message.contains("their disk is slow"));
+    let waiting = app.replica(waits).await;
+    assert_eq!((&waiting["state"], &waiting["pid"]), (&json!("pending"), &Value::Null));
+    // The next pass gives it up, and the one after that starts another.
+    app.apply("version: 1").await;
+    app.until(async || app.manager.inner().fleet.views().is_empty().then_some(())).await;
+    drop(places);
+    app.apply(&document(Behaviour::Healthy, "")).await;
+    app.replica(is("ready")).await;
+    app.end(true).await;
+}
+
+/// A program that tells of one GPU of 40 GiB, of which 1 GiB is free, and counts how often it was asked.
+fn nvidia_smi(folder: &std::path::Path) -> (String, std::path::PathBuf) {
+    let (script, asked) = (folder.join("nvidia-smi"), folder.join("asked"));
+    let text = format!(
+        "#!/bin/sh\ncase \"$1\" in --query-gpu=*) echo x >> {}; \
+         echo '0, GPU-of-the-test, NVIDIA A100, 40960, 39936, 1024, 00000000:01:00.0, [N/A], 570.86.15';; esac\n",
+        asked.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    (script.display().to_string(), asked)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_of_a_gpu_is_waited_for_two_minutes_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, asked) = nvidia_smi(folder.path());
+    let (clock, hand) = ambient::Clock::manual(ambient::Timestamp::from_micros(1_795_188_362_000_000));
+    let app = TestApp::on_new_home().clock(clock).variable("ENGINEHOUSE_NVML", "");
+    let app = app.variable("ENGINEHOUSE_NVIDIA_SMI", &program).run().await;
+    app.apply(&document(Behaviour::Healthy, "gpus: [0]\n          gpu_memory_utilization: 0.5")).await;
+    let looks = || std::fs::read_to_string(&asked).map_or(0, |text| text.lines().count());
+    let short =
+        |replica: &Value| replica["message"].as_str().is_some_and(|m| m.starts_with("waits for memory on GPU 0"));
+    app.replica(short).await;
+    hand.advance(Duration::from_secs(119));
+    let before = looks();
+    // Each pass that finds it short asks anew: by the third, one has seen the new time.
+    app.until(async || (looks() >= before + 3).then_some(())).await;
+    assert_eq!(app.replica(short).await["state"], "pending");
+    hand.advance(Duration::from_secs(2));
+    let failed = app.replica(is("backing_off")).await;
+    let message = failed["message"].as_str().unwrap();
+    assert!(message.contains("1.0 of 20.0 GiB are free") && message.contains("for 120 s"), "{message}");
+    app.end(true).await;
+}

@@ -18,3 +18,5 @@ pub const REPLICA: &str = "replica";
 pub const PLACE: &str = "enginehouse-place";
 /// Hash of what the container was made from.
 pub const SPEC: &str = "enginehouse-spec";
+/// UUIDs of the GPUs that it got, with commas between; empty where it got none.
+pub const GPUS: &str = "enginehouse-gpus";

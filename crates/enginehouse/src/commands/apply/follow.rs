@@ -45,11 +45,11 @@ pub(super) struct ModelState {
     pub(super) message: Option<String>,
 }
 
-/// Follows a job until it ends, showing what happens.
-pub(in crate::commands) async fn job(client: &Client, id: &str, timeout: Duration) -> anyhow::Result<Ended> {
+/// Follows a job until it ends, showing what happens. Without a time-out the server knows when.
+pub(in crate::commands) async fn job(client: &Client, id: &str, timeout: Option<Duration>) -> anyhow::Result<Ended> {
     let path = format!("/api/v1/jobs/{}", client::segment(id));
     let mut progress = Progress::new();
-    let give_up = Instant::now() + timeout + PATIENCE;
+    let give_up = timeout.map(|timeout| (Instant::now() + timeout + PATIENCE, timeout));
     loop {
         let raw = client.get(&path).await?;
         let view: Job = client::view(&raw)?;
@@ -57,7 +57,7 @@ pub(in crate::commands) async fn job(client: &Client, id: &str, timeout: Duratio
         if view.state != "running" {
             return Ok(Ended { view, raw });
         }
-        if Instant::now() > give_up {
+        if let Some((_, timeout)) = give_up.filter(|(at, _)| Instant::now() > *at) {
             bail!("job {id} still runs after {timeout:?}: see `enginehouse model list`");
         }
         sleep(POLL).await;

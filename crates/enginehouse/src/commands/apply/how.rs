@@ -21,9 +21,10 @@ pub(in crate::commands) struct How {
     /// Wait until all models are ready
     #[arg(long)]
     wait: bool,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = span::duration)]
-    timeout: Duration,
+    /// How long to wait in all, as 15m; unless given, as long as the slowest engine may take to start once its model and image
+    /// are here
+    #[arg(long, value_name = "TIME", value_parser = span::duration)]
+    timeout: Option<Duration>,
     /// Why, for the history
     #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(in crate::commands) message: String,
@@ -53,8 +54,8 @@ impl How {
         if self.atomic {
             pairs.push(("atomic", "true".to_owned()));
         }
-        if self.waits() {
-            pairs.push(("timeout_seconds", self.timeout.as_secs().to_string()));
+        if let Some(timeout) = self.timeout.filter(|_| self.waits()) {
+            pairs.push(("timeout_seconds", timeout.as_secs().to_string()));
         }
         client::query(pairs)
     }

@@ -1,6 +1,7 @@
 use anyhow::Context as _;
 use clap::Args;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::{self, Client};
@@ -14,7 +15,7 @@ Examples:
   enginehouse model logs qwen -f --replica 0b5c2f9e/1
 
 With --follow it goes on until Ctrl-C, until no replica of the model is left, or until the server ends. Where the model has
-several replicas, a line `==> ID <==` says whose the lines behind it are.";
+several replicas, or one is being replaced by another, a line `==> ID <==` says whose the lines behind it are.";
 
 /// Flags of `model logs`.
 #[derive(Debug, Args)]
@@ -54,8 +55,10 @@ enum End {
 
 /// Prints lines, and whose they are where that is not clear.
 struct Printer {
-    /// Whose the last line was; none where nothing has to be said of it.
+    /// Whose the last line was; none before the first.
     last: Option<String>,
+    /// Whether a single replica is named too.
+    names_all: bool,
 }
 
 /// Runs it.
@@ -125,20 +128,26 @@ async fn replicas(client: &Client, model: &str) -> anyhow::Result<Vec<String>> {
     let all = models.as_array().into_iter().flatten().filter(|known| known["name"] == model);
     let deployments = all.flat_map(|model| model["deployments"].as_array().into_iter().flatten());
     let engines = deployments.filter(|deployment| deployment["kind"] == "engine");
-    let replicas = engines.flat_map(|deployment| deployment["replicas"].as_array().into_iter().flatten());
-    Ok(replicas.filter_map(|replica| replica["id"].as_str()).map(ToOwned::to_owned).collect())
+    let listed = |deployment: &Value, list: &str| deployment[list].as_array().cloned().unwrap_or_default();
+    let replicas =
+        engines.flat_map(|deployment| [listed(deployment, "replicas"), listed(deployment, "before")].concat());
+    Ok(replicas.filter_map(|replica| Some(replica["id"].as_str()?.to_owned())).collect())
 }
 
 // === impl Printer ===
 
 impl Printer {
-    fn new(names_replicas: bool) -> Self {
-        Self { last: names_replicas.then(String::new) }
+    fn new(names_all: bool) -> Self {
+        Self { last: None, names_all }
     }
 
     fn print(&mut self, replica: &str, line: &str) -> Result<(), output::WriteError> {
-        if self.last.as_ref().is_some_and(|last| last != replica) {
+        // With `--follow` another one may come later.
+        let is_other = self.last.as_ref().is_none_or(|last| last != replica);
+        if is_other && (self.names_all || self.last.is_some()) {
             output::data(&format!("==> {} <==", output::plain(replica)))?;
+        }
+        if is_other {
             self.last = Some(replica.to_owned());
         }
         // What an engine prints is not ours to trust a terminal with.

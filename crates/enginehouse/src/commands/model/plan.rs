@@ -3,6 +3,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::placement::Placement;
 use crate::client::{self, Client};
 use crate::output::{self, Column, Table};
 
@@ -47,6 +48,8 @@ struct Observed {
 #[derive(Debug, Deserialize)]
 struct Wanted {
     gpus: Vec<String>,
+    #[serde(default)]
+    placement: Option<Placement>,
     definition: String,
 }
 
@@ -72,8 +75,11 @@ pub(super) async fn run(client: &Client, args: PlanArgs) -> anyhow::Result<()> {
         all.extend(client::view::<Vec<Replica>>(answer)?);
     }
     output::table(&table(&all))?;
-    for Replica { id, why, .. } in &all {
+    for Replica { id, why, wanted, .. } in &all {
         output::note(&format!("{id}: {}", output::plain(why)));
+        if let Some(placement) = wanted.as_ref().and_then(|wanted| wanted.placement.as_ref()) {
+            output::note(&format!("{id}: {placement}"));
+        }
     }
     if client.is_offline() {
         output::note("Nothing runs on this home; that is what the next `enginehouse serve` does first.");

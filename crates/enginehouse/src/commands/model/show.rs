@@ -1,7 +1,9 @@
 use anyhow::Context as _;
 use clap::Args;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::placement::Placement;
 use crate::client::{self, Client};
 use crate::output::{self, Column, Table};
 
@@ -57,20 +59,6 @@ struct Replica {
     last_lines: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Placement {
-    gpus: Vec<Gpu>,
-    gpu_memory_utilization: f64,
-    origin: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Gpu {
-    index: u32,
-    name: String,
-    uuid: String,
-}
-
 /// What a replica uses of the machine, and may use.
 #[derive(Debug, Deserialize)]
 struct Resources {
@@ -88,8 +76,10 @@ struct Resources {
 /// Shows one model.
 pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
     let path = format!("/api/v1/models/{}", client::segment(&args.model));
-    let answer = client.get(&path).await.with_context(|| format!("model {}", args.model))?;
+    let mut answer = client.get(&path).await.with_context(|| format!("model {}", args.model))?;
+    let resources = client.get(&format!("{path}/resources")).await?;
     if args.json {
+        add_resources(&mut answer, &resources);
         return Ok(output::json(&answer)?);
     }
     let model: Model = client::view(&answer)?;
@@ -104,14 +94,14 @@ pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
     }
     let all = model.deployments.iter().flat_map(|deployment| deployment.replicas.iter().chain(&deployment.before));
     let replicas: Vec<_> = all.collect();
-    let used: Vec<Resources> = client::view(&client.get(&format!("{path}/resources")).await?)?;
+    let used: Vec<Resources> = client::view(&resources)?;
     output::table(&table(&replicas, &used))?;
     for replica in replicas {
         if let Some(message) = replica.message.as_deref().filter(|message| !message.is_empty()) {
             output::note(&format!("{}: {}", replica.id, output::plain(message)));
         }
         if let Some(placement) = &replica.placement {
-            output::note(&format!("{}: {}", replica.id, on_gpus(placement)));
+            output::note(&format!("{}: {placement}", replica.id));
         }
         for line in &replica.last_lines {
             output::note(&format!("  | {}", output::plain(line)));
@@ -120,17 +110,20 @@ pub(super) async fn run(client: &Client, args: ShowArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where a replica is put, and how much it takes there.
-fn on_gpus(placement: &Placement) -> String {
-    let gpus = placement.gpus.iter().map(|gpu| format!("GPU {} ({}, {})", gpu.index, gpu.name, gpu.uuid));
-    let gpus = gpus.collect::<Vec<_>>().join(", ");
-    let whose = match placement.origin.as_str() {
-        "document" => "",
-        "unified-memory" => ", the default where GPU and machine share memory",
-        "vllm" => ", vLLM's default",
-        _ => ", assumed: another program",
-    };
-    output::plain(&format!("on {gpus}, gpu_memory_utilization {}{whose}", placement.gpu_memory_utilization))
+/// Gives each replica what it uses of the machine, as `resources`.
+fn add_resources(model: &mut Value, resources: &Value) {
+    let deployments = model["deployments"].as_array_mut().into_iter().flatten();
+    for deployment in deployments {
+        for list in ["replicas", "before"] {
+            for replica in deployment.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                let mut all = resources.as_array().into_iter().flatten();
+                if let Some(mut own) = all.find(|own| own["id"] == replica["id"]).cloned() {
+                    own.as_object_mut().map(|own| own.remove("id"));
+                    replica["resources"] = own;
+                }
+            }
+        }
+    }
 }
 
 // === impl Resources ===

@@ -45,6 +45,8 @@ fn running(phase: Phase) -> Replica {
         spec_hash: "new".into(),
         started_at: at(0),
         gpus: None,
+        placed: None,
+        source: None,
         serves: None,
     };
     Replica { phase, process: Some(process), last_hash: Some("new".into()), ..Replica::default() }

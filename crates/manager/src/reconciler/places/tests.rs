@@ -3,6 +3,8 @@ use spec::{Format, parse};
 
 use super::*;
 use crate::config::Environment;
+use crate::placement::ids;
+use crate::placement::tests::whole;
 use crate::reconciler::replica::{Phase, Process};
 use crate::reconciler::served::Served;
 
@@ -27,7 +29,9 @@ fn started(desired: &Desired) -> Replica {
         listener: Listener::Port(1),
         spec_hash: desired.spec_hash.clone(),
         started_at: ambient::Timestamp::default(),
-        gpus: Some(names(desired)),
+        gpus: Some(ids(&desired.engine, desired.number, Some(&whole(8)))),
+        placed: None,
+        source: None,
         serves: Some(desired.serves.to_string()),
     };
     Replica {
@@ -46,7 +50,11 @@ fn adopted(desired: &Desired) -> Replica {
 
 /// Places, `!` where they are kept as they are, `+` where something serves on beside.
 fn seats(engine: &str, replicas: &Replicas) -> Vec<String> {
-    let seated = seat(&wanted(engine), replicas);
+    seats_on(Some(&whole(8)), engine, replicas)
+}
+
+fn seats_on(inventory: Option<&Inventory>, engine: &str, replicas: &Replicas) -> Vec<String> {
+    let seated = seat(&wanted(engine), replicas, inventory);
     let mark = |desired: &Desired| match (desired.kept, desired.waits.is_some()) {
         (true, _) => "+",
         (false, true) => "!",
@@ -94,7 +102,16 @@ fn what_does_not_serve_is_replaced_where_it_is() {
 fn two_run_at_once_only_where_nothing_is_asked_for_that_one_must_have() {
     assert_eq!(seats("gpus: [0], args: [--x]", &serving("gpus: [0]")), ["d/0"]);
     assert_eq!(seats("gpus: [1]", &serving("gpus: [0]")), ["d/0b", "d/0+"]);
-    assert_eq!(seats("gpus: [GPU-1]", &serving("gpus: [0]")), ["d/0"], "who knows which GPU that is");
+    assert_eq!(seats("gpus: [GPU-0aaaaaaa]", &serving("gpus: [0]")), ["d/0"], "the same by another name");
+    assert_eq!(seats("gpus: [GPU-1aaaaaaa]", &serving("gpus: [0]")), ["d/0b", "d/0+"]);
+    for nowhere in ["gpus: [GPU-x]", "gpus: [9]"] {
+        assert_eq!(seats(nowhere, &serving("gpus: [0]")), ["d/0b", "d/0+"], "it fails beside what serves on");
+    }
+    assert_eq!(seats_on(None, "gpus: [1]", &serving("gpus: [0]")), ["d/0!"], "nobody knows yet");
+    let mut earlier = serving("gpus: [0]");
+    earlier.get_mut("d/0").unwrap().process.as_mut().unwrap().gpus = Some(vec!["0".to_owned()]);
+    assert_eq!(seats("gpus: [1]", &earlier), ["d/0b", "d/0+"], "records of earlier versions have names");
+    assert_eq!(seats("gpus: [0], args: [--x]", &earlier), ["d/0"]);
     assert_eq!(seats("gpus: [1]", &serving("gpus: [all]")), ["d/0"]);
     assert_eq!(seats("", &serving("gpus: [0]")), ["d/0b", "d/0+"]);
     assert_eq!(seats("host_port: 9000, args: [--x]", &serving("host_port: 9000")), ["d/0"]);
