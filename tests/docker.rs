@@ -27,6 +27,8 @@ mod killed;
 mod many;
 #[path = "docker/order.rs"]
 mod order;
+#[path = "docker/reboot.rs"]
+mod reboot;
 #[path = "docker/replacing.rs"]
 mod replacing;
 #[path = "docker/switching.rs"]
