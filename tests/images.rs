@@ -14,6 +14,8 @@ mod no_engine;
 mod pulls;
 #[path = "images/recipes.rs"]
 mod recipes;
+#[path = "images/removing.rs"]
+mod removing;
 
 async fn daemon() -> Option<Daemon> {
     let daemon = Daemon::start(&support::enginehouse!()).await?;

@@ -72,6 +72,13 @@ async fn a_pull_is_ended_by_whoever_asked_and_nothing_runs_without_docker() {
     let unknown = server.admin().post("/api/v1/images/builds", &json!({"recipe": "none"})).await;
     assert_eq!(unknown.expect(422).json()["errors"][0]["path"], "recipe", "{}", unknown.text());
     daemon.kill();
-    let away = server.cli(&["image", "list"]);
-    assert!(away.fails_with(1).contains("Docker does not answer at unix://"), "{}", away.stderr);
+    apply(&server, &document(&json!({"image": "named:1"}), &json!([]))).ok();
+    let named = row(&server, "named:1").unwrap();
+    assert_eq!((&named["present"], &named["used_by"]), (&Value::Null, &json!(["m"])), "{named}");
+    let why = "Docker does not answer at unix://";
+    assert!(named["unknown"].as_str().unwrap().contains(why), "{named}");
+    let listed = server.cli(&["image", "list"]);
+    assert!(listed.ok().contains("unknown") && listed.stderr.contains(why), "{}", listed.stdout);
+    let away = server.cli(&["image", "rm", "other:1"]);
+    assert!(away.fails_with(1).contains(why), "{}", away.stderr);
 }

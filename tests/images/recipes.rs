@@ -50,13 +50,13 @@ async fn a_build_that_fails_says_at_which_step_and_why() {
     apply(&server, &document(&json!({"recipe": "audio"}), &recipes)).ok();
     let failed = until_status(&server, "failed", |status| status["state"] == "failed").await;
     let message = replica(&failed)["message"].as_str().unwrap();
-    assert!(message.contains("recipe-audio") && message.contains("cannot be built: in step 3 of 4 (`RUN"), "{message}");
+    assert!(message.contains("recipe-audio") && message.contains("cannot be built: in step 3 of 5 (`RUN"), "{message}");
     let lines = replica(&failed)["last_lines"].to_string();
     assert!(lines.contains("there is no package no-such-thing==1.0"), "{lines}");
 
     let typed = server.cli(&["image", "build", "audio"]);
     let said = typed.fails_with(1);
-    assert!(said.contains("step 3 of 4") && said.contains("| there is no package no-such-thing==1.0"), "{said}");
+    assert!(said.contains("step 3 of 5") && said.contains("| there is no package no-such-thing==1.0"), "{said}");
     let unknown = server.cli(&["image", "build", "video"]);
     assert!(unknown.fails_with(1).contains("there is no recipe called video"), "{}", unknown.stderr);
     assert_eq!(daemon.recipe_images(), Vec::<String>::new());
@@ -69,7 +69,7 @@ async fn a_build_that_is_killed_midway_leaves_nothing_that_counts() {
     let recipe = |pip: &str| json!([{"name": "audio", "base": TOOLS, "apt": ["ffmpeg"], "pip": [pip]}]);
     let engine = json!({"recipe": "audio"});
     apply(&server, &document(&engine, &recipe("endless==1"))).ok();
-    let is_at = |status: &Value| replica(status)["message"].to_string().contains("in step 3 of 4");
+    let is_at = |status: &Value| replica(status)["message"].to_string().contains("in step 3 of 5");
     let building = until_status(&server, "building", is_at).await;
     assert_eq!(replica(&building)["state"], "building");
     server.kill();
@@ -88,4 +88,37 @@ async fn a_build_that_is_killed_midway_leaves_nothing_that_counts() {
     let tasks = server.admin().get("/api/v1/images/tasks").await.json();
     let states: Vec<_> = tasks.as_array().unwrap().iter().map(|task| task["state"].clone()).collect();
     assert_eq!(states, ["cancelled", "succeeded"], "nobody needs the first any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_built_starts_without_what_it_was_built_from() {
+    let Some(daemon) = daemon().await else { return };
+    let server = server(&daemon).await;
+    // Nobody answers for it.
+    let base = "127.0.0.1:1/tools:1";
+    daemon.docker(&["tag", TOOLS, base]).ok();
+    let engine = json!({"recipe": "audio"});
+    let recipe = |pip: &str| json!([{"name": "audio", "base": base, "apt": ["ffmpeg"], "pip": [pip]}]);
+    apply(&server, &document(&engine, &recipe("librosa==1"))).ok();
+    until_ready(&server).await;
+    let built = daemon.recipe_images();
+    server.cli(&["model", "stop", "m"]).ok();
+    support::until("no container", || daemon.containers("label=model-name=m").is_empty()).await;
+    daemon.docker(&["rmi", base]).ok();
+
+    server.cli(&["model", "start", "m"]).ok();
+    until_ready(&server).await;
+    assert_eq!(daemon.inspect("enginehouse-d-0")["Config"]["Image"], json!(built[0]));
+    assert_eq!(server.cli(&["image", "build", "audio", "--json"]).json()["image"], json!(built[0]));
+    let listed = row(&server, &built[0]).unwrap();
+    assert_eq!((&listed["used_by"], &listed["outdated"]), (&json!(["m"]), &json!(false)));
+    assert_eq!(row(&server, base).unwrap()["present"], false);
+    assert_eq!(server.cli(&["image", "prune", "--json"]).json()["removed"], json!([]));
+    assert_eq!(daemon.recipe_images(), built, "built once");
+
+    // What says something else needs it.
+    apply(&server, &document(&engine, &recipe("librosa==2"))).ok();
+    let failed = until_status(&server, "failed", |status| replica(status)["state"] == "backing_off").await;
+    let message = replica(&failed)["message"].as_str().unwrap();
+    assert!(message.starts_with(&format!("the image {base} is not here and cannot be pulled")), "{message}");
 }

@@ -162,6 +162,7 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(images::build))
         .routes(routes!(images::pull))
         .routes(routes!(images::prune))
+        .routes(routes!(images::remove))
         .routes(routes!(images::list))
         .routes(routes!(images::get, images::cancel))
         .routes(routes!(credentials::list))

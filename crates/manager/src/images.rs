@@ -7,6 +7,7 @@ mod build;
 mod manage;
 mod overview;
 mod rate;
+mod remove;
 mod task;
 
 pub(crate) use overview::ImageRow;

@@ -18,6 +18,7 @@ pub mod label;
 mod list;
 mod logs;
 mod network;
+mod ports;
 mod pull;
 mod stats;
 mod stop;
@@ -27,10 +28,10 @@ pub use client::Docker;
 pub use create::{ContainerLaunch, Volume};
 pub use error::DockerError;
 pub use gpu::Gpus;
-pub use image::Image;
+pub use image::{Holder, Image};
 pub use list::{Container, Ended, State};
 pub use logs::LogPosition;
-pub use pull::Pulled;
+pub use pull::{Pulled, with_tag};
 
 use std::path::PathBuf;
 

@@ -29,7 +29,7 @@ mod tests;
 pub use error::{StartError, StopError};
 pub use identity::{Handle, observe};
 pub use placeholders::{Placeholders, SubstituteError, substitute};
-pub use sockets::listens;
+pub use sockets::{listening_ports, listens};
 pub use start::start;
 pub use stop::stop;
 pub use strays::{TAG, Tagged, stop_tagged, tagged};

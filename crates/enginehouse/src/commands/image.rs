@@ -9,12 +9,14 @@ mod list;
 mod progress;
 mod prune;
 mod pull;
+mod rm;
 
 const EXAMPLES: &str = "\
 Examples:
   enginehouse image list
   enginehouse image build vllm-audio
   enginehouse image pull vllm/vllm-openai:v0.32.0
+  enginehouse image rm vllm/vllm-openai:v0.31.0
   enginehouse image prune
 
 A recipe is declared in the desired state, under `recipes`. What an engine needs to start is built or pulled by itself; these commands do
@@ -31,7 +33,7 @@ pub(crate) struct ImageArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Show the images that engines need, and those that were built here
-    #[command(after_help = "Example:\n  enginehouse image list --json | jq -r '.[] | select(.present | not).image'")]
+    #[command(after_help = "Example:\n  enginehouse image list --json | jq -r '.[] | select(.present == false).image'")]
     List(list::ListArgs),
     /// Build the image of a recipe, unless it is here
     #[command(after_help = "Example:\n  enginehouse image build vllm-audio")]
@@ -39,6 +41,9 @@ enum Verb {
     /// Pull an image, also if one of this name is here
     #[command(after_help = "Example:\n  enginehouse image pull vllm/vllm-openai:v0.32.0")]
     Pull(pull::PullArgs),
+    /// Remove an image that nothing needs
+    #[command(after_help = "Example:\n  enginehouse image rm vllm/vllm-openai:v0.31.0")]
+    Rm(rm::RmArgs),
     /// Remove images of recipes that say something else by now, or are gone
     #[command(after_help = "Example:\n  enginehouse image prune --json | jq '.bytes'")]
     Prune(prune::PruneArgs),
@@ -50,6 +55,7 @@ pub(crate) async fn run(client: &Client, args: ImageArgs) -> anyhow::Result<()> 
         Verb::List(args) => list::run(client, args).await,
         Verb::Build(args) => build::run(client, args).await,
         Verb::Pull(args) => pull::run(client, args).await,
+        Verb::Rm(args) => rm::run(client, args).await,
         Verb::Prune(args) => prune::run(client, args).await,
     }
 }

@@ -11,6 +11,9 @@ use crate::digest::sha256;
 /// Digits of the hash that are the tag of an image.
 const TAG: usize = 32;
 
+/// Label with a hash of what a recipe says: leads to what was built from it where the image that it started from is gone.
+const CONTENT: &str = "enginehouse-recipe-content";
+
 /// What is to be built.
 struct Build {
     /// Name and tag: a hash of all that it is built from, so that the name alone tells whether it is here.
@@ -21,12 +24,20 @@ struct Build {
 // === impl Manager ===
 
 impl Manager {
-    /// The image of a recipe, if it is here and what it starts from is as well.
+    /// The image of a recipe, if it is here. Where what it starts from is not, the last one that was built from the same.
     pub(crate) async fn built_image(&self, plan: &BuildPlan) -> Result<Option<String>, DockerError> {
         let docker = self.runtimes().docker();
-        let Some(base) = docker.image(&plan.base).await? else { return Ok(None) };
+        let Some(base) = docker.image(&plan.base).await? else { return self.built_before(plan).await };
         let Build { name, .. } = build(plan, &base)?;
         Ok(docker.has_image(&name).await?.then_some(name))
+    }
+
+    async fn built_before(&self, plan: &BuildPlan) -> Result<Option<String>, DockerError> {
+        let mut found = self.runtimes().docker().images_labelled(&format!("{CONTENT}={}", content(plan))).await?;
+        found.sort_by_key(|image| image.made);
+        let prefix = format!("{}:", plan.repository());
+        let names = found.into_iter().rev().flat_map(|image| image.names);
+        Ok(names.into_iter().find(|name| name.starts_with(&prefix)))
     }
 
     /// Builds the image of a recipe, unless it is here; its name.
@@ -35,18 +46,18 @@ impl Manager {
         plan: &BuildPlan,
         progress: &watch::Sender<ImageProgress>,
     ) -> Result<String, DockerError> {
+        if let Some(name) = self.built_image(plan).await? {
+            return Ok(name);
+        }
         let docker = self.runtimes().docker();
         let base = match docker.image(&plan.base).await? {
             Some(base) => base,
             None => self.pull_image(&plan.base, progress).await?,
         };
         let Build { name, dockerfile } = build(plan, &base)?;
-        if docker.has_image(&name).await? {
-            return Ok(name);
-        }
         tracing::info!(recipe = plan.recipe, image = name, base = plan.base, "building an image");
         docker
-            .build(&name, &dockerfile, |building| {
+            .build(&name, &dockerfile, (CONTENT, &content(plan)), |building| {
                 progress.send_replace(ImageProgress::Building(building.clone()));
             })
             .await?;
@@ -71,6 +82,12 @@ impl Manager {
         let absent = || DockerError::Image { image: image.to_owned(), reason: "it was pulled, and is not here".into() };
         docker.image(image).await?.ok_or_else(absent)
     }
+}
+
+/// A hash of what the recipe says.
+fn content(plan: &BuildPlan) -> String {
+    // Cannot fail: all of it is text.
+    sha256(&serde_json::to_vec(plan).unwrap_or_default())
 }
 
 fn build(plan: &BuildPlan, base: &Image) -> Result<Build, DockerError> {
@@ -108,6 +125,7 @@ mod tests {
             made: None,
             labels: BTreeMap::new(),
             user: user.map(str::to_owned),
+            entrypoint: Vec::new(),
         };
         build(&BuildPlan::new(&document.recipes[0], &document.defaults), &base).map(|build| build.name)
     }

@@ -1,4 +1,5 @@
 use runtime::DockerError;
+use runtime::docker::with_tag;
 use serde_json::json;
 use spec::{BuildPlan, RECIPE_LABEL};
 use store::AuditEntry;
@@ -33,6 +34,12 @@ impl Manager {
         self.begin_asked(ImageWork::Prune, actor).await
     }
 
+    /// Begins to remove an image.
+    pub(crate) async fn begin_remove(&self, image: &str, force: bool, actor: &Actor) -> Result<ImageTask, ImageFault> {
+        spec::check_image("image", image).map_err(|fault| ImageFault::Field("image", fault.message))?;
+        self.begin_asked(ImageWork::Remove { image: with_tag(image), force }, actor).await
+    }
+
     /// Ends a task; one that has ended stays as it is.
     pub(crate) async fn cancel_image_task(&self, id: &str, actor: &Actor) -> Result<ImageTask, ImageFault> {
         let task = self.inner().image_tasks.get(id).ok_or(ImageFault::NoTask)?;
@@ -52,8 +59,13 @@ impl Manager {
             ImageWork::Build(_) => "image.build",
             ImageWork::Pull(_) => "image.pull",
             ImageWork::Prune => "image.prune",
+            ImageWork::Remove { .. } => "image.remove",
         };
-        self.audit_image(actor, action, work.subject(), json!({})).await?;
+        let detail = match &work {
+            ImageWork::Remove { force, .. } => json!({ "force": force }),
+            _ => json!({}),
+        };
+        self.audit_image(actor, action, work.subject(), detail).await?;
         self.begin_task(&work, AT_ONCE, actor.name()).ok_or(ImageFault::TooMany(AT_ONCE))
     }
 
@@ -85,6 +97,7 @@ impl Manager {
                 image.clone()
             }
             ImageWork::Prune => return self.prune_images().await,
+            ImageWork::Remove { image, force } => return self.remove_image(image, *force).await,
         };
         let found = self.runtimes().docker().image(&image).await?;
         let bytes = found.as_ref().map_or(0, |found| found.bytes);
@@ -99,7 +112,7 @@ impl Manager {
         for image in docker.images_labelled(RECIPE_LABEL).await? {
             let all_old = image.names.iter().all(|name| !needed.contains(name));
             for name in image.names.iter().filter(|name| all_old && name.starts_with("enginehouse/recipe-")) {
-                match docker.remove_image(name).await {
+                match docker.remove_image(name, false).await {
                     Ok(()) => {
                         result.bytes += image.bytes;
                         result.removed.push(name.clone());

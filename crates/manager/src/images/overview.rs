@@ -21,32 +21,28 @@ pub(crate) struct ImageRow {
     pub(crate) base_of: BTreeSet<String>,
     /// What is here of it.
     pub(crate) here: Option<Image>,
+    /// Why nobody knows whether it is here; none if that is known.
+    pub(crate) unknown: Option<String>,
 }
 
 // === impl Manager ===
 
 impl Manager {
-    /// All images that the desired state names, and all that were built here.
-    pub(crate) async fn images(&self) -> Result<Vec<ImageRow>, DockerError> {
-        let docker = self.runtimes().docker();
-        let mut rows: BTreeMap<String, ImageRow> = BTreeMap::new();
-        for (needed, models) in self.needed_images() {
-            match needed {
-                spec::Image::Named(name) => row(&mut rows, &name).used_by = models,
-                spec::Image::Built(plan) => {
-                    let name = self.built_image(&plan).await?.unwrap_or_else(|| plan.repository());
-                    let row = row(&mut rows, &name);
-                    row.used_by = models;
-                    row.recipe = Some(plan.recipe);
-                }
+    /// All images that the desired state names, and all that were built here; without Docker, what the desired state names.
+    pub(crate) async fn images(&self) -> Vec<ImageRow> {
+        match self.images_here().await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let unknown = Some(error.to_string());
+                let rows = self.rows(&BTreeMap::new()).into_values();
+                rows.map(|row| ImageRow { unknown: unknown.clone(), ..row }).collect()
             }
         }
-        let plans = self.plans();
-        for plan in plans {
-            let name = self.built_image(&plan).await?.unwrap_or_else(|| plan.repository());
-            row(&mut rows, &name).recipe = Some(plan.recipe.clone());
-            row(&mut rows, &plan.base).base_of.insert(plan.recipe);
-        }
+    }
+
+    async fn images_here(&self) -> Result<Vec<ImageRow>, DockerError> {
+        let docker = self.runtimes().docker();
+        let mut rows = self.rows(&self.built_by_plan().await?);
         for row in rows.values_mut() {
             row.here = docker.image(&row.name).await?;
         }
@@ -65,11 +61,35 @@ impl Manager {
         Ok(rows.into_values().collect())
     }
 
+    /// The images that the desired state names, those of recipes under the names that these were built as.
+    pub(super) fn rows(&self, built: &BTreeMap<BuildPlan, String>) -> BTreeMap<String, ImageRow> {
+        let mut rows = BTreeMap::new();
+        let name = |plan: &BuildPlan| built.get(plan).cloned().unwrap_or_else(|| plan.repository());
+        for (needed, models) in self.needed_images() {
+            match needed {
+                spec::Image::Named(name) => row(&mut rows, &name).used_by = models,
+                spec::Image::Built(plan) => row(&mut rows, &name(&plan)).used_by = models,
+            }
+        }
+        for plan in self.plans() {
+            row(&mut rows, &name(&plan)).recipe = Some(plan.recipe.clone());
+            row(&mut rows, &plan.base).base_of.insert(plan.recipe);
+        }
+        rows
+    }
+
     /// The names of all images that recipes lead to now, as far as they are here.
     pub(super) async fn built_names(&self) -> Result<BTreeSet<String>, DockerError> {
-        let mut names = BTreeSet::new();
+        Ok(self.built_by_plan().await?.into_values().collect())
+    }
+
+    /// The names of the images that recipes lead to now, as far as they are here.
+    pub(super) async fn built_by_plan(&self) -> Result<BTreeMap<BuildPlan, String>, DockerError> {
+        let mut names = BTreeMap::new();
         for plan in self.plans() {
-            names.extend(self.built_image(&plan).await?);
+            if let Some(name) = self.built_image(&plan).await? {
+                names.insert(plan, name);
+            }
         }
         Ok(names)
     }

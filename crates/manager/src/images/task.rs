@@ -53,6 +53,13 @@ pub(crate) enum ImageWork {
     Pull(String),
     /// Images of recipes that nothing needs any more are removed.
     Prune,
+    /// An image is removed.
+    Remove {
+        /// Which.
+        image: String,
+        /// Whether also if something needs it.
+        force: bool,
+    },
 }
 
 /// How far a task is.
@@ -239,6 +246,7 @@ impl ImageWork {
             Self::Build(_) => "build",
             Self::Pull(_) => "pull",
             Self::Prune => "prune",
+            Self::Remove { .. } => "remove",
         }
     }
 
@@ -246,7 +254,7 @@ impl ImageWork {
     pub(crate) fn subject(&self) -> &str {
         match self {
             Self::Build(plan) => &plan.recipe,
-            Self::Pull(image) => image,
+            Self::Pull(image) | Self::Remove { image, .. } => image,
             Self::Prune => "",
         }
     }

@@ -3,14 +3,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use runtime::docker::{Container, Handle as ContainerHandle, State, label};
-use runtime::{Exit, Handle, Listener};
+use runtime::{DockerError, Exit, Handle, Listener};
 use spec::CONTAINER_PORT;
 use tokio_util::sync::CancellationToken;
 
 use super::launch::log_file;
-use super::observe::describe;
+use super::observe::{describe, last_line};
 use super::prepare::name_of;
-use super::replica::{Phase, Process};
+use super::replica::{Phase, Process, Replica};
 use super::served::Served;
 use super::{desired, prepare};
 use crate::Manager;
@@ -242,13 +242,32 @@ impl Manager {
                 log.display()
             ),
             (Some(error), false) => format!("ended: {error}"),
-            (None, false) => describe(exit(ended.code), &tail, &log),
+            (None, false) => {
+                self.never_ran(id, ended.code, &tail).unwrap_or_else(|| describe(exit(ended.code), &tail, &log))
+            }
         };
         if !self.is_of(id, &found.id) {
             return false;
         }
         self.note_end(id, end, &tail);
         true
+    }
+
+    /// Why an image is no engine, where what it starts could not be run at all.
+    fn never_ran(&self, id: &str, code: i64, tail: &str) -> Option<String> {
+        let why = match code {
+            126 => "cannot be executed",
+            127 => "is not there",
+            _ => return None,
+        };
+        let is_new = |replica: &Replica| matches!(replica.phase, Phase::Starting { .. }) && !replica.adopted;
+        if !self.inner().fleet.with(|replicas| replicas.get(id).is_some_and(is_new)) {
+            return None;
+        }
+        let desired = self.wanted().into_iter().find(|desired| desired.id == id && desired.must_be_vllm())?;
+        let said = last_line(tail).map(|line| format!(": {line}")).unwrap_or_default();
+        let message = format!("it ended with exit code {code}, as where a program {why}{said}");
+        Some(DockerError::NoEngine { image: desired.container?.container.image.to_string(), message }.to_string())
     }
 
     /// One of our own that no replica leads to.

@@ -80,7 +80,8 @@ pub(super) fn describe(exit: Exit, tail: &str, log: &Path) -> String {
     }
 }
 
-fn last_line(tail: &str) -> Option<String> {
+/// The last line that says something, without what terminals act upon.
+pub(super) fn last_line(tail: &str) -> Option<String> {
     let line = tail.lines().rev().find(|line| !line.trim().is_empty())?;
     Some(line.trim().chars().filter(|c| !c.is_control()).take(LINE).collect())
 }

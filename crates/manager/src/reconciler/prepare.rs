@@ -142,6 +142,7 @@ impl Manager {
         let mut launch = self.container_launch(desired, container, &gpus).map_err(Obstacle::Failed)?;
         let docker = self.runtimes().docker();
         launch.image = self.ensure_image(&desired.id, &container.container.image, turn).await?;
+        self.see_entrypoint(&launch).await?;
         self.step(&desired.id, Step::Creating);
         turn.wait().await;
         docker.ensure_network(&launch.network).await?;
@@ -173,13 +174,22 @@ impl Manager {
     async fn create(&self, launch: &ContainerLaunch) -> Result<String, DockerError> {
         let docker = self.runtimes().docker();
         self.clear_name(&launch.name).await?;
-        let as_engine = |error: DockerError| match launch.entrypoint.as_slice() {
-            [] => error.starting(&launch.image),
-            _ => error,
-        };
-        let id = docker.create(launch).await.map_err(as_engine)?;
-        docker.start(&id).await.map_err(as_engine)?;
+        let id = docker.create(launch).await?;
+        docker.start(&id).await?;
         Ok(id)
+    }
+
+    /// An image that starts nothing would take the first of its arguments for a program.
+    async fn see_entrypoint(&self, launch: &ContainerLaunch) -> Result<(), DockerError> {
+        if !launch.entrypoint.is_empty() {
+            return Ok(());
+        }
+        match self.runtimes().docker().image(&launch.image).await? {
+            Some(image) if image.entrypoint.is_empty() => {
+                Err(DockerError::NoEngine { image: launch.image.clone(), message: "it has no entry point".to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The running container that an earlier manager made of the same definition, if there is one, and the GPUs that it got.

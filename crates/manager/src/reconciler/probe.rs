@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ambient::Timestamp;
-use runtime::{Handle, Listener, Runtimes};
+use runtime::{Docker, Handle, Listener, Runtimes};
+use spec::CONTAINER_PORT;
 
 use super::Desired;
 use super::ask::get;
@@ -15,6 +17,13 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Between two health checks of a replica that starts.
 const WHILE_STARTING: Duration = Duration::from_millis(400);
 
+/// Failed checks of a container that starts between two looks at the ports on which it listens.
+const LOOK_EVERY: u32 = 16;
+/// The first of these looks: most programs listen by then, if only on another port.
+const FIRST_LOOK: u32 = 4;
+/// Ports that are named at most.
+const PORTS: usize = 8;
+
 /// What every engine with OpenAI's API answers.
 const MODELS: &str = "/v1/models";
 
@@ -27,6 +36,8 @@ pub(super) struct Probe {
     failures: u32,
     /// Why the last one failed.
     fault: String,
+    /// Ports on which a container was seen to listen, where that of engines is none of them.
+    elsewhere: BTreeSet<u16>,
     /// Whether one is under way.
     running: bool,
     /// When the next one is due.
@@ -40,6 +51,10 @@ struct Check {
     path: &'static str,
     /// Whether to see first that it is our process that listens: until then anybody's answer might be taken for its.
     unproven: bool,
+    /// Whether to look at the ports of a container if it fails.
+    looks: bool,
+    /// Ports on which that listened when they were seen last.
+    elsewhere: BTreeSet<u16>,
     /// Whether to see first that it is vLLM, or speaks as it does: any server may answer a health check.
     unknown: bool,
 }
@@ -98,12 +113,15 @@ impl Manager {
                     Phase::Ready { .. } | Phase::Unhealthy => EVERY,
                     _ => return None,
                 };
+                let starts = matches!(replica.phase, Phase::Starting { .. });
                 let check = Check {
                     handle: process.handle.clone(),
                     listener: process.listener.clone(),
                     path: desired.health_path,
-                    unproven: matches!(replica.phase, Phase::Starting { .. }),
-                    unknown: matches!(replica.phase, Phase::Starting { .. }) && desired.must_be_vllm(),
+                    unproven: starts,
+                    unknown: starts && desired.must_be_vllm(),
+                    looks: starts && replica.probe.failures % LOOK_EVERY == FIRST_LOOK,
+                    elsewhere: replica.probe.elsewhere.clone(),
                 };
                 replica.probe.begin(now).then_some((check, pause))
             });
@@ -114,14 +132,19 @@ impl Manager {
         }
     }
 
-    async fn probe(&self, id: &str, check: Check, pause: Duration) {
+    async fn probe(&self, id: &str, mut check: Check, pause: Duration) {
         let outcome = tokio::time::timeout(TIMEOUT, check.run(self.runtimes())).await;
         let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())));
+        if check.looks && outcome.is_err() {
+            check.look(self.runtimes().docker()).await;
+        }
+        let outcome = outcome.map_err(|fault| fault + &check.advice());
         let now = self.config().clock.now();
         self.inner().fleet.update_known(id, |replica| {
             // Else the check was of a process that is no more.
             if replica.process.as_ref().is_some_and(|process| process.handle == check.handle) {
                 replica.probe.note(outcome, now, pause);
+                replica.probe.elsewhere = check.elsewhere;
             }
         });
         self.inner().nudge.notify_one();
@@ -131,6 +154,27 @@ impl Manager {
 // === impl Check ===
 
 impl Check {
+    /// Sees on which ports a container listens, unless that of engines is one of them.
+    async fn look(&mut self, docker: &Docker) {
+        let Some(container) = self.handle.as_container() else { return };
+        let ports = docker.ports(&container.container).await.unwrap_or_default();
+        self.elsewhere = if ports.contains(&CONTAINER_PORT) { BTreeSet::new() } else { ports };
+    }
+
+    /// What a program that listens on another port is to do; empty where none is seen.
+    fn advice(&self) -> String {
+        if self.elsewhere.is_empty() {
+            return String::new();
+        }
+        let ports = self.elsewhere.iter().take(PORTS).map(u16::to_string).collect::<Vec<_>>().join(", ");
+        let fix = if self.unknown {
+            "if it is up, its image is no engine that takes the arguments of `vllm serve`: name another one, or give a `command` with `{port}`"
+        } else {
+            "if it is up, its `command` has to lead to `{port}`"
+        };
+        format!("; it listens on port {ports} so far, and is asked on {CONTAINER_PORT}: {fix}")
+    }
+
     async fn run(&self, runtimes: &Runtimes) -> Result<(), String> {
         if self.unproven && !runtimes.listens(&self.handle, &self.listener).await {
             return Err(format!("it does not listen on {} yet", self.listener));

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bollard::body_full;
@@ -33,12 +33,13 @@ pub struct Building {
 // === impl Docker ===
 
 impl Docker {
-    /// Builds an image from one text and nothing else, telling how far it is. The image has its name at the very end: a
-    /// build that ends early leaves none, and a daemon gives up a build whose client goes away.
+    /// Builds an image from one text and nothing else, telling how far it is; it bears this label besides. It has its name at the
+    /// very end: a build that ends early leaves none, and a daemon gives up a build whose client goes away.
     pub async fn build(
         &self,
         name: &str,
         dockerfile: &str,
+        label: (&str, &str),
         mut tell: impl FnMut(&Building),
     ) -> Result<(), DockerError> {
         let failed = |building: &Building, reason: String| DockerError::Build {
@@ -50,7 +51,8 @@ impl Docker {
         let mut building = Building::default();
         let context = context(dockerfile).map_err(|error| failed(&building, error.to_string()))?;
         let api = self.api().await?;
-        let options = BuildImageOptionsBuilder::default().dockerfile(DOCKERFILE).t(name).rm(true).forcerm(true).build();
+        let options = BuildImageOptionsBuilder::default().dockerfile(DOCKERFILE).t(name).rm(true).forcerm(true);
+        let options = options.labels(&HashMap::from([label])).build();
         let stream = api.build_image(options, None, Some(body_full(context.into())));
         tokio::pin!(stream);
         loop {

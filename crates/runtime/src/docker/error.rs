@@ -56,8 +56,18 @@ pub enum DockerError {
     NoEngine {
         /// Its name.
         image: String,
-        /// What Docker said.
+        /// What shows it.
         message: String,
+    },
+    /// The image is not to be removed.
+    #[error("the image {image} stays: {}; {advice}", users.join(", "))]
+    ImageInUse {
+        /// Its name.
+        image: String,
+        /// Who needs it, in words.
+        users: Vec<String>,
+        /// What to do.
+        advice: &'static str,
     },
     /// The daemon has nothing that gives GPUs to containers.
     #[error(
@@ -97,17 +107,6 @@ impl DockerError {
         if let Self::Build { last_lines, .. } = self { last_lines } else { &[] }
     }
 
-    /// The same, of the start of an image without a command of one's own, where nothing in it could be run.
-    #[must_use]
-    pub fn starting(self, image: &str) -> Self {
-        match self {
-            Self::Refused { message } | Self::Missing { message } if finds_no_program(&message) => {
-                Self::NoEngine { image: image.to_owned(), message }
-            }
-            other => other,
-        }
-    }
-
     /// The same, of an image that was to come: a disk without room does not say for what.
     #[must_use]
     pub(super) fn bringing(self, image: &str) -> Self {
@@ -144,12 +143,6 @@ impl DockerError {
 
 fn is_about_room(message: &str) -> bool {
     message.contains("no space left on device") || message.contains("disk quota exceeded")
-}
-
-/// As runc and Docker say it.
-fn finds_no_program(message: &str) -> bool {
-    let signs = ["no command specified", "executable file not found", "exec: \""];
-    signs.iter().any(|sign| message.to_lowercase().contains(sign))
 }
 
 fn is_about_gpus(message: &str) -> bool {

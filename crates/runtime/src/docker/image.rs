@@ -1,9 +1,14 @@
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
+use bollard::Docker as Api;
 use bollard::models::{ImageInspect, ImageSummary};
-use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptions};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
 
-use super::{Docker, DockerError};
+use super::{Docker, DockerError, label};
+
+/// How long the removal of an image may take: tens of gigabytes in many files.
+const REMOVAL: Duration = Duration::from_secs(300);
 
 /// An image that is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +27,17 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
     /// The user that runs in it, where it says so.
     pub user: Option<String>,
+    /// What it starts, and hands its arguments to; empty where it says nothing, and where it was only listed.
+    pub entrypoint: Vec<String>,
+}
+
+/// A container that is made of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its name.
+    pub name: String,
+    /// Which Enginehouse made it; none where nobody says so.
+    pub instance: Option<String>,
 }
 
 // === impl Image ===
@@ -37,6 +53,7 @@ impl Image {
             made: found.created.and_then(|made| moment(&made)),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             user: config.user.filter(|user| !user.is_empty()),
+            entrypoint: config.entrypoint.unwrap_or_default(),
         })
     }
 
@@ -49,6 +66,7 @@ impl Image {
             made: Some(found.created).filter(|made| *made > 0),
             labels: found.labels.into_iter().collect(),
             user: None,
+            entrypoint: Vec::new(),
         }
     }
 }
@@ -70,7 +88,7 @@ impl Docker {
         }
     }
 
-    /// The images that bear a label, whatever it says.
+    /// The images that bear a label, whatever it says, or with what it says behind a `=`.
     pub async fn images_labelled(&self, label: &str) -> Result<Vec<Image>, DockerError> {
         let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
@@ -78,10 +96,32 @@ impl Docker {
         Ok(found.into_iter().map(Image::of_listed).collect())
     }
 
-    /// Takes the name from an image, and the image away if it has no other. Refused while a container is made of it.
-    pub async fn remove_image(&self, name: &str) -> Result<(), DockerError> {
-        let removed = self.ask(async |api| api.remove_image(name, None::<RemoveImageOptions>, None).await).await;
-        removed.map(drop)
+    /// Takes the name from an image, and the image away if it has no other. Refused while a container is made of it,
+    /// unless it is forced: then the image goes with its last container.
+    pub async fn remove_image(&self, name: &str, force: bool) -> Result<(), DockerError> {
+        let options = RemoveImageOptionsBuilder::default().force(force).build();
+        let removed = async |api: Api| api.remove_image(name, Some(options), None).await;
+        self.ask_for(REMOVAL, removed).await.map(drop)
+    }
+
+    /// The containers of an image, by its id: whoever made them, running or not.
+    pub async fn holders(&self, id: &str) -> Result<Vec<Holder>, DockerError> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let all = self.ask(async |api| api.list_containers(Some(options)).await).await?;
+        let of_image = all.into_iter().filter(|container| container.image_id.as_deref() == Some(id));
+        Ok(of_image
+            .map(|container| Holder {
+                name: container
+                    .names
+                    .into_iter()
+                    .flatten()
+                    .next()
+                    .unwrap_or_default()
+                    .trim_start_matches('/')
+                    .to_owned(),
+                instance: container.labels.unwrap_or_default().remove(label::INSTANCE),
+            })
+            .collect())
     }
 
     /// A daemon that is away is told as such; all else is about the image.

@@ -109,6 +109,12 @@ impl Docker {
         }))
     }
 
+    /// The number of the first process of a container; none while it does not run.
+    pub(super) async fn pid(&self, container: &str) -> Result<Option<i64>, DockerError> {
+        let state = self.inspect(container).await?.state.unwrap_or_default();
+        Ok(state.pid.filter(|pid| *pid > 0))
+    }
+
     /// The labels of the container of that name; none if there is none.
     pub async fn labels_of(&self, name: &str) -> Result<Option<(String, BTreeMap<String, String>)>, DockerError> {
         match self.inspect(name).await {

@@ -97,8 +97,8 @@ impl Layers {
     }
 }
 
-/// Without a tag Docker would pull all there are.
-fn with_tag(image: &str) -> String {
+/// The name of an image with the tag that is meant where it has none: Docker would pull all there are.
+pub fn with_tag(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     if name.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
 }

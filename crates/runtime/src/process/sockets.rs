@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -34,6 +34,11 @@ pub(super) fn listening(listener: &Listener) -> Vec<Inode> {
         // Of a container; no process of ours listens there.
         Listener::Address(_) => Vec::new(),
     }
+}
+
+/// The ports on which something listens that others can reach, of tables as `/proc/net/tcp`.
+pub fn listening_ports(tables: &str) -> BTreeSet<u16> {
+    tcp::open(tables)
 }
 
 /// The sockets that the group holds.

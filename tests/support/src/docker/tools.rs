@@ -64,6 +64,14 @@ impl Daemon {
         self.docker(&["rm", &container]).ok();
     }
 
+    /// Makes an image as [`IMAGE`] that starts nothing by itself.
+    pub fn make_starting_nothing(&self, name: &str) {
+        let archive = self.folder.path().join("nothing.tar");
+        fs::write(&archive, self.exported().0).unwrap();
+        self.docker(&["import", archive.to_str().unwrap(), name]).ok();
+        fs::remove_file(archive).unwrap();
+    }
+
     /// What the stand-ins have installed in a running container.
     pub fn installed(&self, container: &str) -> Vec<String> {
         let read = "while read line; do echo \"$line\"; done < /installed";

@@ -22,7 +22,10 @@ struct Image {
     #[serde(default)]
     recipe: Option<String>,
     outdated: bool,
-    present: bool,
+    #[serde(default)]
+    present: Option<bool>,
+    #[serde(default)]
+    unknown: Option<String>,
     #[serde(default)]
     id: Option<String>,
     bytes: u64,
@@ -43,6 +46,9 @@ pub(super) async fn run(client: &Client, args: ListArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     output::table(&table(&images))?;
+    if let Some(why) = images.iter().find_map(|image| image.unknown.as_deref()) {
+        output::note(&format!("What is here is unknown: {}", output::plain(why)));
+    }
     if images.iter().any(|image| image.outdated) {
         output::note("Nothing starts in outdated ones any more: `enginehouse image prune` removes them.");
     }
@@ -63,8 +69,9 @@ fn table(images: &[Image]) -> Table {
     for image in images {
         let here = match (image.outdated, image.present) {
             (true, _) => "outdated",
-            (false, true) => "yes",
-            (false, false) => "no",
+            (false, Some(true)) => "yes",
+            (false, Some(false)) => "no",
+            (false, None) => "unknown",
         };
         let id = image.id.as_deref().unwrap_or("-").trim_start_matches("sha256:").chars().take(ID).collect();
         let made = image.made_at.as_deref().unwrap_or("-").chars().take(10).collect();
@@ -74,7 +81,7 @@ fn table(images: &[Image]) -> Table {
             image.name.clone(),
             image.recipe.clone().unwrap_or_else(|| "-".to_owned()),
             here.to_owned(),
-            if image.present { output::bytes(image.bytes) } else { "-".to_owned() },
+            if image.present == Some(true) { output::bytes(image.bytes) } else { "-".to_owned() },
             id,
             made,
             used_by.join(", "),

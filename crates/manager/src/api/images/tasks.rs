@@ -1,12 +1,14 @@
+#![expect(unused_qualifications, reason = "written by the macro that describes the route")]
+
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use runtime::docker::{Building, Pulled};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::Problem;
-use super::super::extract::{Body, Named};
+use super::super::extract::{Body, Named, Params};
 use crate::images::{ImageFault, ImageProgress, ImageTask, ImageWork, TaskResult, TaskState};
 use crate::{Actor, Manager};
 
@@ -26,12 +28,22 @@ pub(in crate::api) struct ImagePullRequest {
     image: String,
 }
 
+/// How to remove an image.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct RemoveImageParams {
+    /// Whether also if the desired state needs it, or a container of ours is made of it
+    #[serde(default)]
+    force: bool,
+}
+
 /// Something long that is done with images.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct ImageTaskView {
     /// Its id.
     id: String,
-    /// `build`, `pull` or `prune`.
+    /// `build`, `pull`, `prune` or `remove`.
     kind: &'static str,
     /// The recipe that is built, or the image that is pulled.
     subject: String,
@@ -149,6 +161,24 @@ pub(in crate::api) async fn prune(
     accepted(manager.begin_prune(&actor).await)
 }
 
+/// Remove an image
+///
+/// Goes on by itself, as a build does. What the desired state needs stays, and what a container is made of, unless `force` is set;
+/// the task fails then and names who needs it. A container that is not managed by this Enginehouse keeps its image in any case.
+#[utoipa::path(delete, path = "/images/{image}", operation_id = "remove_image",
+    params(("image" = String, Path, description = "Name of the image with its tag, with `/` as `%2F`"), RemoveImageParams), responses(
+    (status = 202, body = ImageTaskView),
+    (status = "default", body = Problem, content_type = "application/problem+json"),
+))]
+pub(in crate::api) async fn remove(
+    State(manager): State<Manager>,
+    Extension(actor): Extension<Actor>,
+    Named(image): Named,
+    Params(RemoveImageParams { force }): Params<RemoveImageParams>,
+) -> Result<(StatusCode, Json<ImageTaskView>), Problem> {
+    accepted(manager.begin_remove(&image, force, &actor).await)
+}
+
 /// A task with images
 #[utoipa::path(get, path = "/images/tasks/{id}", operation_id = "get_image_task", params(("id" = String, Path, description = "Its id")), responses(
     (status = 200, body = ImageTaskView),
@@ -206,7 +236,7 @@ impl ImageTaskView {
 impl ImageProgressView {
     fn new(task: &ImageTask) -> Self {
         let asked = match &task.work {
-            ImageWork::Pull(image) => Some(image.clone()),
+            ImageWork::Pull(image) | ImageWork::Remove { image, .. } => Some(image.clone()),
             ImageWork::Build(_) | ImageWork::Prune => None,
         };
         match &*task.progress.borrow() {

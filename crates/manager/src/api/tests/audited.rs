@@ -84,6 +84,7 @@ fn requests() -> Vec<(&'static str, By, &'static str, Value)> {
         ("build_image", By::Owner, "/api/v1/images/builds", json!({ "recipe": "audio" })),
         ("pull_image", By::Owner, "/api/v1/images/pulls", json!({ "image": "localhost:9/absent:1" })),
         ("prune_images", By::Owner, "/api/v1/images/prune", json!({})),
+        ("remove_image", By::Owner, "/api/v1/images/localhost:9%2Fabsent:1?force=true", json!({})),
         ("cancel_image_task", By::Owner, "/api/v1/images/tasks/image-1", json!({})),
         ("log_in", By::Owner, "/api/v1/session", json!({ "account": "admin", "password": PASSWORD })),
         ("set_own_password", By::Session, "/api/v1/session/password", json!({ "current": PASSWORD, "new": PASSWORD })),

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,6 +17,12 @@ struct Line {
 pub(super) fn listening(port: u16) -> Vec<Inode> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     receivers(&[read("/proc/net/tcp"), read("/proc/net/tcp6")].concat(), port)
+}
+
+/// The ports of such tables on which something listens that others can reach.
+pub(super) fn open(tables: &str) -> BTreeSet<u16> {
+    let open = tables.lines().filter_map(parse).filter(|line| line.listens && !line.address.is_loopback());
+    open.map(|line| line.port).collect()
 }
 
 /// Of several listeners at one port the kernel takes those with the most exact address.
@@ -101,5 +108,6 @@ mod tests {
         assert_eq!(receivers(&any, 8000), [5, 6]);
         assert_eq!(receivers(&[any, line(LOOPBACK_IN_6, 8000, "0A", 7)].concat(), 8000), [7]);
         assert_eq!(receivers(&line(LAN, 8000, "0A", 3), 8000), [0; 0]);
+        assert_eq!(open(&[table.concat(), line(LAN, 80, "0A", 8)].concat()), [80, 8000].into());
     }
 }
