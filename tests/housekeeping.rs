@@ -33,6 +33,7 @@ fn old(sequence: u64, now: Timestamp) -> Event {
             price: Price::default(),
             prompt_tokens_estimate: 0,
             reserved: Nanos::ZERO,
+            requested: None,
         },
         closed_at,
         outcome: Outcome::Completed,

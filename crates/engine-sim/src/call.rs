@@ -72,6 +72,14 @@ impl Call {
                 Err(ApiError::engine_dead().into_response())
             }
             Some(Fault::Status(status)) => Err(self.refuse_with(status)),
+            Some(Fault::ContentPolicy) => {
+                self.entry.fail();
+                Err(ApiError::forbidden().into_response())
+            }
+            Some(Fault::ContextWindow) => {
+                self.entry.fail();
+                Err(ApiError::too_long(self.app.args.max_model_len).into_response())
+            }
             Some(Fault::Drip { gap_ms }) => {
                 self.wire.drip(Duration::from_millis(gap_ms.into()));
                 Ok(())

@@ -10,6 +10,8 @@ pub(crate) struct ApiError {
     kind: &'static str,
     message: String,
     param: Option<String>,
+    /// The word that a service says; vLLM repeats the status.
+    code: Option<&'static str>,
 }
 
 /// The body of an [`ApiError`]; also an event in a stream.
@@ -23,7 +25,14 @@ struct Inner<'a> {
     message: &'a str,
     r#type: &'a str,
     param: Option<&'a str>,
-    code: u16,
+    code: Code<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Code<'a> {
+    Status(u16),
+    Word(&'a str),
 }
 
 // === impl ApiError ===
@@ -69,6 +78,12 @@ impl ApiError {
         Self::bad_request(message, Some("input_tokens"))
     }
 
+    /// What the prompt says is forbidden, in the words of a service that judges that.
+    pub(crate) fn forbidden() -> Self {
+        let message = "Your request was rejected as a result of our safety system.";
+        Self { code: Some("content_policy_violation"), ..Self::bad_request(message, None) }
+    }
+
     /// The engine behind the server is gone.
     pub(crate) fn engine_dead() -> Self {
         let message = "EngineCore encountered an issue. See stack trace (above) for the root cause.";
@@ -89,18 +104,12 @@ impl ApiError {
     }
 
     pub(crate) fn body(&self) -> Body<'_> {
-        Body {
-            error: Inner {
-                message: &self.message,
-                r#type: self.kind,
-                param: self.param.as_deref(),
-                code: self.status.as_u16(),
-            },
-        }
+        let code = self.code.map_or(Code::Status(self.status.as_u16()), Code::Word);
+        Body { error: Inner { message: &self.message, r#type: self.kind, param: self.param.as_deref(), code } }
     }
 
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>, param: Option<&str>) -> Self {
-        Self { status, kind, message: message.into(), param: param.map(str::to_owned) }
+        Self { status, kind, message: message.into(), param: param.map(str::to_owned), code: None }
     }
 }
 

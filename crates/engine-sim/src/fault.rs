@@ -28,6 +28,10 @@ pub enum Fault {
     },
     /// `status:CODE`: vLLM's error body with this status; 429 and 503 carry `retry-after`.
     Status(StatusCode),
+    /// `content-policy`: a 400 as of a service whose content policy forbids the prompt.
+    ContentPolicy,
+    /// `context-window`: a 400 as vLLM's, whatever the length of the prompt.
+    ContextWindow,
     /// `wrong-usage[:KIND]`: the usage numbers are wrong in the named way.
     WrongUsage(UsageFault),
     /// `error-event[:N]`: after N (default 1) chunks an error event and `[DONE]`; a plain 500 where nothing is streamed.
@@ -74,7 +78,7 @@ pub enum UsageFault {
 /// The text names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` is no fault; write refuse, stall[:N], drip[:MS], cut[:N], status:CODE, wrong-usage[:off|negative|missing|\
+    "`{0}` is no fault; write refuse, stall[:N], drip[:MS], cut[:N], status:CODE, content-policy, context-window, wrong-usage[:off|negative|missing|\
      strings|huge], error-event[:N], no-done, huge-event[:BYTES], bad-json, lying-length[:N] or slow-headers[:MS]"
 )]
 pub struct UnknownFault(pub String);
@@ -94,6 +98,8 @@ impl FromStr for Fault {
             "drip" => Self::Drip { gap_ms: number(1)? },
             "cut" => Self::Cut { after: number(1)? },
             "status" => Self::Status(error_status(number(500)?).ok_or_else(unknown)?),
+            "content-policy" => Self::ContentPolicy,
+            "context-window" => Self::ContextWindow,
             "wrong-usage" => Self::WrongUsage(argument.unwrap_or("off").parse().map_err(|()| unknown())?),
             "error-event" => Self::ErrorEvent { after: number(1)? },
             "no-done" => Self::NoDone,
@@ -114,6 +120,8 @@ impl fmt::Display for Fault {
             Self::Drip { gap_ms } => write!(f, "drip:{gap_ms}"),
             Self::Cut { after } => write!(f, "cut:{after}"),
             Self::Status(status) => write!(f, "status:{}", status.as_u16()),
+            Self::ContentPolicy => f.write_str("content-policy"),
+            Self::ContextWindow => f.write_str("context-window"),
             Self::WrongUsage(kind) => write!(f, "wrong-usage:{}", kind.as_str()),
             Self::ErrorEvent { after } => write!(f, "error-event:{after}"),
             Self::NoDone => f.write_str("no-done"),

@@ -28,6 +28,9 @@ pub(crate) use window::Window;
 /// Kinds of scopes: key, team, model, everything.
 const KINDS: usize = 4;
 
+/// Where the model stands among them.
+const MODEL: usize = 2;
+
 /// A scope that applies to a request, with its limits and its name as they are now.
 #[derive(Clone, Debug)]
 pub(crate) struct Applied {
@@ -114,6 +117,48 @@ impl Ticket {
     /// Ends the request: what it used takes the place of what was set aside.
     pub(crate) fn settle(mut self, tokens: u64, cost: Nanos) {
         self.used = Reserved { tokens, cost };
+    }
+
+    /// Another model serves the request: it gets a place there, `reserved` is set aside everywhere in place of what was,
+    /// and the model before gives its place back. All or nothing: where that does not fit, all stays as it was.
+    pub(crate) fn move_to(&mut self, model: &Arc<Applied>, reserved: Reserved) -> Result<(), Rejection> {
+        self.move_at(model, reserved, Instant::now())
+    }
+
+    fn move_at(&mut self, model: &Arc<Applied>, reserved: Reserved, instant: Instant) -> Result<(), Rejection> {
+        let now = Moment { instant, clock: &self.clock };
+        let mut scopes = self.scopes.clone();
+        scopes[MODEL] = Some(model.clone());
+        let mut held = scopes.each_ref().map(|applied| applied.as_ref().map(|applied| (applied, applied.scope.lock())));
+        for (kind, (applied, counters)) in held.iter_mut().enumerate().filter_map(|(n, held)| Some((n, held.as_mut()?)))
+        {
+            let checked = match self.windows[kind].filter(|_| kind != MODEL) {
+                Some(window) => counters.check_exchange(&applied.limits, (self.reserved, window), reserved, now),
+                None => counters.check(&applied.limits, reserved, now),
+            };
+            if let Err((limit, retry_after)) = checked {
+                return Err(Rejection {
+                    scope: applied.name.clone(),
+                    limit,
+                    retry_after,
+                    allowance: Allowance::default(),
+                });
+            }
+        }
+        let mut windows = self.windows;
+        for (kind, (_, counters)) in held.iter_mut().enumerate().filter_map(|(n, held)| Some((n, held.as_mut()?))) {
+            match self.windows[kind].filter(|_| kind != MODEL) {
+                Some(window) => counters.exchange((self.reserved, window), reserved),
+                None => windows[kind] = Some(counters.take(reserved, now.instant)),
+            }
+        }
+        drop(held);
+        // Alone, so that locks of two models are never held together.
+        if let (Some(before), Some(window)) = (&self.scopes[MODEL], self.windows[MODEL]) {
+            before.scope.lock().give_back(self.reserved, Reserved::default(), window, &self.clock);
+        }
+        (self.scopes, self.windows, self.reserved) = (scopes, windows, reserved);
+        Ok(())
     }
 
     /// Takes the request back as if it had never come: it could not be written down.

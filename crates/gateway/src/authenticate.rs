@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ambient::Clock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use snapshot::{KeyHash, KeyKind};
+use snapshot::{KeyHash, KeyKind, KeyRouting, Model};
 
 use crate::rescue::Cause;
 use crate::serving::{KeyState, Serving};
@@ -134,6 +134,14 @@ impl Caller {
         }
     }
 
+    /// What the caller has in place of what holds for everybody.
+    pub(crate) fn routing(&self) -> Option<&KeyRouting> {
+        match self {
+            Self::Master | Self::Anybody(_) => None,
+            Self::Key(key) => key.key.routing.as_deref(),
+        }
+    }
+
     /// Whether the caller's key has stopped working by itself.
     pub(crate) fn has_expired(&self, clock: &Clock) -> bool {
         match self {
@@ -148,6 +156,15 @@ impl Caller {
             Self::Master => true,
             Self::Anybody(open) => **open == *model,
             Self::Key(key) => key.allows(model),
+        }
+    }
+
+    /// Whether `model` may take over for the caller: from an open model only open ones do.
+    pub(crate) fn may_fall_back_to(&self, model: &Model) -> bool {
+        match self {
+            Self::Master => true,
+            Self::Anybody(_) => model.open_access,
+            Self::Key(key) => key.allows(&model.name),
         }
     }
 
@@ -208,6 +225,7 @@ mod tests {
                 team: None,
                 spent: Spent::default(),
                 retries: None,
+                routing: None,
                 expires_at: None,
                 blocked: false,
             };

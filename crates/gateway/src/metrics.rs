@@ -70,6 +70,7 @@ struct Families {
     in_flight: Family<ModelLabels, Gauge>,
     tokens: Family<TokenLabels, Counter>,
     cache: Family<CacheLabels, Counter>,
+    fallbacks: Family<FallbackLabels, Counter>,
     duration: Family<ModelLabels, Histogram, fn() -> Histogram>,
     first_byte: Family<ModelLabels, Histogram, fn() -> Histogram>,
     overhead: Family<ModelLabels, Histogram, fn() -> Histogram>,
@@ -117,6 +118,14 @@ struct CacheLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FallbackLabels {
+    model_name: Name,
+    model_type: &'static str,
+    fallback_model: Name,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RejectionLabels {
     code: &'static str,
 }
@@ -149,6 +158,11 @@ impl Metrics {
             "cache_requests",
             "Requests that the response cache was asked for, by result: hit, miss, coalesced",
             families.cache.clone(),
+        );
+        registry.register(
+            "fallbacks",
+            "Requests that were passed on to another model; reason says why the one before failed",
+            families.fallbacks.clone(),
         );
         registry.register_with_unit(
             "request_duration",
@@ -228,6 +242,13 @@ impl ModelMetrics {
         self.families.cache.get_or_create(&labels).inc();
     }
 
+    /// A request goes on to `other`, for this reason.
+    pub(crate) fn fell_back(&self, other: &Self, reason: &'static str) {
+        let ModelLabels { model_name, model_type } = self.labels.clone();
+        let labels = FallbackLabels { model_name, model_type, fallback_model: other.labels.model_name.clone(), reason };
+        self.families.fallbacks.get_or_create(&labels).inc();
+    }
+
     /// A request of this model begins.
     pub(crate) fn begin(self: &Arc<Self>, api: Api) -> RequestMetrics {
         self.in_flight.inc();
@@ -293,6 +314,13 @@ impl RequestMetrics {
         model.duration.observe(after.as_secs_f64());
     }
 
+    /// Another model serves the request.
+    pub(crate) fn move_to(&mut self, model: &Arc<ModelMetrics>) {
+        self.model.in_flight.dec();
+        model.in_flight.inc();
+        self.model = model.clone();
+    }
+
     /// Takes the request back as if it had never come: it could not be written down.
     pub(crate) fn cancel(mut self) {
         self.is_ended = true;
@@ -322,6 +350,7 @@ impl Default for Families {
             in_flight: Family::default(),
             tokens: Family::default(),
             cache: Family::default(),
+            fallbacks: Family::default(),
             duration: Family::new_with_constructor(duration),
             first_byte: Family::new_with_constructor(first_byte),
             overhead: Family::new_with_constructor(overhead),

@@ -10,13 +10,18 @@ use snapshot::Settings;
 use tokio::time::Instant;
 
 mod answer;
+mod asked;
+mod failed;
+mod fall_back;
 mod look_up;
 mod recall;
 mod respond;
 
 pub(crate) use self::recall::recall;
 
-use self::answer::answer;
+use self::answer::ask;
+use self::asked::Asked;
+use self::fall_back::fall_back;
 use self::look_up::{Lookup, look_up};
 use self::respond::replay;
 use crate::admit::{Allowance, Scopes, admit, reservation};
@@ -30,18 +35,6 @@ use crate::responses::Thread;
 use crate::serving::{ModelState, Serving};
 use crate::surface::{Api, Via};
 use crate::upstream::Outbound;
-
-/// A request on its way to an engine.
-#[derive(Clone, Copy)]
-struct Asked<'a> {
-    settings: &'a Settings,
-    /// Further tries after a failed one.
-    retries: u32,
-    model: &'a Arc<ModelState>,
-    outbound: &'a Outbound,
-    thread: &'a Thread,
-    peer: &'a Peer,
-}
 
 /// Serves one request to a model.
 pub(crate) async fn mediate(
@@ -69,9 +62,13 @@ pub(crate) async fn mediate(
         Lookup::Answered(kept, result) => replay(&kept, result, account),
         Lookup::Ask(fill) => {
             let outbound = Outbound::new(api, load, head.headers, request_id, permit);
-            let retries = caller.retries().unwrap_or(serving.settings.retries);
-            let (settings, model, outbound, thread) = (&serving.settings, &model, &outbound, &thread);
-            answer(gateway, Asked { settings, retries, model, outbound, thread, peer }, account, fill).await?
+            let (model, outbound, thread) = (&model, &outbound, &thread);
+            let asked = Asked { serving: &serving, caller: &caller, model, outbound, thread, peer };
+            match ask(gateway, asked, account, fill).await {
+                Ok(response) => response,
+                // In a box: few requests need it, and all would hold its room.
+                Err(failed) => Box::pin(fall_back(gateway, asked, failed)).await?,
+            }
         }
     };
     // Last, so that no answer is kept with what was left to somebody else.
@@ -108,9 +105,9 @@ fn enter_again(
 /// The model that the caller means by `asked`, if the caller may use it and it has this API.
 fn find_model(serving: &Serving, caller: &Caller, api: Api, asked: &str) -> Result<Arc<ModelState>, Cause> {
     let name = caller.resolve(asked);
-    let model = serving.models.get(name).ok_or_else(|| Cause::ModelNotFound(asked.to_owned()))?;
+    let model = serving.model(name).ok_or_else(|| Cause::ModelNotFound(asked.to_owned()))?;
     // The real name decides: no alias leads past the allow-list.
-    if !caller.may_use(name) {
+    if !caller.may_use(&model.model.name) {
         return Err(Cause::ModelNotAllowed(asked.to_owned()));
     }
     let model_type = model.model.model_type;

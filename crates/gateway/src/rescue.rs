@@ -63,6 +63,11 @@ pub(crate) enum Cause {
     Books(String),
     #[error("No healthy deployment of the model '{0}' is there now. Try again shortly.")]
     NoReplica(Arc<str>),
+    #[error(
+        "This model's maximum context length is {most} tokens, but the prompt has {tokens} by estimate (model '{model}'). \
+         Shorten the prompt, or use a model with a longer context."
+    )]
+    TooLong { model: Arc<str>, tokens: u64, most: u32 },
     #[error("The deployment '{deployment}' of the model '{model}' {fault}.")]
     Upstream { model: Arc<str>, deployment: Arc<str>, fault: Fault },
     #[error("The manager is away, so this path does not work now; models are still served.")]
@@ -121,7 +126,7 @@ impl Cause {
 
     /// Whether the request was refused before it was admitted; what comes later is in the books.
     pub(crate) fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Upstream { .. } | Self::NoReplica(_) | Self::Upload(_))
+        !matches!(self, Self::Upstream { .. } | Self::NoReplica(_) | Self::TooLong { .. } | Self::Upload(_))
     }
 
     /// What the client reads: what happened, and what the engine said about it.
@@ -175,6 +180,7 @@ impl Cause {
             Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, INVALID, None, "method_not_allowed"),
             // The request itself is wrong.
             Self::NoModel => (StatusCode::BAD_REQUEST, INVALID, Some("model"), "missing_required_parameter"),
+            Self::TooLong { .. } => (StatusCode::BAD_REQUEST, INVALID, Some("messages"), "context_length_exceeded"),
             Self::WrongApi { .. } => (StatusCode::BAD_REQUEST, INVALID, Some("model"), "model_not_supported"),
             Self::Request(PeekError::NotJson(_)) => (StatusCode::BAD_REQUEST, INVALID, None, "invalid_json"),
             Self::Request(PeekError::Duplicate(field)) => {

@@ -1,17 +1,17 @@
 //! A snapshot made ready to serve from: indexed, with the counters and connections that outlive it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ambient::Timestamp;
-use snapshot::{KeyHash, Settings, Snapshot};
+use snapshot::{Alias, KeyHash, Settings, Snapshot};
 use tokio::runtime::Handle;
 
 use crate::admit::{Applied, Kind, ScopeTable, Scopes};
 use crate::authenticate::Caller;
 use crate::cache::Cache;
 use crate::metrics::Metrics;
-use crate::route::DeploymentState;
+use crate::route::{DeploymentState, Tracks};
 
 mod holder;
 mod keys;
@@ -38,6 +38,10 @@ pub(crate) struct Serving {
     /// By their ids.
     teams: HashMap<Arc<str>, Arc<TeamState>>,
     pub(crate) models: HashMap<Arc<str>, Arc<ModelState>>,
+    /// Other names for them.
+    pub(crate) aliases: BTreeMap<Arc<str>, Alias>,
+    /// What deployments take down about requests.
+    pub(crate) tracks: Tracks,
     /// The same models in the document's order.
     pub(crate) listed: Vec<Arc<ModelState>>,
     /// The response cache, if it is switched on.
@@ -67,7 +71,11 @@ impl Serving {
         let listed: Vec<_> = models
             .map(|model| ModelState::next(previous.models.get(&model.name), model, &mut scopes, metrics, now))
             .collect();
+        let of_keys = snapshot.keys.iter().filter_map(|key| key.routing.as_ref()?.strategy);
+        let strategies = snapshot.models.iter().map(|model| model.strategy).chain(of_keys);
         Self {
+            aliases: snapshot.aliases.clone(),
+            tracks: Tracks::of(strategies),
             epoch: snapshot.epoch,
             revision: snapshot.revision,
             cache: Cache::next(previous.cache.as_ref(), snapshot.settings.cache.as_ref()),
@@ -94,6 +102,12 @@ impl Serving {
             Some(model.applied.clone()),
             self.everything.clone(),
         ]
+    }
+
+    /// The model of this name, or that this name stands for.
+    pub(crate) fn model(&self, name: &str) -> Option<&Arc<ModelState>> {
+        // Most name a model itself, and pay nothing for those who do not.
+        self.models.get(name).or_else(|| self.models.get(&self.aliases.get(name)?.model))
     }
 
     /// Every deployment of every model.

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::books::Desk;
-use crate::flight::{Flight, cut_name, cut_word};
-use crate::{Attempt, Event, MAX_ATTEMPTS, Nanos, Open, Outcome, Progress, Unavailable, Usage, UsageSource};
+use crate::flight::{Flight, MAX_NAME, cut_name, cut_word};
+use crate::{Attempt, Event, MAX_ATTEMPTS, Nanos, Open, Outcome, Price, Progress, Unavailable, Usage, UsageSource};
 
 /// Bytes of a deployment's id in a record at most.
 const MAX_DEPLOYMENT: usize = 128;
@@ -24,6 +24,8 @@ pub struct Entry {
     desk: Arc<Desk>,
     flight: Arc<Flight>,
     attempts: Vec<Attempt>,
+    /// What is known with the model that serves it, where that is another one than was asked for.
+    moved: Option<Arc<Open>>,
     settled: Option<Nanos>,
 }
 
@@ -76,12 +78,23 @@ impl Drop for Prepared {
 
 impl Entry {
     fn new(desk: Arc<Desk>, flight: Arc<Flight>) -> Self {
-        Self { desk, flight, attempts: Vec::new(), settled: None }
+        Self { desk, flight, attempts: Vec::new(), moved: None, settled: None }
     }
 
-    /// What was known at admission.
+    /// What was known at admission, and which model serves it.
     pub fn open(&self) -> &Open {
-        &self.flight.open
+        self.moved.as_deref().unwrap_or(&self.flight.open)
+    }
+
+    /// From here on `model` serves the request at its own price; the model that was asked for is kept beside it. A crash
+    /// before the next checkpoint leaves an event of the model before.
+    pub fn move_to(&mut self, model: Arc<str>, price: Price, reserved: Nanos) {
+        let asked = &self.flight.open;
+        let is_back = asked.model == model;
+        let requested = Some(asked.model.clone());
+        let moved = Open { model: cut_name(model, MAX_NAME), price, reserved, requested, ..asked.clone() };
+        self.moved = (!is_back).then(|| Arc::new(moved));
+        self.flight.moved.lock().clone_from(&self.moved);
     }
 
     /// Where to count what is relayed.
@@ -114,7 +127,7 @@ impl Entry {
     /// What the request used by estimate: for settlement where the engine reported nothing.
     pub fn estimate(&self) -> (Usage, UsageSource) {
         let progress = &self.flight.progress;
-        self.flight.open.estimate(progress.relayed_bytes(), progress.relayed_tokens())
+        self.open().estimate(progress.relayed_bytes(), progress.relayed_tokens())
     }
 
     /// Closes the request at the price of its admission and returns what it cost.
@@ -140,7 +153,7 @@ impl Entry {
         };
         self.settled = Some(cost);
         self.desk.close(Box::new(Event {
-            open: self.flight.open.clone(),
+            open: self.open().clone(),
             closed_at: self.desk.now(),
             outcome: settlement.outcome,
             status: settlement.status,

@@ -3,11 +3,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use ambient::Timestamp;
+use parking_lot::Mutex;
 
 use crate::{Checkpoint, Nanos, Open, Price, Unavailable};
 
 /// Bytes of a name in a record at most; longer ones are cut.
-const MAX_NAME: usize = 256;
+pub(crate) const MAX_NAME: usize = 256;
 const MAX_SURFACE: usize = 64;
 const NO_FIRST_BYTE: u64 = u64::MAX;
 
@@ -44,6 +45,8 @@ pub struct Progress {
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) open: Open,
+    /// The same with the model that serves it now, where that is another one.
+    pub(crate) moved: Mutex<Option<Arc<Open>>>,
     pub(crate) progress: Progress,
     /// Set when its open was written, or could not be.
     pub(crate) admitted: OnceLock<Result<(), Unavailable>>,
@@ -64,6 +67,7 @@ impl NewRequest {
             price: self.price,
             prompt_tokens_estimate: self.prompt_tokens_estimate,
             reserved: self.reserved,
+            requested: None,
         }
     }
 }
@@ -109,13 +113,13 @@ impl Default for Progress {
 
 impl Flight {
     pub(crate) fn new(open: Open) -> Self {
-        Self { open, progress: Progress::default(), admitted: OnceLock::new() }
+        Self { open, moved: Mutex::new(None), progress: Progress::default(), admitted: OnceLock::new() }
     }
 
     /// The request as it stands now.
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
-            open: self.open.clone(),
+            open: self.moved.lock().as_deref().unwrap_or(&self.open).clone(),
             relayed_bytes: self.progress.relayed_bytes(),
             relayed_tokens: self.progress.relayed_tokens(),
             first_byte_micros: self.progress.first_byte_micros(),

@@ -24,6 +24,10 @@ pub enum Record {
     Checkpoint(Checkpoint),
     /// A request ended. Complete by itself.
     Close(Event),
+    /// A request that another model serves than was asked for is still running; the model that was asked for.
+    MovedCheckpoint(Checkpoint, Arc<str>),
+    /// A request ended that another model served than was asked for; the model that was asked for.
+    MovedClose(Event, Arc<str>),
 }
 
 /// A [`Record`] that is being written: the same bytes, without a copy of what they are made of.
@@ -32,6 +36,8 @@ pub(crate) enum Written<'a> {
     Open(&'a Open),
     Checkpoint(&'a Checkpoint),
     Close(&'a Event),
+    MovedCheckpoint(&'a Checkpoint, &'a str),
+    MovedClose(&'a Event, &'a str),
 }
 
 /// What is known when a request is admitted.
@@ -45,18 +51,22 @@ pub struct Open {
     pub opened_at: Timestamp,
     /// Id of the key that pays: a virtual key's id, or `master`.
     pub key: Arc<str>,
-    /// Public name of the model.
+    /// Public name of the model that serves it.
     pub model: Arc<str>,
     /// Which API was called, without the version: `chat/completions`.
     pub surface: Cow<'static, str>,
     /// Whether the client asked for a stream.
     pub stream: bool,
-    /// The price at admission; settlement uses the same.
+    /// The price of that model at admission; settlement uses the same.
     pub price: Price,
     /// Tokens of the prompt by estimate (bytes ÷ 4), used where the engine reports nothing.
     pub prompt_tokens_estimate: u64,
     /// What was reserved on the budgets.
     pub reserved: Nanos,
+    /// Public name of the model that was asked for, where another one serves. Such requests have records of their own
+    /// ([`Record::MovedClose`]), so that those of all others stay what they were.
+    #[serde(skip)]
+    pub requested: Option<Arc<str>>,
 }
 
 /// A running request as the gateway last saw it.
@@ -138,6 +148,8 @@ pub struct Event {
 
 /// How postcard begins a [`Record::Close`].
 const CLOSE: u8 = 2;
+/// How postcard begins a [`Record::MovedClose`].
+const MOVED_CLOSE: u8 = 4;
 
 // === impl Record ===
 
@@ -146,8 +158,50 @@ impl Record {
     pub(crate) fn event(payload: &[u8]) -> Result<Option<Event>, postcard::Error> {
         match payload.split_first() {
             Some((&CLOSE, event)) => postcard::from_bytes(event).map(Some),
+            Some((&MOVED_CLOSE, event)) => {
+                let (event, requested) = postcard::from_bytes(event)?;
+                Ok(Some(Event::moved(event, requested)))
+            }
             _ => Ok(None),
         }
+    }
+
+    /// A record; what tells of a request that another model serves is told as of any other.
+    pub(crate) fn read(payload: &[u8]) -> Result<Self, postcard::Error> {
+        Ok(match postcard::from_bytes(payload)? {
+            Self::MovedCheckpoint(checkpoint, requested) => {
+                let open = Open { requested: Some(requested), ..checkpoint.open };
+                Self::Checkpoint(Checkpoint { open, ..checkpoint })
+            }
+            Self::MovedClose(event, requested) => Self::Close(Event::moved(event, requested)),
+            record => record,
+        })
+    }
+}
+
+// === impl Written ===
+
+impl<'a> Written<'a> {
+    pub(crate) fn checkpoint(checkpoint: &'a Checkpoint) -> Self {
+        match &checkpoint.open.requested {
+            Some(requested) => Self::MovedCheckpoint(checkpoint, requested),
+            None => Self::Checkpoint(checkpoint),
+        }
+    }
+
+    pub(crate) fn close(event: &'a Event) -> Self {
+        match &event.open.requested {
+            Some(requested) => Self::MovedClose(event, requested),
+            None => Self::Close(event),
+        }
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    fn moved(self, requested: Arc<str>) -> Self {
+        Self { open: Open { requested: Some(requested), ..self.open }, ..self }
     }
 }
 
@@ -248,5 +302,20 @@ mod tests {
         assert_eq!(read(&bytes(Written::Open(&open))), Record::Open(open.clone()));
         assert_eq!(read(&bytes(Written::Checkpoint(&checkpoint))), Record::Checkpoint(checkpoint.clone()));
         assert_eq!(read(&bytes(Written::Close(&event))), Record::Close(event.clone()));
+    }
+
+    #[test]
+    fn what_another_model_serves_says_what_was_asked_for() {
+        let open = request("r").into_open(7, Timestamp::from_micros(5));
+        let checkpoint = Checkpoint::from(Open { requested: Some("asked".into()), ..open });
+        let event = checkpoint.clone().interrupted(Timestamp::from_micros(9));
+        let bytes = |written: Written<'_>| postcard::to_stdvec(&written).unwrap();
+        let close = bytes(Written::close(&event));
+        assert_eq!(close[0], MOVED_CLOSE);
+        assert_eq!(Record::event(&close).unwrap(), Some(event.clone()));
+        assert_eq!(Record::read(&close).unwrap(), Record::Close(event));
+        let restated = bytes(Written::checkpoint(&checkpoint));
+        assert_eq!(Record::read(&restated).unwrap(), Record::Checkpoint(checkpoint));
+        assert_eq!(Record::event(&restated).unwrap(), None);
     }
 }

@@ -146,6 +146,7 @@ fn described() -> (Router<Manager>, utoipa::openapi::OpenApi) {
         .routes(routes!(keys::block))
         .routes(routes!(keys::unblock))
         .routes(routes!(keys::rotate))
+        .routes(routes!(keys::reach))
         .routes(routes!(teams::list, teams::create))
         .routes(routes!(teams::get, teams::update, teams::delete))
         .routes(routes!(teams::block))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ambient::Timestamp;
 use ledger::Nanos;
-use snapshot::{Address, CacheSettings, Key, KeyHash, Settings, Snapshot, Team};
+use snapshot::{Address, CacheSettings, Key, KeyHash, RoutingSettings, Settings, Snapshot, Team};
 use spec::{Document, Warning};
 use store::{KeyRow, TeamRow};
 
@@ -16,6 +16,7 @@ use crate::current::Current;
 use crate::spent::Spent;
 
 mod deployment;
+mod fallbacks;
 mod limits;
 mod price;
 
@@ -65,6 +66,7 @@ pub(crate) fn compile(inputs: &Inputs<'_>) -> Compiled {
     let snapshot = Snapshot {
         revision: inputs.current.revision,
         models,
+        aliases: fallbacks::aliases(document),
         keys: inputs.keys.iter().filter(|key| key.deleted_at.is_none()).map(|key| compile_key(inputs, key)).collect(),
         open_routes: inputs.open_routes,
         master_key: inputs.master_key,
@@ -120,6 +122,9 @@ fn compile_model(inputs: &Inputs<'_>, model: &spec::Model, path: &str, warnings:
         limits,
         context_length: context_length(model),
         strategy: model.strategy.unwrap_or(routing.strategy),
+        fallbacks: fallbacks::compile(routing, &model.name),
+        retries: model.retries,
+        retry_policy: model.retry_policy,
         created: current.created_at(&model.name).as_secs(),
         open_access: model.open_access,
         deployments,
@@ -144,6 +149,7 @@ fn compile_key(inputs: &Inputs<'_>, key: &KeyRow) -> Key {
         spent: inputs.spent.of(limits.budget_period, inputs.now, |spending| spent_by(&spending.keys, &key.id)),
         limits,
         retries: key.retries,
+        routing: (!key.routing.is_default()).then(|| Box::new(key.routing.clone())),
         expires_at: key.expires_at,
         blocked: key.blocked,
     }
@@ -171,6 +177,13 @@ fn settings(document: &Document) -> Settings {
         retries: routing.retries,
         allowed_fails: routing.allowed_fails,
         cooldown: seconds(routing.cooldown_seconds),
+        routing: RoutingSettings {
+            retry_policy: routing.retry_policy,
+            allowed_fails_policy: routing.allowed_fails_policy,
+            max_fallbacks: routing.max_fallbacks,
+            pre_call_checks: routing.enable_pre_call_checks,
+            latency_buffer: routing.lowest_latency_buffer,
+        },
         max_body_bytes: bytes(document.requests.max_body_bytes),
         max_response_bytes: bytes(document.requests.max_response_bytes),
         max_buffered_bytes: bytes(document.requests.max_buffered_bytes),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ambient::Timestamp;
 use parking_lot::RwLock;
 use serde_json::{Map, Value, json};
-use snapshot::{KeyHash, KeyKind, Secret};
+use snapshot::{KeyHash, KeyKind, KeyRouting, Secret};
 use store::{AuditEntry, KeyChange, KeyRow, RowLimits};
 
 use crate::publish::GatewayBehind;
@@ -50,6 +50,7 @@ pub(crate) struct KeyFields {
     pub(crate) team: Option<String>,
     pub(crate) tags: Vec<String>,
     pub(crate) retries: Option<u32>,
+    pub(crate) routing: KeyRouting,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) blocked: bool,
     pub(crate) metadata: Map<String, Value>,
@@ -174,6 +175,7 @@ impl Manager {
             team: None,
             tags: Vec::new(),
             retries: None,
+            routing: KeyRouting::default(),
             expires_at: None,
             blocked: false,
             metadata: Map::new(),
@@ -330,6 +332,7 @@ fn fields_of(row: &KeyRow) -> KeyFields {
         team: row.team.clone(),
         tags: row.tags.clone(),
         retries: row.retries,
+        routing: row.routing.clone(),
         expires_at: row.expires_at,
         blocked: row.blocked,
         metadata: row.metadata.clone(),
@@ -345,6 +348,7 @@ fn set_fields(row: &mut KeyRow, fields: KeyFields) {
     row.team = fields.team;
     row.tags = fields.tags;
     row.retries = fields.retries;
+    row.routing = fields.routing;
     row.expires_at = fields.expires_at;
     row.blocked = fields.blocked;
     row.metadata = fields.metadata;

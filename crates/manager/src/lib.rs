@@ -41,6 +41,7 @@ mod options;
 mod passwords;
 mod placement;
 mod publish;
+mod reach;
 mod reconciler;
 mod rendered;
 mod resources;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ambient::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, Spent};
+use crate::{KeyRouting, Limits, Spent};
 
 /// Id under which the master key's requests stand in the books.
 pub const MASTER_KEY_ID: &str = "master";
@@ -50,6 +50,9 @@ pub struct Key {
     pub spent: Spent,
     /// Further tries after a failed one, where that differs from the settings.
     pub retries: Option<u32>,
+    /// What else it has in place of what holds for everybody; most have nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Box<KeyRouting>>,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// Whether it is blocked.

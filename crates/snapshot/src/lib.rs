@@ -12,12 +12,17 @@ mod key;
 mod limits;
 mod model;
 mod period;
+mod reach;
+mod routing;
 mod seal;
 mod secret;
 mod settings;
 mod team;
 #[cfg(test)]
 mod testing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ledger::{GatewayId, Position};
 use serde::{Deserialize, Serialize};
@@ -29,10 +34,12 @@ pub use limits::{Limits, Spent, SpentBefore};
 pub use link::{Link, LinkConfig};
 pub use model::{Address, Deployment, Model, Replica};
 pub use period::{BudgetPeriod, Run};
+pub use reach::{Reach, Way, When};
+pub use routing::{Alias, Fallbacks, KeyRouting, RoutingSettings};
 pub use seal::{Kept, Keyring, SealError, SealedFile, SecretKey, SecretKeyError, UnsealError};
 pub use secret::Secret;
 pub use settings::{CacheSettings, Settings, Timeouts};
-pub use spec::{ModelType, OnFull, Period, Strategy, UnfitPeriod};
+pub use spec::{CausePolicy, ModelType, OnFull, Period, Strategy, UnfitPeriod};
 pub use team::Team;
 
 /// All that the gateway serves from.
@@ -46,6 +53,9 @@ pub struct Snapshot {
     pub revision: u64,
     /// The models, by name.
     pub models: Vec<Model>,
+    /// Other names for models, which all keys can say.
+    #[serde(default)]
+    pub aliases: BTreeMap<Arc<str>, Alias>,
     /// The keys, without the master key.
     pub keys: Vec<Key>,
     /// The teams that keys belong to.

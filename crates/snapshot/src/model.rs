@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use ledger::Price;
 use serde::{Deserialize, Serialize};
-use spec::{ModelType, Strategy};
+use spec::{CausePolicy, ModelType, Strategy};
 
-use crate::{Limits, Secret, Spent, Timeouts};
+use crate::{Fallbacks, Limits, Secret, Spent, Timeouts};
 
 /// A model that clients can name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,15 @@ pub struct Model {
     pub context_length: Option<u32>,
     /// How a deployment is chosen.
     pub strategy: Strategy,
+    /// Which models take over when it fails.
+    #[serde(default)]
+    pub fallbacks: Fallbacks,
+    /// Further tries after a failed one, where they differ from the settings.
+    #[serde(default)]
+    pub retries: Option<u32>,
+    /// The same by cause.
+    #[serde(default)]
+    pub retry_policy: CausePolicy,
     /// When it was first served, in seconds since the epoch (OpenAI's `created`).
     pub created: i64,
     /// Whether the open routes lead to it, as long as they are open at all.
@@ -47,6 +56,18 @@ pub struct Deployment {
     pub health_path: Option<String>,
     /// Requests a minute that it takes at most.
     pub rpm: Option<u64>,
+    /// Tokens a minute that it takes at most.
+    #[serde(default)]
+    pub tpm: Option<u64>,
+    /// Those with a higher number are asked only where none with a lower one is left.
+    #[serde(default)]
+    pub order: u32,
+    /// Tokens that a prompt may have, where known.
+    #[serde(default)]
+    pub max_input_tokens: Option<u32>,
+    /// What a million tokens of prompt and a million of answer cost together, in nano-units, where known.
+    #[serde(default)]
+    pub cost: Option<u64>,
     /// Time-outs of one attempt.
     pub timeouts: Timeouts,
     /// Where it is reached.

@@ -4,6 +4,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use spec::OnFull;
 
+use crate::RoutingSettings;
+
 /// Settings of the gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -19,6 +21,9 @@ pub struct Settings {
     pub allowed_fails: u32,
     /// How long a failing replica is left alone.
     pub cooldown: Duration,
+    /// What else holds for how deployments are chosen, and for fallbacks.
+    #[serde(default)]
+    pub routing: RoutingSettings,
     /// What happens when the books cannot be written.
     pub on_full: OnFull,
     /// The response cache; none is off.
@@ -64,6 +69,7 @@ impl Default for Settings {
             retries: 2,
             allowed_fails: 3,
             cooldown: Duration::from_secs(5),
+            routing: RoutingSettings::default(),
             on_full: OnFull::Refuse,
             cache: None,
         }

@@ -4,8 +4,8 @@ use ledger::{GatewayId, Nanos, Position, Price};
 use spec::{ModelType, Strategy};
 
 use crate::{
-    Address, Booked, Deployment, Key, KeyHash, KeyKind, Limits, Model, Replica, Secret, Settings, Snapshot, Team,
-    Timeouts,
+    Address, Alias, Booked, CausePolicy, Deployment, Fallbacks, Key, KeyHash, KeyKind, KeyRouting, Limits, Model,
+    Replica, Secret, Settings, Snapshot, Team, Timeouts,
 };
 
 /// With `count` models and as many keys, and a value in every field.
@@ -15,6 +15,7 @@ pub(crate) fn snapshot(count: usize) -> Snapshot {
         epoch: 4,
         revision: 3,
         models: (0..count).map(|n| model(&format!("model-{n}"))).collect(),
+        aliases: [("gpt".into(), Alias { model: "model-0".into(), hidden: true })].into(),
         keys: (0..count).map(|n| key(&format!("key-{n}"))).collect(),
         teams: (0..count).map(|n| team(&format!("team-{n}"))).collect(),
         spent: Nanos(-3).into(),
@@ -39,6 +40,9 @@ pub(crate) fn model(name: &str) -> Model {
         spent: Nanos(8).into(),
         context_length: Some(4_096),
         strategy: Strategy::LeastBusy,
+        fallbacks: Fallbacks { general: vec!["model-1".into()], ..Fallbacks::default() },
+        retries: Some(1),
+        retry_policy: CausePolicy { timeout: Some(2), ..CausePolicy::default() },
         created: 5,
         open_access: true,
         deployments: vec![Deployment {
@@ -48,6 +52,10 @@ pub(crate) fn model(name: &str) -> Model {
             credential: Some(Secret::new("sk-credential")),
             health_path: Some("/health".into()),
             rpm: None,
+            tpm: Some(3),
+            order: 1,
+            max_input_tokens: Some(7),
+            cost: Some(9),
             timeouts: Timeouts::default(),
             replicas: addresses.into_iter().enumerate().map(|(n, address)| replica(n, address)).collect(),
         }],
@@ -65,6 +73,7 @@ pub(crate) fn key(id: &str) -> Key {
         aliases: [("a".to_owned(), "b".to_owned())].into(),
         team: Some("team-0".into()),
         retries: Some(2),
+        routing: Some(Box::new(KeyRouting { disable_fallbacks: true, ..KeyRouting::default() })),
         spent: Nanos(i64::MAX).into(),
         expires_at: None,
         blocked: false,

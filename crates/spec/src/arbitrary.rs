@@ -6,20 +6,21 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    Cache, Credential, Defaults, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping, Ledger, Limits, Model,
-    ModelType, OnFull, Passthrough, Period, PeriodUnit, Price, Provider, Recipe, Requests, Routing, Runtime,
-    SecretText, Strategy as Choice, TimeoutOverrides, Timeouts,
+    Alias, Cache, CausePolicy, Cost, Credential, Defaults, Deployment, Document, Endpoint, Engine, Gpu, Housekeeping,
+    Ledger, Limits, Model, ModelType, OnFull, Passthrough, Period, PeriodUnit, Price, Provider, Recipe, Requests,
+    Routing, Runtime, SecretText, ShownAlias, Strategy as Choice, TimeoutOverrides, Timeouts,
 };
 
 /// A whole document.
 pub(crate) fn documents() -> impl Strategy<Value = Document> {
     let ledger = prop_oneof![Just(OnFull::Refuse), Just(OnFull::Serve)].prop_map(|on_full| Ledger { on_full });
     let items = (vec(models(), 0..4), vec(credentials(), 0..3), vec(recipes(), 0..3), passed_through());
-    (0_u32..3, items, routing(), ledger, cache(), requests(), some_limits(), housekeeping()).prop_map(
+    let routing = (routing(), btree_map(text(), aliases(), 0..3));
+    (0_u32..3, items, routing, ledger, cache(), requests(), some_limits(), housekeeping()).prop_map(
         |(
             version,
             (models, credentials, recipes, passthrough),
-            routing,
+            (routing, aliases),
             ledger,
             cache,
             requests,
@@ -32,6 +33,7 @@ pub(crate) fn documents() -> impl Strategy<Value = Document> {
                 defaults: Defaults::default(),
                 credentials,
                 recipes,
+                aliases,
                 routing,
                 ledger,
                 cache,
@@ -119,19 +121,40 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn models() -> impl Strategy<Value = Model> {
-    let choice = prop_oneof![Just(Choice::LeastBusy), Just(Choice::SimpleShuffle)];
+    let choice = (option::of(strategies()), option::of(0_u32..10), policies());
     let model_type = proptest::sample::select(ModelType::ALL.to_vec());
-    (text(), model_type, vec(deployments(), 0..4), prices(), any::<bool>(), option::of(choice), some_limits()).prop_map(
-        |(name, model_type, deployments, price, open_access, strategy, limits)| Model {
+    (text(), model_type, vec(deployments(), 0..4), prices(), any::<bool>(), choice, some_limits()).prop_map(
+        |(name, model_type, deployments, price, open_access, (strategy, retries, retry_policy), limits)| Model {
             name,
             model_type,
             deployments,
             price,
             open_access,
             strategy,
+            retries,
+            retry_policy,
             limits,
         },
     )
+}
+
+fn strategies() -> impl Strategy<Value = Choice> {
+    proptest::sample::select(Choice::ALL.to_vec())
+}
+
+fn policies() -> impl Strategy<Value = CausePolicy> {
+    let n = || option::of(0_u32..10);
+    (n(), n(), n()).prop_map(|(timeout, rate_limit, bad_request)| CausePolicy {
+        bad_request,
+        timeout,
+        rate_limit,
+        ..CausePolicy::default()
+    })
+}
+
+fn aliases() -> impl Strategy<Value = Alias> {
+    let shown = (text(), any::<bool>()).prop_map(|(model, hidden)| Alias::Shown(ShownAlias { model, hidden }));
+    prop_oneof![text().prop_map(Alias::Model), shown]
 }
 
 fn deployments() -> impl Strategy<Value = Deployment> {
@@ -139,15 +162,18 @@ fn deployments() -> impl Strategy<Value = Deployment> {
     let timeouts = (bound(), bound(), bound(), bound()).prop_map(|(connect, first_byte, between_bytes, total)| {
         TimeoutOverrides { connect, first_byte, between_bytes, total }
     });
-    (option::of("[a-c]{1,2}"), option::of(endpoints()), option::of(engines()), timeouts)
-        .prop_map(|(id, endpoint, engine, timeouts)| Deployment { id, endpoint, engine, timeouts })
+    let cost = option::of((-1.0..1e7_f64, 0.0..9.0_f64).prop_map(|(input, output)| Cost { input, output }));
+    (option::of("[a-c]{1,2}"), option::of(endpoints()), option::of(engines()), timeouts, 0_u32..3, cost).prop_map(
+        |(id, endpoint, engine, timeouts, order, cost)| Deployment { id, endpoint, engine, timeouts, order, cost },
+    )
 }
 
 fn endpoints() -> impl Strategy<Value = Endpoint> {
     let provider = prop_oneof![Just(Provider::Openai), Just(Provider::OpenaiCompatible)];
     let bound = || option::of(any::<u64>());
-    (provider, text(), option::of(text()), option::of(text()), 0_u32..2000, bound(), bound()).prop_map(
-        |(provider, url, model, credential, weight, rpm, tpm)| Endpoint {
+    let window = option::of(any::<u32>());
+    (provider, text(), option::of(text()), option::of(text()), 0_u32..2000, (bound(), bound()), window).prop_map(
+        |(provider, url, model, credential, weight, (rpm, tpm), max_input_tokens)| Endpoint {
             provider,
             url,
             model,
@@ -155,6 +181,7 @@ fn endpoints() -> impl Strategy<Value = Endpoint> {
             weight,
             rpm,
             tpm,
+            max_input_tokens,
         },
     )
 }
@@ -232,14 +259,25 @@ fn prices() -> impl Strategy<Value = Price> {
 fn routing() -> impl Strategy<Value = Routing> {
     let timeouts = (0.0..1e5_f64, 0.0..1e5_f64, 0.0..1e5_f64, 0.0..1e5_f64)
         .prop_map(|(connect, first_byte, between_bytes, total)| Timeouts { connect, first_byte, between_bytes, total });
-    let choice = prop_oneof![Just(Choice::LeastBusy), Just(Choice::SimpleShuffle)];
-    (choice, 0_u32..10, any::<u32>(), -1.0..1e5_f64, timeouts).prop_map(
-        |(strategy, retries, allowed_fails, cooldown_seconds, timeouts)| Routing {
+    let others = || btree_map(text(), vec(text(), 0..3), 0..3);
+    let fallbacks = (others(), others(), others(), vec(text(), 0..3), 0_u32..20);
+    let rest = (policies(), policies(), any::<bool>(), -1.0..20.0_f64);
+    (strategies(), 0_u32..10, any::<u32>(), -1.0..1e5_f64, timeouts, fallbacks, rest).prop_map(
+        |(strategy, retries, allowed_fails, cooldown_seconds, timeouts, fallbacks, rest)| Routing {
             strategy,
             retries,
             allowed_fails,
             cooldown_seconds,
             timeouts,
+            retry_policy: rest.0,
+            allowed_fails_policy: rest.1,
+            fallbacks: fallbacks.0,
+            context_window_fallbacks: fallbacks.1,
+            content_policy_fallbacks: fallbacks.2,
+            default_fallbacks: fallbacks.3,
+            max_fallbacks: fallbacks.4,
+            enable_pre_call_checks: rest.2,
+            lowest_latency_buffer: rest.3,
         },
     )
 }

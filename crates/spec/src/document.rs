@@ -1,4 +1,7 @@
+mod alias;
 mod cache;
+mod cause_policy;
+mod cost;
 mod credential;
 mod defaults;
 mod deployment;
@@ -14,13 +17,19 @@ mod price;
 mod recipe;
 mod requests;
 mod routing;
+mod strategy;
 mod unique_map;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    alias::{Alias, ShownAlias},
     cache::Cache,
+    cause_policy::CausePolicy,
+    cost::Cost,
     credential::{Credential, SecretText},
     defaults::{Containers, Defaults, DoubleBooking, Fit, Images, Placement, TypeOverrides, UnifiedMemory},
     deployment::Deployment,
@@ -35,7 +44,8 @@ pub use self::{
     price::Price,
     recipe::Recipe,
     requests::Requests,
-    routing::{Routing, Strategy, TimeoutOverrides, Timeouts},
+    routing::{Fallbacks, Routing, TimeoutOverrides, Timeouts},
+    strategy::{Strategy, UnknownStrategy},
 };
 use crate::limits as bounds;
 
@@ -59,7 +69,10 @@ pub struct Document {
     /// Images that are built here, which engines refer to by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipes: Vec<Recipe>,
-    /// How deployments are chosen and how long they are waited for.
+    /// Other names for models, by which all clients can call them (LiteLLM's `model_group_alias`).
+    #[serde(default, deserialize_with = "unique_map::unique_map", skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, Alias>,
+    /// How deployments are chosen, how long they are waited for, and what takes over when a model fails.
     #[serde(default)]
     pub routing: Routing,
     /// How the books behave.
@@ -92,6 +105,7 @@ impl Default for Document {
             defaults: Defaults::default(),
             credentials: Vec::new(),
             recipes: Vec::new(),
+            aliases: BTreeMap::new(),
             routing: Routing::default(),
             ledger: Ledger::default(),
             cache: Cache::default(),

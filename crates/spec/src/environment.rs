@@ -44,7 +44,7 @@ fn strings(deployment: &Deployment) -> impl Iterator<Item = &str> {
 }
 
 fn endpoint_strings(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    let Endpoint { provider: _, url, model, credential, weight: _, rpm: _, tpm: _ } = endpoint;
+    let Endpoint { provider: _, url, model, credential, weight: _, rpm: _, tpm: _, max_input_tokens: _ } = endpoint;
     [Some(url), model.as_ref(), credential.as_ref()].into_iter().flatten().map(String::as_str)
 }
 

@@ -87,8 +87,15 @@ impl<'a> Scope<'a> {
 
     /// A field of where this stands.
     pub(crate) fn field(&mut self, name: &str) -> Scope<'_> {
-        let dot = if self.path.is_empty() { "" } else { "." };
-        Scope { path: format!("{}{dot}{name}", self.path), faults: self.faults }
+        let mut path = self.path.clone();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        // A name can be one that somebody gave.
+        for c in name.chars() {
+            if c.is_control() { path.extend(c.escape_default()) } else { path.push(c) }
+        }
+        Scope { path, faults: self.faults }
     }
 
     /// An element of where this stands.

@@ -124,7 +124,7 @@ mod tests {
         assert!(document.put_item(&model("a"), json!({"name": "a"})).unwrap_err().message.contains("type"));
         let unknown = ItemId::new(ItemKind::SETTINGS, "rooting");
         let fault = document.put_item(&unknown, json!({})).unwrap_err();
-        assert!(fault.message.contains("`rooting`; there are defaults, routing, ledger"), "{fault}");
+        assert!(fault.message.contains("`rooting`; there are defaults, aliases, routing, ledger"), "{fault}");
         assert!(!document.remove_item(&unknown));
         assert_eq!(document, Document::default());
         assert!("modle".parse::<ItemKind>().unwrap_err().to_string().contains("`modle`; there are `model`"));

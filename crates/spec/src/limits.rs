@@ -51,6 +51,12 @@ pub const PACKAGES: usize = 100;
 pub const PACKAGE_CHARS: usize = 200;
 /// Further tries after a failed one.
 pub const RETRIES: RangeInclusive<u32> = 0..=7;
+/// Other names for models.
+pub const ALIASES: usize = 1_000;
+/// Models that one request is passed on to at most, and that one list of fallbacks may name.
+pub const MAX_FALLBACKS: u32 = 16;
+/// Share of the lowest latency by which others may be slower.
+pub const LATENCY_BUFFER: f64 = 10.0;
 /// Highest price of anything, in currency units.
 pub const PRICE: f64 = 1e6;
 /// Bytes that the response cache, or one answer in it, may have: 1 KiB to 64 GiB.

@@ -49,6 +49,18 @@ impl ModelType {
             Self::ImageGeneration => "image-generation",
         }
     }
+
+    /// Whether models of both types can answer for each other: what takes a request over has to be alike.
+    pub const fn is_alike(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Chat | Self::Vision, Self::Chat | Self::Vision)
+                | (Self::Embedding | Self::Rerank, Self::Embedding | Self::Rerank)
+                | (Self::SpeechToText, Self::SpeechToText)
+                | (Self::TextToSpeech, Self::TextToSpeech)
+                | (Self::ImageGeneration, Self::ImageGeneration)
+        )
+    }
 }
 
 impl fmt::Display for ModelType {

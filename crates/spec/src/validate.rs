@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use crate::{Document, Fault, Faults, ItemId, fault::Scope, limits as bounds, reference};
 
+mod aliases;
 mod cache;
 mod command;
 mod container;
@@ -11,6 +12,7 @@ mod deployment;
 mod endpoint;
 mod engine;
 mod environment;
+mod fallbacks;
 mod housekeeping;
 mod limits;
 mod name;
@@ -24,6 +26,8 @@ mod routing;
 mod setting;
 pub(crate) mod template;
 mod url;
+
+pub(crate) use fallbacks::EVERY;
 
 /// Checks everything that the types of a document cannot express, and names all faults at once.
 ///
@@ -61,6 +65,7 @@ fn check(document: &Document, faults: &mut Vec<Fault>) {
         defaults,
         credentials,
         recipes,
+        aliases,
         routing,
         ledger: _,
         cache,
@@ -83,6 +88,8 @@ fn check(document: &Document, faults: &mut Vec<Fault>) {
             deployment::check(&mut here.field("deployments").element(position), deployment, &mut ids);
         }
         price::check(&mut here.field("price"), &model.price);
+        routing::check_retries(&mut here, model.retries);
+        routing::check_retry_policy(&mut here.field("retry_policy"), &model.retry_policy);
         limits::check(&mut here.field("limits"), &model.limits);
     }
     let mut names = HashMap::new();
@@ -95,7 +102,9 @@ fn check(document: &Document, faults: &mut Vec<Fault>) {
     }
     ports::check(&mut root, models);
     defaults::check(&mut root.field("defaults"), defaults);
+    aliases::check(&mut root.field("aliases"), aliases, models);
     routing::check(&mut root.field("routing"), routing);
+    fallbacks::check(&mut root.field("routing"), document);
     cache::check(&mut root.field("cache"), cache);
     requests::check(&mut root.field("requests"), requests);
     limits::check(&mut root.field("limits"), limits);

@@ -68,9 +68,8 @@ fn of_endpoint(path: &str, endpoint: &Endpoint) -> Vec<Warning> {
     if endpoint.rpm == Some(0) {
         warnings.push(Warning::new(format!("{path}.rpm"), "rpm is 0: the endpoint takes no request at all"));
     }
-    if let Some(tpm) = endpoint.tpm {
-        let message = format!("tpm is {tpm}, but this version does not enforce it; rpm it does");
-        warnings.push(Warning::new(format!("{path}.tpm"), message));
+    if endpoint.tpm == Some(0) {
+        warnings.push(Warning::new(format!("{path}.tpm"), "tpm is 0: the endpoint takes no request at all"));
     }
     warnings
 }
@@ -83,12 +82,12 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_named() {
         let text = "version: 1\nmodels:\n  - { name: a, type: chat }\n  - { name: b, type: chat, open_access: true, \
-                    deployments: [{ endpoint: { url: 'http://h', rpm: 0, tpm: 7 } }] }";
+                    deployments: [{ endpoint: { url: 'http://h', rpm: 0, tpm: 0 } }] }";
         let shown: Vec<_> = warnings(&parse(text, Format::Yaml).unwrap()).iter().map(ToString::to_string).collect();
         let expected = [
             "models[0].deployments: deployments is empty: the model is known, and answers 503 until it gets one",
             "models[1].deployments[0].endpoint.rpm: rpm is 0: the endpoint takes no request at all",
-            "models[1].deployments[0].endpoint.tpm: tpm is 7, but this version does not enforce it; rpm it does",
+            "models[1].deployments[0].endpoint.tpm: tpm is 0: the endpoint takes no request at all",
             "models[1].open_access: open_access is true: whoever reaches the client port can use the model without a key",
         ];
         assert_eq!(shown, expected);

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use ambient::Timestamp;
 use serde_json::{Map, Value};
-use snapshot::{KeyHash, KeyKind};
+use snapshot::{KeyHash, KeyKind, KeyRouting};
 
 use crate::audit::{self, AuditEntry};
 use crate::database::{Database, Row, Value as Arg, Write, args};
@@ -43,6 +43,8 @@ pub struct KeyRow {
     pub tags: Vec<String>,
     /// Further tries after a failed one, where they differ from the settings.
     pub retries: Option<u32>,
+    /// What else it has in place of the settings of routing.
+    pub routing: KeyRouting,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
     /// Whether it is blocked.
@@ -129,13 +131,15 @@ pub(crate) async fn change_all(write: &mut Write<'_>, changes: &[KeyChange<'_>])
 }
 
 const INSERT: &str = "INSERT INTO keys (id, hash, key_name, alias, models, rpm, max_parallel, max_budget, expires_at,
-    blocked, metadata, created_at, updated_at, deleted_at, kind, aliases, tpm, budget_period, owner, team_id, tags, retries)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
+    blocked, metadata, created_at, updated_at, deleted_at, kind, aliases, tpm, budget_period, owner, team_id, tags, retries,
+    routing)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+    $23)";
 
 const UPDATE: &str = "UPDATE keys SET hash = $2, key_name = $3, alias = $4, models = $5, rpm = $6, max_parallel = $7,
     max_budget = $8, expires_at = $9, blocked = $10, metadata = $11, created_at = $12, updated_at = $13,
     deleted_at = $14, kind = $15, aliases = $16, tpm = $17, budget_period = $18, owner = $19, team_id = $20, tags = $21,
-    retries = $22 WHERE id = $1";
+    retries = $22, routing = $23 WHERE id = $1";
 
 async fn execute(write: &mut Write<'_>, statement: &'static str, key: &KeyRow) -> Result<u64> {
     let aliases: Map<_, _> =
@@ -163,6 +167,8 @@ async fn execute(write: &mut Write<'_>, statement: &'static str, key: &KeyRow) -
         &key.team,
         Arg::json(key.tags.clone()),
         key.retries,
+        // Cannot fail: its keys are strings.
+        serde_json::to_string(&key.routing).unwrap_or_default(),
     ];
     write.execute(statement, args).await
 }
@@ -193,6 +199,7 @@ fn row(row: &Row) -> Result<KeyRow> {
         team: row.get("team_id")?,
         tags: row.json("tags")?,
         retries: row.get("retries")?,
+        routing: row.json("routing")?,
         expires_at: row.get("expires_at")?,
         blocked: row.get("blocked")?,
         metadata: row.json("metadata")?,
@@ -237,6 +244,11 @@ pub(crate) mod tests {
             team: Some("t".into()),
             tags: vec!["ci".into()],
             retries: Some(0),
+            routing: KeyRouting {
+                strategy: Some(snapshot::Strategy::CostBasedRouting),
+                fallbacks: BTreeMap::from([("a".into(), vec!["b/c".into()])]),
+                disable_fallbacks: true,
+            },
             expires_at: Some(Timestamp::from_micros(9)),
             blocked: false,
             metadata: Map::from_iter([("team".to_owned(), json!({"x": [1]}))]),

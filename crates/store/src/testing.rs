@@ -97,6 +97,7 @@ pub(crate) fn event(sequence: u64, key: &str, model: &str, second: i64, cost: i6
             price: Price::default(),
             prompt_tokens_estimate: 5,
             reserved: Nanos::ZERO,
+            requested: None,
         },
         closed_at: at,
         outcome: Outcome::Completed,

@@ -9,6 +9,7 @@ use crate::client::{self, Client};
 use crate::exit::UsageError;
 
 mod change;
+mod reach;
 mod show;
 
 use change::{CreateArgs, UpdateArgs};
@@ -38,6 +39,11 @@ enum Verb {
     /// Show one key
     #[command(after_help = "Example:\n  enginehouse key show notebook")]
     Show(OneArgs),
+    /// Show which models a key can reach, and through what: names, aliases, fallbacks
+    #[command(
+        after_help = "Examples:\n  enginehouse key reach notebook\n  enginehouse key reach notebook --json | jq -r '.models[].name'"
+    )]
+    Reach(OneArgs),
     /// Change what a key may do; at once effective
     Update(UpdateArgs),
     /// Stop a key from working, until it is unblocked
@@ -104,6 +110,10 @@ pub(crate) async fn run(client: &Client, args: KeyArgs) -> anyhow::Result<()> {
         Verb::Update(update) => change::update(client, update).await,
         Verb::List(list) => show::list(client, list.json).await,
         Verb::Show(one) => show::one(&about(&one.key, client.get(&path(&one.key))).await?, one.json),
+        Verb::Reach(one) => {
+            let answer = about(&one.key, client.get(&format!("{}/reach", path(&one.key)))).await?;
+            reach::show(&answer, &one.key, one.json)
+        }
         Verb::Block(one) => act(client, &one, "block", "blocked").await,
         Verb::Unblock(one) => act(client, &one, "unblock", "unblocked").await,
         Verb::Delete(one) => {

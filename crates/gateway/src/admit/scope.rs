@@ -114,6 +114,26 @@ impl Counters {
         self.window.take(reserved.tokens, now)
     }
 
+    /// Whether a request still fits that is counted with `old` set aside, and would be with `new`.
+    pub(super) fn check_exchange(
+        &self,
+        limits: &Limits,
+        (old, window): (Reserved, Instant),
+        new: Reserved,
+        now: Moment<'_>,
+    ) -> Result<(), (Limit, Option<Duration>)> {
+        let mut without = self.clone();
+        without.give_back_whole(old, window);
+        without.check(limits, new, now)
+    }
+
+    /// Sets `new` aside for a request in the place of `old`.
+    pub(super) fn exchange(&mut self, (old, window): (Reserved, Instant), new: Reserved) {
+        self.reserved -= old.cost;
+        self.reserved += new.cost;
+        self.window.settle(window, old.tokens, new.tokens);
+    }
+
     /// Ends a request: what it used takes the place of what was set aside, in the run in which it ends, as in the books.
     pub(super) fn give_back(&mut self, reserved: Reserved, used: Reserved, window: Instant, clock: &Clock) {
         self.turn(clock);

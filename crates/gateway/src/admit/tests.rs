@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Allowance, Applied, Limit, Moment, Rejection, Reserved, Scope, Scopes, Ticket, admit_at};
 
+mod moves;
 mod reference;
 
 /// Both clocks, moved by hand and together.

@@ -30,7 +30,7 @@ impl Window {
     ///
     /// The first request of a window always fits, unless nothing is allowed: else one that is estimated above the whole
     /// limit, as many are that do not say `max_tokens`, could never run.
-    pub(super) fn check_tokens(&self, limit: u64, wanted: u64, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn check_tokens(&self, limit: u64, wanted: u64, now: Instant) -> Result<(), Duration> {
         let (used, left) = match self.current(now) {
             Some(started) => (self.tokens, LENGTH.saturating_sub(now - started)),
             None => (0, LENGTH),
@@ -51,7 +51,7 @@ impl Window {
     }
 
     /// Puts the tokens that were used in the place of those that were set aside, if their window is still this one.
-    pub(super) fn settle(&mut self, window: Instant, reserved: u64, used: u64) {
+    pub(crate) fn settle(&mut self, window: Instant, reserved: u64, used: u64) {
         if self.started == Some(window) {
             self.tokens = self.tokens.saturating_sub(reserved).saturating_add(used);
         }
@@ -65,7 +65,7 @@ impl Window {
     }
 
     /// Requests and tokens that are counted now, and how long they will be.
-    pub(super) fn counted(&self, now: Instant) -> (u64, u64, Duration) {
+    pub(crate) fn counted(&self, now: Instant) -> (u64, u64, Duration) {
         match self.current(now) {
             Some(started) => (self.requests, self.tokens, LENGTH.saturating_sub(now - started)),
             None => (0, 0, Duration::ZERO),

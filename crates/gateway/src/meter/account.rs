@@ -6,10 +6,11 @@ use ledger::{Attempt, Entry, Outcome, Settlement, Usage, UsageSource};
 use tokio::time::Instant;
 
 use super::Report;
-use crate::admit::Ticket;
+use crate::admit::{Rejection, Ticket, reservation};
 use crate::demand::Demand;
 use crate::metrics::RequestMetrics;
-use crate::route::Pick;
+use crate::route::{Observed, Pick};
+use crate::serving::ModelState;
 use crate::surface::Meter;
 use crate::upstream::Fault;
 
@@ -35,6 +36,10 @@ pub(crate) struct Account {
     status: u16,
     /// Whether its end is written with others', before the answer goes out.
     ends_with_others: bool,
+    /// Models that it was passed on to.
+    fallbacks: u32,
+    /// Who wants to know how it went.
+    observed: Option<Box<Observed>>,
 }
 
 // === impl Account ===
@@ -58,7 +63,43 @@ impl Account {
             tried: None,
             status: 0,
             ends_with_others: false,
+            fallbacks: 0,
+            observed: None,
         }
+    }
+
+    /// Another model takes over under its own limits and at its own price; unless they, or those that hold anyway, forbid
+    /// that: then all stays as it was.
+    pub(crate) fn move_to(&mut self, model: &ModelState) -> Result<(), Rejection> {
+        let reserved = reservation(&self.demand, model.model.context_length, &model.model.price);
+        if let Some(ticket) = &mut self.ticket {
+            ticket.move_to(&model.applied, reserved)?;
+        }
+        self.metrics.move_to(&model.metrics);
+        self.entry.move_to(model.model.name.clone(), model.model.price, reserved.cost);
+        self.fallbacks += 1;
+        Ok(())
+    }
+
+    /// None could take over from `model`, which was asked for: what is told is its failure.
+    pub(crate) fn move_back(&mut self, model: &ModelState) {
+        self.metrics.move_to(&model.metrics);
+        self.entry.move_to(model.model.name.clone(), model.model.price, ledger::Nanos::ZERO);
+    }
+
+    /// Models that it was passed on to so far.
+    pub(crate) fn fallbacks(&self) -> u32 {
+        self.fallbacks
+    }
+
+    /// Tokens of the prompt, by estimate.
+    pub(crate) fn prompt_tokens(&self) -> u64 {
+        self.demand.prompt_tokens
+    }
+
+    /// Tells a deployment how it went, when it has ended.
+    pub(crate) fn tell(&mut self, observed: Option<Box<Observed>>) {
+        self.observed = observed;
     }
 
     /// Lists a try at a deployment.
@@ -179,6 +220,9 @@ impl Account {
         };
         if let Some(ticket) = self.ticket.take() {
             ticket.settle(usage.total_tokens(), cost);
+        }
+        if let Some(observed) = self.observed.take() {
+            observed.ended(outcome == Outcome::Completed, &usage);
         }
         let took = self.started.elapsed();
         self.metrics.end(outcome, self.status, &usage, took);

@@ -28,10 +28,13 @@ pub(crate) fn list_models<'a>(serving: &'a Serving, caller: &'a Caller, via: &'a
     let data = match via.model() {
         None => {
             let mine = serving.listed.iter().filter(|state| caller.may_use(&state.model.name));
-            let aliases = caller.aliases().filter_map(|(alias, _)| Entry::named(serving, caller, alias));
-            mine.map(|state| Entry::of(state)).chain(aliases).collect()
+            let own = caller.aliases().filter_map(|(alias, _)| Entry::named(serving, caller, alias));
+            // What a key calls otherwise is its own.
+            let shown = serving.aliases.iter().filter(|(alias, of)| !of.hidden && caller.resolve(alias) == &***alias);
+            let everybody_s = shown.filter_map(|(alias, _)| Entry::named(serving, caller, alias));
+            mine.map(|state| Entry::of(state)).chain(own).chain(everybody_s).collect()
         }
-        Some(name) if !serving.models.contains_key(caller.resolve(name)) => {
+        Some(name) if serving.model(caller.resolve(name)).is_none() => {
             return Err(Cause::ModelNotFound(name.to_owned()));
         }
         Some(name) => Entry::named(serving, caller, name).into_iter().collect(),
@@ -51,8 +54,10 @@ pub(crate) fn one_model(serving: &Serving, caller: &Caller, via: &Via, name: &st
 impl<'a> Entry<'a> {
     /// The model that the caller means by `name`, if the caller may use it.
     fn named(serving: &'a Serving, caller: &Caller, name: &'a str) -> Option<Self> {
-        let real = caller.resolve(name);
-        let state = serving.models.get(real).filter(|_| caller.may_use(real))?;
+        let state = serving.model(caller.resolve(name))?;
+        if !caller.may_use(&state.model.name) {
+            return None;
+        }
         Some(Self { id: name, ..Self::of(state) })
     }
 

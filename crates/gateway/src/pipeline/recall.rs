@@ -6,7 +6,7 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::{Asked, answer, find_model, open_account};
+use super::{Asked, ask, find_model, open_account};
 use crate::authenticate::{Caller, enter};
 use crate::edge::{Body, Peer};
 use crate::gateway::Gateway;
@@ -36,10 +36,10 @@ pub(crate) async fn recall(
     let holder = (caller.id(), serving.scopes(&caller, &model));
     let (account, allowance) = open_account(gateway, holder, &model, Api::Responses, request_id, &load).await?;
     let outbound = Outbound::new(Api::Responses, load, head.headers, request_id, gateway.buffers.permit());
-    let retries = caller.retries().unwrap_or(serving.settings.retries);
-    let (settings, model, outbound, thread) = (&serving.settings, &model, &outbound, &thread);
-    let asked = Asked { settings, retries, model, outbound, thread, peer };
-    let mut response = answer(gateway, asked, account, None).await?;
+    let (model, outbound, thread) = (&model, &outbound, &thread);
+    let asked = Asked { serving: &serving, caller: &caller, model, outbound, thread, peer };
+    // Only the replica that made the response knows it: no other model takes over.
+    let mut response = ask(gateway, asked, account, None).await.or_else(|failed| failed.answer())?;
     allowance.write(response.headers_mut());
     if head.method == Method::DELETE && response.status().is_success() {
         gateway.responses.remove(&recall.id);

@@ -23,8 +23,19 @@ const OVERHEAD: HeaderName = HeaderName::from_static("x-enginehouse-overhead-dur
 /// Which replica answered.
 const REPLICA: HeaderName = HeaderName::from_static("x-enginehouse-replica");
 
-/// Headers of our own in an answer: the request's id, our overhead, who answered, up to six of limits, and hyper's length and date.
-const OUR_HEADERS: usize = 11;
+/// The model that answered, its deployment, and how often the request was tried again there and passed on to another
+/// model; under our own names and under LiteLLM's.
+const MODEL: [HeaderName; 2] =
+    [HeaderName::from_static("x-enginehouse-model"), HeaderName::from_static("x-litellm-model-group")];
+const DEPLOYMENT: [HeaderName; 2] =
+    [HeaderName::from_static("x-enginehouse-deployment"), HeaderName::from_static("x-litellm-model-id")];
+const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const FALLBACKS: [HeaderName; 2] =
+    [HeaderName::from_static("x-enginehouse-fallbacks"), HeaderName::from_static("x-litellm-attempted-fallbacks")];
+
+/// Headers of our own in an answer: the request's id, our overhead, eight that say who answered, up to six of limits, and
+/// hyper's length and date.
+const OUR_HEADERS: usize = 18;
 
 /// An answer that was given before, at no cost.
 pub(super) fn replay(kept: &Kept, result: &'static str, mut account: Account) -> Response<Body> {
@@ -43,9 +54,12 @@ pub(super) fn respond(
     answered: Answered,
     mut account: Account,
     fill: Option<Fill>,
+    retries: u32,
 ) -> Response<Body> {
-    let Asked { settings, model, outbound, thread, peer, .. } = asked;
+    let Asked { serving, model, outbound, thread, peer, .. } = asked;
+    let settings = &serving.settings;
     let deployment = &pick.deployment.deployment;
+    let (id, fallbacks) = (pick.deployment.id.clone(), account.fallbacks());
     let overhead = account.answering(answered.status().as_u16());
     let replica = pick.replica.name();
     let mut response = match answered {
@@ -103,9 +117,44 @@ pub(super) fn respond(
             build(status, headers, Body::Relay(Box::new(relay)))
         }
     };
-    response.headers_mut().insert(OVERHEAD, milliseconds(overhead));
-    response.headers_mut().insert(REPLICA, replica);
+    let headers = response.headers_mut();
+    headers.insert(OVERHEAD, milliseconds(overhead));
+    headers.insert(REPLICA, replica);
+    put(headers, MODEL, &model.name);
+    put(headers, DEPLOYMENT, &id);
+    headers.insert(RETRIES, small(retries));
+    put(headers, FALLBACKS, &small(fallbacks));
     response
+}
+
+/// An engine's refusal where nobody took over.
+pub(super) fn refuse(status: StatusCode, headers: HeaderMap, body: Bytes, account: &mut Account) -> Response<Body> {
+    let overhead = account.answering(status.as_u16());
+    account.failed(status.as_u16());
+    let mut response = build(status, headers, Body::full(openai_shaped(status, body)));
+    response.headers_mut().insert(OVERHEAD, milliseconds(overhead));
+    response
+}
+
+fn put(headers: &mut HeaderMap, names: [HeaderName; 2], value: &HeaderValue) {
+    let [ours, theirs] = names;
+    headers.insert(ours, value.clone());
+    headers.insert(theirs, value.clone());
+}
+
+/// A number that hardly ever has two figures, without an allocation where it has one.
+fn small(number: u32) -> HeaderValue {
+    static FIGURES: [HeaderValue; 8] = [
+        HeaderValue::from_static("0"),
+        HeaderValue::from_static("1"),
+        HeaderValue::from_static("2"),
+        HeaderValue::from_static("3"),
+        HeaderValue::from_static("4"),
+        HeaderValue::from_static("5"),
+        HeaderValue::from_static("6"),
+        HeaderValue::from_static("7"),
+    ];
+    FIGURES.get(number as usize).cloned().unwrap_or_else(|| HeaderValue::from(number))
 }
 
 /// As `0.123`.

@@ -8,7 +8,7 @@ use snapshot::{Replica, Settings};
 use tokio::time::Instant;
 
 use crate::surface::Api;
-use crate::upstream::Client;
+use crate::upstream::{Client, Reason};
 
 /// Probes in a row that must fail before a replica counts as down.
 const PROBES_TO_DOWN: u32 = 2;
@@ -136,6 +136,12 @@ impl ReplicaState {
 impl Patience {
     pub(crate) fn of(settings: &Settings) -> Self {
         Self { allowed_fails: settings.allowed_fails, cooldown: settings.cooldown }
+    }
+
+    /// With failures of this cause.
+    pub(crate) fn with(settings: &Settings, reason: Reason) -> Self {
+        let of_cause = reason.in_policy(&settings.routing.allowed_fails_policy);
+        Self { allowed_fails: of_cause.unwrap_or(settings.allowed_fails), cooldown: settings.cooldown }
     }
 }
 

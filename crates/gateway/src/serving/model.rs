@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use ambient::Timestamp;
+use http::HeaderValue;
 use snapshot::{Deployment, Model};
 
 use crate::admit::{Applied, Kind, ScopeTable};
@@ -11,6 +12,8 @@ use crate::route::DeploymentState;
 #[derive(Debug)]
 pub(crate) struct ModelState {
     pub(crate) model: Model,
+    /// Its name, as answers say it.
+    pub(crate) name: HeaderValue,
     pub(crate) deployments: Vec<Arc<DeploymentState>>,
     pub(crate) metrics: Arc<ModelMetrics>,
     pub(crate) applied: Arc<Applied>,
@@ -36,6 +39,8 @@ impl ModelState {
         let name = format!("model '{}'", model.name);
         Arc::new(Self {
             applied: scopes.applied((Kind::Model, &model.name), name, &model.limits, &model.spent, now),
+            // Validation has seen to it that a name holds nothing that no header can.
+            name: HeaderValue::from_bytes(model.name.as_bytes()).unwrap_or(HeaderValue::from_static("")),
             model: model.clone(),
             deployments: model.deployments.iter().map(|next| next_deployment(previous, alike, next)).collect(),
             metrics: alike

@@ -16,6 +16,9 @@ fn model(name: &str) -> Model {
         spent: Spent::default(),
         context_length: None,
         strategy: Strategy::LeastBusy,
+        fallbacks: snapshot::Fallbacks::default(),
+        retries: None,
+        retry_policy: snapshot::CausePolicy::default(),
         created: 0,
         open_access: false,
         deployments: Vec::new(),
@@ -34,6 +37,7 @@ fn key(id: &str, team: Option<&str>) -> Key {
         limits: Limits::default(),
         spent: Spent::default(),
         retries: None,
+        routing: None,
         expires_at: None,
         blocked: false,
     }

@@ -16,6 +16,7 @@ mod matrix;
 mod observability;
 mod pass_through;
 mod raw;
+mod reach;
 mod refusals;
 mod responses;
 mod routes;

@@ -20,8 +20,8 @@ use ledger::{Books, Event, GatewayId, Options, Position, Price};
 use parking_lot::Mutex;
 use serde_json::Value;
 use snapshot::{
-    Address, Deployment, Key, KeyHash, KeyKind, Limits, Model, ModelType, Publisher, Replica, Settings, Snapshot,
-    Spent, Strategy, Timeouts,
+    Address, CausePolicy, Deployment, Fallbacks, Key, KeyHash, KeyKind, Limits, Model, ModelType, Publisher, Replica,
+    Settings, Snapshot, Spent, Strategy, Timeouts,
 };
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -338,6 +338,9 @@ pub(crate) fn model(name: &str, deployments: Vec<Deployment>) -> Model {
         spent: Spent::default(),
         context_length: None,
         strategy: Strategy::LeastBusy,
+        fallbacks: Fallbacks::default(),
+        retries: None,
+        retry_policy: CausePolicy::default(),
         created: 1_700_000_000,
         open_access: false,
         deployments,
@@ -354,6 +357,10 @@ pub(crate) fn deployment(id: &str, address: SocketAddr) -> Deployment {
         credential: None,
         health_path: None,
         rpm: None,
+        tpm: None,
+        order: 0,
+        max_input_tokens: None,
+        cost: None,
         timeouts: Timeouts::default(),
         replicas: vec![replica],
     }
@@ -371,6 +378,7 @@ pub(crate) fn key(id: &str, secret: &str) -> Key {
         limits: Limits::default(),
         spent: Spent::default(),
         retries: None,
+        routing: None,
         expires_at: None,
         blocked: false,
     }

@@ -29,10 +29,14 @@ pub(super) fn convert(
             endpoint: None,
             engine: Some(engine),
             timeouts: TimeoutOverrides::default(),
+            order: 0,
+            cost: None,
         }],
         price: Price::default(),
         open_access: open_access(&mut fields, model_type, subject, findings),
         strategy: None,
+        retries: None,
+        retry_policy: spec::CausePolicy::default(),
         limits: spec::Limits::default(),
     };
     state(&mut fields, subject, findings);

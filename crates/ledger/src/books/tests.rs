@@ -2,7 +2,7 @@ use tempfile::tempdir;
 
 use super::*;
 use crate::testing::{completed, crash_image, open, open_with, request, small, spent_after};
-use crate::{Attempt, MAX_ATTEMPTS, Nanos, Outcome, Settlement, Usage, UsageSource};
+use crate::{Attempt, MAX_ATTEMPTS, Nanos, Outcome, Price, Settlement, Usage, UsageSource};
 
 mod concurrency;
 mod failing;
@@ -46,6 +46,32 @@ fn a_crash_leaves_an_interrupted_event_with_what_the_checkpoint_saw() {
     let (_, recovered) = open(copy.path());
     assert_eq!(recovered.interrupted, 0, "it is closed once and for all");
     assert_eq!(spent_after(&recovered, Position::default()), Nanos(10 + 5 * 2));
+}
+
+#[test]
+fn who_serves_in_place_of_another_is_billed_also_after_a_crash() {
+    let (home, copy) = (tempdir().unwrap(), tempdir().unwrap());
+    let (books, _) = open(home.path());
+    let price = Price { output: 9_000_000, ..Price::default() };
+    let mut settled = books.admit(request("a")).unwrap();
+    settled.move_to("backup".into(), price, Nanos(7));
+    assert_eq!(settled.settle(completed(8)), Nanos(72));
+    let mut back = books.admit(request("b")).unwrap();
+    back.move_to("backup".into(), price, Nanos(7));
+    back.move_to("tiny".into(), request("b").price, Nanos(7));
+    assert_eq!((&*back.open().model, &back.open().requested), ("tiny", &None));
+    drop(back);
+    let mut running = books.admit(request("c")).unwrap();
+    running.move_to("backup".into(), price, Nanos(7));
+    running.progress().relayed(100, 5);
+    books.sync().unwrap();
+    crash_image(home.path(), copy.path());
+    let (_, recovered) = open(copy.path());
+    let mut events = Vec::new();
+    recovered.visit(Position::default(), |event| events.push(event)).unwrap();
+    let told: Vec<_> = events.iter().map(|event| (&*event.open.model, event.open.requested.as_deref())).collect();
+    assert_eq!(told, [("backup", Some("tiny")), ("tiny", None), ("backup", Some("tiny"))]);
+    assert_eq!(events.iter().map(|event| event.cost.0).collect::<Vec<_>>(), [72, 0, 45]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::Record;
 use crate::flight::Flight;
 use crate::state::{CHECKPOINT_GROWTH, CLOSE_GROWTH};
 use crate::testing::request;
-use crate::{Attempt, Event, MAX_ATTEMPTS, Nanos, NewRequest, Outcome, Price, Usage, UsageSource};
+use crate::{Attempt, Event, MAX_ATTEMPTS, Nanos, NewRequest, Open, Outcome, Price, Usage, UsageSource};
 
 const SEAL: Seal = Seal { segment: 3, salt: 7 };
 
@@ -124,4 +124,14 @@ fn the_longest_records_keep_to_the_room_that_is_promised() {
     assert!(size(&close) <= opened + CLOSE_GROWTH);
     assert!(size(&Record::Checkpoint(flight.checkpoint())) <= opened + CHECKPOINT_GROWTH);
     assert!(size(&close) <= MAX_FRAME);
+    // Another model serves what was asked of one with a short name and no price.
+    let Record::Close(close) = close else { unreachable!() };
+    let asked = Open { model: "m".into(), price: Price::default(), reserved: Nanos(0), ..close.open.clone() };
+    let opened = size(&Record::Open(asked.clone()));
+    let moved = Open { requested: Some(asked.model.clone()), ..close.open.clone() };
+    *flight.moved.lock() = Some(moved.clone().into());
+    let restated = Record::MovedCheckpoint(flight.checkpoint(), asked.model.clone());
+    assert!(size(&restated) <= opened + CHECKPOINT_GROWTH);
+    let closed = Record::MovedClose(Event { open: moved, ..close }, asked.model);
+    assert!(size(&closed) <= opened + CLOSE_GROWTH);
 }

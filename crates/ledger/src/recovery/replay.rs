@@ -52,10 +52,12 @@ impl Replay {
     }
 
     fn record(&mut self, slot: usize, at: Position, payload: &[u8], report: &mut Report<'_>) {
-        let (open, checkpoint) = match postcard::from_bytes(payload) {
+        let (open, checkpoint) = match Record::read(payload) {
             Ok(Record::Open(open)) => (open.sequence, Some(Checkpoint::from(open))),
-            Ok(Record::Checkpoint(checkpoint)) => (checkpoint.open.sequence, Some(checkpoint)),
-            Ok(Record::Close(event)) => (event.open.sequence, None),
+            Ok(Record::Checkpoint(checkpoint) | Record::MovedCheckpoint(checkpoint, _)) => {
+                (checkpoint.open.sequence, Some(checkpoint))
+            }
+            Ok(Record::Close(event) | Record::MovedClose(event, _)) => (event.open.sequence, None),
             Err(_) => return report.add(slot, at.offset, payload.len() as u64, DamageKind::Record),
         };
         self.highest_sequence = self.highest_sequence.max(open);

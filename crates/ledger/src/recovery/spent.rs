@@ -66,7 +66,7 @@ impl Recovered {
             scan::walk(segment.seal, &bytes, DATA_START, |piece| {
                 if let Piece::Record { at, payload } = piece
                     && at >= position
-                    && let Ok(Record::Close(event)) = postcard::from_bytes(payload)
+                    && let Ok(Some(event)) = Record::event(payload)
                 {
                     visit(event);
                 }

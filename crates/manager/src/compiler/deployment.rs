@@ -47,7 +47,8 @@ pub(super) fn compile(context: &Context<'_>, deployment: &spec::Deployment) -> R
         (None, None) => None,
     };
     let timeouts = timeouts(&deployment.timeouts.over(context.timeouts));
-    Ok(compiled.map(|compiled| Deployment { timeouts, ..compiled }))
+    let cost = deployment.cost.map(|cost| super::price::nanos(cost.input + cost.output));
+    Ok(compiled.map(|compiled| Deployment { timeouts, order: deployment.order, cost, ..compiled }))
 }
 
 fn timeouts(timeouts: &spec::Timeouts) -> Timeouts {
@@ -71,6 +72,10 @@ fn compile_endpoint(context: &Context<'_>, id: &str, endpoint: &Endpoint) -> Res
         // A probe of somebody else's service may be billed.
         health_path: None,
         rpm: endpoint.rpm,
+        tpm: endpoint.tpm,
+        order: 0,
+        max_input_tokens: endpoint.max_input_tokens,
+        cost: None,
         timeouts: Timeouts::default(),
         replicas: vec![Replica { id: format!("{id}/0").into(), address, base_path }],
     })
@@ -99,6 +104,10 @@ fn compile_engine(context: &Context<'_>, id: &str, engine: &Engine) -> Option<De
         credential: None,
         health_path: Some(defaults(context.model.model_type).health_path.to_owned()),
         rpm: None,
+        tpm: None,
+        order: 0,
+        max_input_tokens: engine.max_model_len,
+        cost: None,
         timeouts: Timeouts::default(),
         replicas,
     })

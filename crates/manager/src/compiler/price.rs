@@ -16,6 +16,6 @@ pub(super) fn compile(price: &spec::Price, version: u64) -> Price {
 }
 
 /// Validation has seen to it that no price is negative.
-fn nanos(units: f64) -> u64 {
+pub(super) fn nanos(units: f64) -> u64 {
     u64::try_from(Nanos::from_units(units).0).unwrap_or(0)
 }

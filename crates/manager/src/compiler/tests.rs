@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ambient::Timestamp;
 use ledger::{GatewayId, Position, Price};
-use snapshot::{Booked, KeyKind, OnFull, SpentBefore, Strategy, Timeouts};
+use snapshot::{Booked, KeyKind, KeyRouting, OnFull, SpentBefore, Strategy, Timeouts};
 use spec::{Format, parse};
 use store::{ModelRow, RowLimits, Spending};
 
@@ -155,6 +155,7 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
         team: Some("t".into()),
         tags: Vec::new(),
         retries: Some(1),
+        routing: KeyRouting { disable_fallbacks: true, ..KeyRouting::default() },
         expires_at: None,
         blocked: true,
         metadata: serde_json::Map::new(),
@@ -188,5 +189,6 @@ fn keys_come_with_what_they_spent_and_deleted_ones_do_not_come() {
     let before = SpentBefore { run: Timestamp::default(), nanos: Nanos(7) };
     assert_eq!(compiled.spent.before, Some(before), "2 of 9 were spent since midnight");
     assert_eq!((compiled.kind, compiled.team.as_deref(), compiled.retries), (KeyKind::Direct, Some("t"), Some(1)));
+    assert!(compiled.routing.as_ref().is_some_and(|routing| routing.disable_fallbacks));
     assert_eq!((snapshot.models[0].spent.total, snapshot.spent.total), (Nanos(10), Nanos(11)));
 }

@@ -26,6 +26,7 @@ fn event(sequence: u64, closed_at: Timestamp) -> Event {
             price: Price::default(),
             prompt_tokens_estimate: 0,
             reserved: Nanos::ZERO,
+            requested: None,
         },
         closed_at,
         outcome: Outcome::Completed,

@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use store::RowLimits;
 
@@ -44,8 +47,29 @@ pub(super) fn check(fields: &KeyFields) -> Result<(), UnfitField> {
     if fields.retries.is_some_and(|retries| !spec::limits::RETRIES.contains(&retries)) {
         return unfit("retries", format!("must be 0 to {}", spec::limits::RETRIES.end()));
     }
+    check_fallbacks(&fields.routing.fallbacks)?;
     check_limits(&fields.limits)?;
     check_metadata(&fields.metadata)
+}
+
+/// Whether these can take over from those.
+fn check_fallbacks(fallbacks: &BTreeMap<Arc<str>, Vec<Arc<str>>>) -> Result<(), UnfitField> {
+    let most = spec::limits::MAX_FALLBACKS as usize;
+    let is_model = |name: &Arc<str>| is_name(name, spec::limits::NAME_BYTES);
+    if fallbacks.len() > MODELS || !fallbacks.iter().all(|(name, others)| is_model(name) && others.iter().all(is_model))
+    {
+        return unfit("fallbacks", format!("must hold lists of models under the names of at most {MODELS} models"));
+    }
+    match fallbacks.iter().find(|(name, others)| others.len() > most || others.contains(name)) {
+        Some((name, others)) if others.contains(name) => {
+            unfit("fallbacks", format!("must not let a model take over from itself, as `{name}` does"))
+        }
+        Some((name, others)) => {
+            let given = others.len();
+            unfit("fallbacks", format!("must name at most {most} models for each; for `{name}` there are {given}"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether something can be called so: not blank, no control characters.
@@ -112,6 +136,15 @@ mod tests {
         assert_eq!(field(KeyFields { tags: vec![String::new()], ..KeyFields::default() }), "tags");
         assert_eq!(field(KeyFields { owner: Some(" ".into()), ..KeyFields::default() }), "owner");
         assert_eq!(field(KeyFields { retries: Some(8), ..KeyFields::default() }), "retries");
+        let fallbacks = |others: &[&str]| {
+            let others = others.iter().map(|name| Arc::from(*name)).collect();
+            let fallbacks = BTreeMap::from([("m".into(), others)]);
+            KeyFields { routing: snapshot::KeyRouting { fallbacks, ..Default::default() }, ..KeyFields::default() }
+        };
+        assert_eq!(check(&fallbacks(&["n"])), Ok(()));
+        for wrong in [&["m"][..], &["n"; 17], &[""]] {
+            assert_eq!(field(fallbacks(wrong)), "fallbacks");
+        }
         let metadata = Map::from_iter([("a".to_owned(), Value::from("x".repeat(70_000)))]);
         assert_eq!(field(KeyFields { metadata, ..KeyFields::default() }), "metadata");
     }

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ambient::Timestamp;
 use ledger::Nanos;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use snapshot::Period;
+use snapshot::{Period, Strategy};
 use store::RowLimits;
 
 use super::{KeyFields, Seen};
@@ -32,6 +33,9 @@ pub(crate) struct KeyEdit {
     pub(crate) team: Edit<Option<String>>,
     pub(crate) tags: Edit<Vec<String>>,
     pub(crate) retries: Edit<Option<u32>>,
+    pub(crate) strategy: Edit<Option<Strategy>>,
+    pub(crate) fallbacks: Edit<BTreeMap<Arc<str>, Vec<Arc<str>>>>,
+    pub(crate) disable_fallbacks: Edit<bool>,
     pub(crate) expires_at: Edit<Option<Timestamp>>,
     pub(crate) blocked: Edit<bool>,
     pub(crate) metadata: Edit<Map<String, Value>>,
@@ -82,8 +86,8 @@ impl KeyEdit {
 
     /// Makes the changes.
     pub(crate) fn apply(self, fields: &mut KeyFields) {
-        let Self { seen: _, alias, models, aliases, limits, owner, team, tags, retries, expires_at, blocked, metadata } =
-            self;
+        let Self { seen: _, alias, models, aliases, limits, owner, team, tags, retries, .. } = self;
+        let Self { strategy, fallbacks, disable_fallbacks, expires_at, blocked, metadata, .. } = self;
         alias.apply(&mut fields.alias);
         models.apply(&mut fields.models);
         aliases.apply(&mut fields.aliases);
@@ -92,6 +96,9 @@ impl KeyEdit {
         team.apply(&mut fields.team);
         tags.apply(&mut fields.tags);
         retries.apply(&mut fields.retries);
+        strategy.apply(&mut fields.routing.strategy);
+        fallbacks.apply(&mut fields.routing.fallbacks);
+        disable_fallbacks.apply(&mut fields.routing.disable_fallbacks);
         expires_at.apply(&mut fields.expires_at);
         blocked.apply(&mut fields.blocked);
         metadata.apply(&mut fields.metadata);

@@ -20,6 +20,7 @@ pub(crate) fn event(key: &str, sequence: u64, cost: i64) -> Event {
         price: Price::default(),
         prompt_tokens_estimate: 0,
         reserved: Nanos::ZERO,
+        requested: None,
     };
     Event {
         open,

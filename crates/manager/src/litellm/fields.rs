@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ambient::Timestamp;
 use axum::body::Bytes;
 use ledger::Nanos;
 use serde_json::{Map, Value};
-use snapshot::{KeyHash, Secret};
+use snapshot::{KeyHash, Secret, Strategy};
 
 use super::{LiteError, limits};
 use crate::keys::{Edit, KeyEdit, UnfitAmount, after, nanos};
@@ -50,7 +51,7 @@ impl Fields {
             "user_id" => edit.owner = Edit::Set(filled(name, value)?),
             "team_id" => edit.team = Edit::Set(filled(name, value)?),
             "tags" => edit.tags = Edit::Set(texts(name, value)?),
-            "router_settings" => edit.retries = retries(name, value)?,
+            "router_settings" => router_settings(edit, name, value)?,
             _ if limits::take(&mut edit.limits, name, &value)? => {}
             "duration" => edit.expires_at = expiry(text(name, value)?.as_deref(), now)?,
             "blocked" => edit.blocked = flag(name, &value)?,
@@ -136,25 +137,46 @@ fn filled(name: &str, value: Value) -> Result<Option<String>, LiteError> {
     Ok(text(name, value)?.filter(|text| !text.is_empty()))
 }
 
-/// Of the settings of a router only `num_retries` has an effect for a key alone.
-fn retries(name: &str, value: Value) -> Result<Edit<Option<u32>>, LiteError> {
-    let Value::Object(settings) = value else {
-        let wrong = || LiteError::wrong_type(name, "dict_type", "Input should be a valid dictionary");
-        return if value.is_null() { Ok(Edit::Set(None)) } else { Err(wrong()) };
+/// What of the settings of a router has an effect for a key alone: `num_retries`, `routing_strategy` and `fallbacks`. They
+/// take the place of all that the key had.
+fn router_settings(edit: &mut KeyEdit, name: &str, value: Value) -> Result<(), LiteError> {
+    let settings = match value {
+        Value::Null => Map::new(),
+        Value::Object(settings) => settings,
+        _ => return Err(LiteError::wrong_type(name, "dict_type", "Input should be a valid dictionary")),
     };
-    let mut retries = None;
+    edit.retries = Edit::Set(None);
+    edit.strategy = Edit::Set(None);
+    edit.fallbacks = Edit::Set(BTreeMap::new());
     for (setting, value) in settings {
-        match (setting.as_str(), count(name, &value)) {
-            (_, _) if is_empty(&setting, &value) => {}
-            ("num_retries", Ok(Some(count))) => retries = Some(u32::try_from(count).unwrap_or(u32::MAX)),
-            ("num_retries", Err(wrong)) => return Err(wrong),
+        match setting.as_str() {
+            _ if is_empty(&setting, &value) => {}
+            "num_retries" => {
+                let count = count(name, &value)?;
+                edit.retries = Edit::Set(count.map(|count| u32::try_from(count).unwrap_or(u32::MAX)));
+            }
+            "routing_strategy" => edit.strategy = Edit::Set(strategy(name, value)?),
+            "fallbacks" => edit.fallbacks = Edit::Set(fallbacks(name, value)?),
             _ => {
                 let message = format!("{name}.{setting} has no effect in this version of Enginehouse; leave it out");
                 return Err(LiteError::bad_request(Some(name), message));
             }
         }
     }
-    Ok(Edit::Set(retries))
+    Ok(())
+}
+
+fn strategy(name: &str, value: Value) -> Result<Option<Strategy>, LiteError> {
+    let strategy = text(name, value)?.map(|text| text.parse::<Strategy>()).transpose();
+    strategy.map_err(|unknown| LiteError::bad_request(Some(name), format!("{name}.routing_strategy: {unknown}")))
+}
+
+/// As LiteLLM has them: a list of objects, each of which holds the fallbacks of a model.
+fn fallbacks(name: &str, value: Value) -> Result<BTreeMap<Arc<str>, Vec<Arc<str>>>, LiteError> {
+    let wrong =
+        |_| LiteError::wrong_type(name, "list_type", "Input should be a list of dictionaries of lists of models");
+    let list: Vec<BTreeMap<Arc<str>, Vec<Arc<str>>>> = serde_json::from_value(value).map_err(wrong)?;
+    Ok(list.into_iter().flatten().collect())
 }
 
 pub(super) fn text(name: &str, value: Value) -> Result<Option<String>, LiteError> {
@@ -224,6 +246,8 @@ mod tests {
 
     use store::RowLimits;
 
+    use snapshot::KeyRouting;
+
     use super::*;
     use crate::keys::KeyFields;
 
@@ -237,7 +261,8 @@ mod tests {
             "key": "sk-0123456789abcdef", "key_alias": "a", "models": ["m"], "rpm_limit": "3", "max_budget": 1.5,
             "max_parallel_requests": null, "duration": "1d", "blocked": true, "metadata": {"x": 1}, "tpm_limit": 4,
             "budget_duration": "30d", "team_id": "t", "user_id": "u", "tags": ["a"], "aliases": {"gpt": "m"},
-            "router_settings": {"num_retries": 1, "timeout": null},
+            "router_settings": {"num_retries": 1, "timeout": null, "routing_strategy": "least-busy",
+                "fallbacks": [{"a": ["b"]}]},
         }));
         let old = RowLimits { max_parallel: Some(9), ..RowLimits::default() };
         let mut found = KeyFields { limits: old, ..KeyFields::default() };
@@ -259,6 +284,11 @@ mod tests {
             tags: vec!["a".into()],
             aliases: BTreeMap::from([("gpt".to_owned(), "m".to_owned())]),
             retries: Some(1),
+            routing: KeyRouting {
+                strategy: Some(Strategy::LeastBusy),
+                fallbacks: BTreeMap::from([("a".into(), vec!["b".into()])]),
+                disable_fallbacks: false,
+            },
             expires_at: Some(Timestamp::from_micros(86_400_000_000)),
             blocked: true,
             metadata: json!({"x": 1}).as_object().unwrap().clone(),

@@ -149,7 +149,18 @@ pub(super) fn issued(key: &KeyRow, secret: &Secret, spent: &Spent) -> Map<String
 }
 
 fn router_settings(key: &KeyRow) -> Value {
-    key.retries.map_or_else(|| json!({}), |retries| json!({ "num_retries": retries }))
+    let mut settings = Map::new();
+    if let Some(retries) = key.retries {
+        settings.insert("num_retries".to_owned(), retries.into());
+    }
+    if let Some(strategy) = key.routing.strategy {
+        settings.insert("routing_strategy".to_owned(), strategy.as_str().into());
+    }
+    if !key.routing.fallbacks.is_empty() {
+        let list = key.routing.fallbacks.iter().map(|(model, others)| json!({ &**model: others }));
+        settings.insert("fallbacks".to_owned(), list.collect());
+    }
+    settings.into()
 }
 
 /// Adds what did not go as one may expect: a field that LiteLLM does not have, there only if there is something to say.

@@ -143,7 +143,9 @@ fn log_row(event: &LoggedEvent, keys: &[KeyRow]) -> Value {
         "model_id": event.attempts.last().map_or("", |attempt| &*attempt.deployment), "model_group": event.model,
         "custom_llm_provider": "openai", "status": status, "metadata": {
             "status": status, "user_api_key": token, "user_api_key_alias": alias,
-            "attempted_retries": event.attempts.len().saturating_sub(1), "outcome": event.outcome,
+            "attempted_retries": event.attempts.len().saturating_sub(1),
+            "attempted_fallbacks": u8::from(event.requested_model.is_some()),
+            "requested_model": event.requested_model, "attempts": event.attempts, "outcome": event.outcome,
             "usage_source": event.usage_source, "usage_object": {
                 "prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens,
                 "total_tokens": usage.total_tokens(),

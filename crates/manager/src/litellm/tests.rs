@@ -174,6 +174,7 @@ mod spend {
             price: Price::default(),
             prompt_tokens_estimate: 0,
             reserved: Nanos::ZERO,
+            requested: None,
         };
         Event {
             open,

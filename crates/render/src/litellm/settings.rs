@@ -1,25 +1,51 @@
 use serde_json::{Map, Value, json};
-use spec::{Document, Strategy};
+use spec::{Alias, Document};
 
 use crate::variable;
 
 pub(super) fn router(document: &Document) -> Value {
     let routing = &document.routing;
-    json!({
-        "routing_strategy": strategy(routing.strategy),
+    let mut settings = json!({
+        "routing_strategy": routing.strategy.as_str(),
         "num_retries": routing.retries,
         "allowed_fails": routing.allowed_fails,
         "cooldown_time": routing.cooldown_seconds,
         "timeout": routing.timeouts.total,
         "stream_timeout": routing.timeouts.first_byte.max(routing.timeouts.between_bytes),
-    })
+    });
+    if let Some(settings) = settings.as_object_mut() {
+        fallbacks(document, settings);
+    }
+    settings
 }
 
-/// LiteLLM's word. It does not know the others by these names, and takes any name it is given.
-const fn strategy(strategy: Strategy) -> &'static str {
-    match strategy {
-        Strategy::LeastBusy => "least-busy",
-        Strategy::SimpleShuffle => "simple-shuffle",
+/// What takes over from what, and other names; nothing where there is nothing.
+fn fallbacks(document: &Document, settings: &mut Map<String, Value>) {
+    let routing = &document.routing;
+    let maps = [
+        ("fallbacks", &routing.fallbacks),
+        ("context_window_fallbacks", &routing.context_window_fallbacks),
+        ("content_policy_fallbacks", &routing.content_policy_fallbacks),
+    ];
+    for (name, map) in maps.into_iter().filter(|(_, map)| !map.is_empty()) {
+        let list = map.iter().map(|(model, others)| json!({ model: others }));
+        settings.insert(name.to_owned(), list.collect());
+    }
+    if !routing.default_fallbacks.is_empty() {
+        settings.insert("default_fallbacks".to_owned(), json!(routing.default_fallbacks));
+    }
+    if settings.keys().any(|name| name.ends_with("fallbacks")) {
+        settings.insert("max_fallbacks".to_owned(), json!(routing.max_fallbacks));
+    }
+    if routing.enable_pre_call_checks {
+        settings.insert("enable_pre_call_checks".to_owned(), json!(true));
+    }
+    if !document.aliases.is_empty() {
+        let alias = |(name, alias): (&String, &Alias)| {
+            (name.clone(), json!({ "model": alias.model(), "hidden": alias.is_hidden() }))
+        };
+        let aliases: Map<_, _> = document.aliases.iter().map(alias).collect();
+        settings.insert("model_group_alias".to_owned(), aliases.into());
     }
 }
 

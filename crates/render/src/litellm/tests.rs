@@ -64,6 +64,18 @@ fn settings_are_those_of_the_document() {
 }
 
 #[test]
+fn what_takes_over_and_other_names_go_along() {
+    let models = "models: [{ name: a, type: chat }, { name: b, type: chat }]";
+    let routing = "routing: { strategy: usage-based-routing-v2, fallbacks: { a: [b] }, default_fallbacks: [b] }";
+    let (config, _) = rendered(&format!("{models}\n{routing}\naliases: {{ gpt: a }}"));
+    let settings = &config["router_settings"];
+    assert_eq!(settings["routing_strategy"], "usage-based-routing-v2");
+    assert_eq!(settings["fallbacks"], json!([{ "a": ["b"] }]));
+    assert_eq!((&settings["default_fallbacks"], &settings["max_fallbacks"]), (&json!(["b"]), &json!(5)));
+    assert_eq!(settings["model_group_alias"], json!({ "gpt": { "model": "a", "hidden": false } }));
+}
+
+#[test]
 fn what_litellm_cannot_do_is_noted() {
     let (_, notes) =
         rendered("models: [{ name: m, type: chat, open_access: true, strategy: simple-shuffle, limits: { rpm: 1 } }]");

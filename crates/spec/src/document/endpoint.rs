@@ -32,6 +32,10 @@ pub struct Endpoint {
     /// Tokens a minute that it takes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tpm: Option<u64>,
+    /// Tokens that a prompt may have there, for `routing.enable_pre_call_checks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_input_tokens: Option<u32>,
 }
 
 /// The dialect of an endpoint.

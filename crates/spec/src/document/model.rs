@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, Limits, Price, Strategy};
+use super::{CausePolicy, Deployment, Limits, Price, Strategy};
 use crate::{ModelType, limits};
 
 /// One public name and what serves it.
@@ -26,6 +26,13 @@ pub struct Model {
     /// How a deployment is chosen; `routing.strategy` unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
+    /// Further tries after a failed one, 0 to 7; `routing.retries` unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = *limits::RETRIES.start(), max = *limits::RETRIES.end()))]
+    pub retries: Option<u32>,
+    /// Further tries by cause of failure, in place of those of `routing.retry_policy` (LiteLLM's `model_group_retry_policy`).
+    #[serde(default, skip_serializing_if = "CausePolicy::is_empty")]
+    pub retry_policy: CausePolicy,
     /// What all requests to it together may use.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,

@@ -1,9 +1,16 @@
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::unique_map::unique_map;
+use super::{CausePolicy, Strategy};
 use crate::limits;
 
-/// How deployments are chosen and how long they are waited for.
+/// Which models take over from which one, in order. `*` stands for every model that is not named.
+pub type Fallbacks = BTreeMap<String, Vec<String>>;
+
+/// How deployments are chosen, how long they are waited for, and what takes over when a model fails.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a mapping: the settings of `routing`", default)]
 pub struct Routing {
@@ -19,6 +26,33 @@ pub struct Routing {
     pub cooldown_seconds: f64,
     /// Time-outs of one attempt.
     pub timeouts: Timeouts,
+    /// Further tries by cause of failure, in place of `retries`.
+    #[serde(skip_serializing_if = "CausePolicy::is_empty")]
+    pub retry_policy: CausePolicy,
+    /// Failures in a row by cause after which a replica is left alone, in place of `allowed_fails`.
+    #[serde(skip_serializing_if = "CausePolicy::is_empty")]
+    pub allowed_fails_policy: CausePolicy,
+    /// Models that take over from a model that failed, whatever the cause.
+    #[serde(deserialize_with = "unique_map", skip_serializing_if = "BTreeMap::is_empty")]
+    pub fallbacks: Fallbacks,
+    /// Models that take over where a prompt does not fit. Where none are given for any model, `fallbacks` do.
+    #[serde(deserialize_with = "unique_map", skip_serializing_if = "BTreeMap::is_empty")]
+    pub context_window_fallbacks: Fallbacks,
+    /// Models that take over where the content policy of an engine forbids a request. Where none are given for any
+    /// model, `fallbacks` do.
+    #[serde(deserialize_with = "unique_map", skip_serializing_if = "BTreeMap::is_empty")]
+    pub content_policy_fallbacks: Fallbacks,
+    /// Models that take over from those that have no `fallbacks` of their own: `*` in `fallbacks`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub default_fallbacks: Vec<String>,
+    /// Models that one request is passed on to at most, 0 to 16; those that the fallbacks of a fallback lead to count too.
+    #[schemars(range(max = limits::MAX_FALLBACKS))]
+    pub max_fallbacks: u32,
+    /// Whether deployments whose context is shorter than a prompt, by estimate, are left out beforehand.
+    pub enable_pre_call_checks: bool,
+    /// Under `latency-based-routing`, by which share of the lowest latency others may be slower and still be chosen.
+    #[schemars(range(min = 0, max = limits::LATENCY_BUFFER))]
+    pub lowest_latency_buffer: f64,
 }
 
 /// Time-outs of one attempt, in seconds.
@@ -61,17 +95,6 @@ pub struct TimeoutOverrides {
     pub total: Option<f64>,
 }
 
-/// How one of several deployments is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// The one with the fewest requests in flight.
-    #[default]
-    LeastBusy,
-    /// One at random, in proportion to the weights.
-    SimpleShuffle,
-}
-
 // === impl Routing ===
 
 impl Default for Routing {
@@ -82,6 +105,15 @@ impl Default for Routing {
             allowed_fails: 3,
             cooldown_seconds: 5.0,
             timeouts: Timeouts::default(),
+            retry_policy: CausePolicy::default(),
+            allowed_fails_policy: CausePolicy::default(),
+            fallbacks: Fallbacks::default(),
+            context_window_fallbacks: Fallbacks::default(),
+            content_policy_fallbacks: Fallbacks::default(),
+            default_fallbacks: Vec::new(),
+            max_fallbacks: 5,
+            enable_pre_call_checks: false,
+            lowest_latency_buffer: 0.0,
         }
     }
 }

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::read::read;
 use super::{ItemKind, Kind, json};
-use crate::{Document, Fault, ItemId, ModelType, Reference, quote::Quoted};
+use crate::{Document, Fault, ItemId, ModelType, Reference, quote::Quoted, validate::EVERY};
 
 /// Sections of settings, by the names of their fields. Always there, so they can only change.
 pub(super) struct Settings;
@@ -32,6 +32,7 @@ macro_rules! section {
 
 const SECTIONS: &[Section] = &[
     section!(defaults),
+    section!(aliases),
     section!(routing),
     section!(ledger),
     section!(cache),
@@ -86,12 +87,50 @@ impl Kind for Settings {
             path: format!("types.{model_type}.recipe"),
             to: ItemId::new(ItemKind::RECIPE, name),
         };
-        named.map(reference).collect()
+        named.map(reference).chain(fallbacks_of(document)).chain(aliases_of(document)).collect()
     }
 
     fn place(&self, _document: &Document, name: &str) -> Option<String> {
         find(name).map(|section| section.name.to_owned())
     }
+}
+
+/// The models that fallbacks lead from and to.
+fn fallbacks_of(document: &Document) -> Vec<Reference> {
+    let routing = &document.routing;
+    let maps = [
+        ("fallbacks", &routing.fallbacks),
+        ("context_window_fallbacks", &routing.context_window_fallbacks),
+        ("content_policy_fallbacks", &routing.content_policy_fallbacks),
+    ];
+    let model = |path: String, name: &str| Reference {
+        from: ItemId::new(ItemKind::SETTINGS, "routing"),
+        path,
+        to: ItemId::new(ItemKind::MODEL, name),
+    };
+    let list = |path: String, names: &[String]| -> Vec<_> {
+        names.iter().enumerate().map(|(index, name)| model(format!("{path}[{index}]"), name)).collect()
+    };
+    let mut references = list("default_fallbacks".to_owned(), &routing.default_fallbacks);
+    for (field, fallbacks) in maps {
+        for (name, others) in fallbacks {
+            let path = format!("{field}.{name}");
+            references.extend((name != EVERY).then(|| model(path.clone(), name)));
+            references.extend(list(path, others));
+        }
+    }
+    references
+}
+
+/// The models that other names stand for. A name that stands for another alias names no model.
+fn aliases_of(document: &Document) -> impl Iterator<Item = Reference> {
+    let aliases = &document.aliases;
+    let direct = aliases.iter().filter(|(_, alias)| !aliases.contains_key(alias.model()));
+    direct.map(|(name, alias)| Reference {
+        from: ItemId::new(ItemKind::SETTINGS, "aliases"),
+        path: name.clone(),
+        to: ItemId::new(ItemKind::MODEL, alias.model()),
+    })
 }
 
 fn find(name: &str) -> Option<&'static Section> {

@@ -119,7 +119,7 @@ fn only_one_document_is_read() {
 #[test]
 fn the_refusal_shows_the_line() {
     let error = parse("version: 1\nmodles: []\n", Format::Yaml).unwrap_err();
-    let shown = "line 2, column 1: unknown field `modles`, expected one of `version`, `models`, `defaults`, `credentials`, `recipes`, `routing`, `ledger`, `cache`, `requests`, `limits`, `housekeeping`, `passthrough`\n\
+    let shown = "line 2, column 1: unknown field `modles`, expected one of `version`, `models`, `defaults`, `credentials`, `recipes`, `aliases`, `routing`, `ledger`, `cache`, `requests`, `limits`, `housekeeping`, `passthrough`\n\
                  2 | modles: []\n  | ^";
     assert_eq!(error.to_string(), shown);
 }

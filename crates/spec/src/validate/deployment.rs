@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::{endpoint, engine, routing};
+use super::{endpoint, engine, number, routing};
 use crate::{Deployment, Timeouts, fault::Scope, limits, quote::Quoted};
 
 /// Where an id stands first.
 pub(super) type Ids<'a> = HashMap<&'a str, String>;
 
 pub(super) fn check<'a>(here: &mut Scope<'_>, deployment: &'a Deployment, ids: &mut Ids<'a>) {
-    let Deployment { id, endpoint, engine, timeouts } = deployment;
+    let Deployment { id, endpoint, engine, timeouts, order: _, cost } = deployment;
     if let Some(id) = id {
         check_id(&mut here.field("id"), id, ids);
     }
@@ -22,6 +22,12 @@ pub(super) fn check<'a>(here: &mut Scope<'_>, deployment: &'a Deployment, ids: &
     }
     if let Some(engine) = engine {
         engine::check(&mut here.field("engine"), engine);
+    }
+    if let Some(cost) = cost {
+        let mut here = here.field("cost");
+        for (field, value) in [("input", cost.input), ("output", cost.output)] {
+            number::check_from_zero(&mut here.field(field), field, value, limits::PRICE);
+        }
     }
     // What is not given is right by default.
     routing::check_timeouts(&mut here.field("timeouts"), &timeouts.over(&Timeouts::default()));

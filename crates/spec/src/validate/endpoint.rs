@@ -2,7 +2,7 @@ use super::{credential, environment, name, url};
 use crate::{Endpoint, environment_variable, fault::Scope, limits};
 
 pub(super) fn check(here: &mut Scope<'_>, endpoint: &Endpoint) {
-    let Endpoint { provider: _, url, model, credential, weight, rpm: _, tpm: _ } = endpoint;
+    let Endpoint { provider: _, url, model, credential, weight, rpm: _, tpm: _, max_input_tokens } = endpoint;
     url::check(&mut here.field("url"), url);
     if let Some(model) = model {
         name::check_text(&mut here.field("model"), "model", model);
@@ -10,6 +10,9 @@ pub(super) fn check(here: &mut Scope<'_>, endpoint: &Endpoint) {
     }
     if let Some(credential) = credential {
         check_credential(&mut here.field("credential"), credential);
+    }
+    if *max_input_tokens == Some(0) {
+        here.field("max_input_tokens").fault("max_input_tokens is 0; give 1 or more, or leave it out");
     }
     if !limits::WEIGHT.contains(weight) {
         let (least, most) = (limits::WEIGHT.start(), limits::WEIGHT.end());

@@ -4,6 +4,7 @@ use super::*;
 use crate::{Fault, Format, arbitrary::documents, parse};
 
 mod bad_input;
+mod routing;
 
 fn faults(yaml: &str) -> Vec<Fault> {
     let document = parse(yaml, Format::Yaml).unwrap_or_else(|error| panic!("{error}"));

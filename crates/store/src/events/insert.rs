@@ -12,7 +12,7 @@ use crate::labels::Labels;
 /// stay prepared.
 const LENGTHS: [usize; 3] = [64, 8, 1];
 
-pub(super) const COLUMNS: [&str; 25] = [
+pub(super) const COLUMNS: [&str; 26] = [
     "gateway_id",
     "sequence",
     "request_id",
@@ -38,6 +38,7 @@ pub(super) const COLUMNS: [&str; 25] = [
     "attempts",
     "team_id",
     "tags",
+    "requested_model",
 ];
 
 /// For SQLite: inserts `events`, of which none should be there yet. False if one was: then not all are in, and the
@@ -138,5 +139,6 @@ fn bind<'q>(query: Insert<'q>, gateway: GatewayId, event: &'q Event, labels: &La
         .bind(event.first_byte_micros.map(signed))
         .bind(attempts)
         .bind(team)
-        .bind(tags))
+        .bind(tags)
+        .bind(open.requested.as_deref()))
 }

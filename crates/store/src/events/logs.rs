@@ -29,8 +29,10 @@ pub struct LoggedEvent {
     pub request_id: String,
     /// Id of the key.
     pub key: String,
-    /// Public name of the model.
+    /// Public name of the model that served it.
     pub model: String,
+    /// Public name of the model that was asked for, where another one served.
+    pub requested_model: Option<String>,
     /// Which API was called, as `chat/completions`.
     pub surface: String,
     /// Whether a stream was asked for.
@@ -90,6 +92,7 @@ fn event(row: &Row) -> Result<LoggedEvent> {
         request_id: row.get("request_id")?,
         key: row.get("key_id")?,
         model: row.get("model")?,
+        requested_model: row.get("requested_model")?,
         surface: row.get("surface")?,
         stream: row.get("stream")?,
         opened_at: row.get("opened_at")?,

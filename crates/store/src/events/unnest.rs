@@ -11,7 +11,8 @@ use crate::labels::Labels;
 const INSERT: Insert = Insert {
     head: "INSERT INTO events (gateway_id, sequence, request_id, key_id, model, surface, stream, opened_at, closed_at,
         outcome, status, prompt_tokens, cached_tokens, completion_tokens, images, audio_millis, characters, searches,
-        usage_source, price_version, cost, first_byte_micros, attempts, team_id, tags)",
+        usage_source, price_version, cost, first_byte_micros, attempts, team_id, tags,
+        requested_model)",
     tail: "ON CONFLICT (gateway_id, sequence) DO NOTHING RETURNING sequence",
 };
 
@@ -68,5 +69,6 @@ fn row<'e>(gateway: GatewayId, event: &'e Event, labels: &Labels) -> [Value<'e>;
         serde_json::to_string(&event.attempts).unwrap_or_default().into(),
         team.into(),
         tags.into(),
+        open.requested.as_deref().into(),
     ]
 }

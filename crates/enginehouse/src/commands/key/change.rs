@@ -19,7 +19,8 @@ const UPDATE_EXAMPLES: &str = "\
 Examples:
   enginehouse key update notebook --budget 20 --expires never
   enginehouse key update notebook --models all --rpm none
-  enginehouse key update notebook --team research --budget 10 --budget-period 1d";
+  enginehouse key update notebook --team research --budget 10 --budget-period 1d
+  enginehouse key update notebook --strategy latency-based-routing --fallbacks gpt-4o=qwen,tiny";
 
 /// Flags of `key create`.
 #[derive(Debug, Args)]
@@ -40,7 +41,7 @@ pub(super) struct CreateArgs {
 
 /// Flags of `key update`.
 #[derive(Debug, Args)]
-#[command(after_help = UPDATE_EXAMPLES, group = ArgGroup::new("change").args(["alias", "models", "rpm", "tpm", "parallel", "budget", "budget_period", "model_alias", "owner", "team", "tags", "retries", "expires"]).required(true).multiple(true))]
+#[command(after_help = UPDATE_EXAMPLES, group = ArgGroup::new("change").args(["alias", "models", "rpm", "tpm", "parallel", "budget", "budget_period", "model_alias", "owner", "team", "tags", "retries", "strategy", "fallbacks", "disable_fallbacks", "expires"]).required(true).multiple(true))]
 pub(super) struct UpdateArgs {
     /// Id, alias or hash of the key; never the key itself
     #[arg(value_name = "KEY", value_parser = not_a_secret)]
@@ -78,6 +79,16 @@ struct What {
     /// Further tries after a failed one; `none` for as many as everybody
     #[arg(long, value_name = "COUNT", value_parser = count)]
     retries: Option<Setting>,
+    /// How a deployment is chosen for it, as `latency-based-routing`; `none` as for everybody
+    #[arg(long, value_name = "STRATEGY", value_parser = word)]
+    strategy: Option<Setting>,
+    /// Models that take over for it when one fails, as `gpt-4o=qwen,tiny`; repeatable. They replace those that were;
+    /// `none` for those of everybody
+    #[arg(long, value_name = "MODEL=OTHERS", value_parser = fallbacks_of)]
+    fallbacks: Option<Vec<(String, Vec<String>)>>,
+    /// Whether no other model ever takes over for it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    disable_fallbacks: Option<bool>,
     /// When it stops working: `30d`, `12h`, a day (UTC), RFC 3339, or `never`
     #[arg(long, value_name = "WHEN", value_parser = expiry)]
     expires: Option<Setting>,
@@ -118,6 +129,11 @@ impl What {
         put("team", self.team.map(|setting| setting.0));
         put("tags", self.tags.map(|tags| tags.into_iter().filter(|tag| !tag.is_empty()).collect::<Vec<_>>().into()));
         put("retries", self.retries.map(|setting| setting.0));
+        put("strategy", self.strategy.map(|setting| setting.0));
+        let named = |pairs: Vec<(String, Vec<String>)>| pairs.into_iter().filter(|(name, _)| !name.is_empty());
+        let lists = |pairs| named(pairs).map(|(name, others)| (name, others.into())).collect::<Map<_, _>>();
+        put("fallbacks", self.fallbacks.map(|pairs| lists(pairs).into()));
+        put("disable_fallbacks", self.disable_fallbacks.map(Value::from));
         put("expires_at", self.expires.map(|setting| setting.0));
         self.limits.put_into(&mut body);
         Value::Object(body)
@@ -136,6 +152,20 @@ fn alias_of_model(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, model)) if !name.is_empty() && !model.is_empty() => Ok((name.to_owned(), model.to_owned())),
         _ => Err("a name, `=` and a model, as `gpt-4o=qwen`".to_owned()),
+    }
+}
+
+/// A model and those that take over from it; the name is empty for `none`.
+fn fallbacks_of(text: &str) -> Result<(String, Vec<String>), String> {
+    if text == "none" {
+        return Ok((String::new(), Vec::new()));
+    }
+    match text.split_once('=') {
+        Some((name, others)) if !name.is_empty() => {
+            let others = others.split(',').filter(|other| !other.is_empty()).map(str::to_owned);
+            Ok((name.to_owned(), others.collect()))
+        }
+        _ => Err("a model, `=` and those that take over from it, as `gpt-4o=qwen,tiny`".to_owned()),
     }
 }
 
@@ -178,6 +208,17 @@ mod tests {
         let sent = json!({"team": "blue", "owner": null, "tags": ["a", "b"], "aliases": {"gpt": "m"}, "tpm": 9});
         assert_eq!(body(&flags), sent);
         assert_eq!(body(&["--budget-period", "30d", "--retries", "0"]), json!({"budget_period": "30d", "retries": 0}));
+    }
+
+    #[test]
+    fn routing_of_its_own_is_sent() {
+        let flags =
+            ["--strategy", "simple-shuffle", "--fallbacks", "a=b,c", "--fallbacks", "d=", "--disable-fallbacks"];
+        let sent =
+            json!({"strategy": "simple-shuffle", "fallbacks": {"a": ["b", "c"], "d": []}, "disable_fallbacks": true});
+        assert_eq!(body(&flags), sent);
+        let lifted = json!({"strategy": null, "fallbacks": {}, "disable_fallbacks": false});
+        assert_eq!(body(&["--strategy", "none", "--fallbacks", "none", "--disable-fallbacks", "false"]), lifted);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -36,6 +38,14 @@ struct Key {
     period_spend: Option<f64>,
     #[serde(default)]
     spend: f64,
+    #[serde(default)]
+    retries: Option<u32>,
+    #[serde(default)]
+    strategy: Option<String>,
+    #[serde(default)]
+    fallbacks: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    disable_fallbacks: bool,
     #[serde(default)]
     expires_at: Option<String>,
     #[serde(default)]
@@ -83,7 +93,8 @@ pub(super) fn one(answer: &Value, as_json: bool) -> anyhow::Result<()> {
         "id", "alias", "key", "kind", "state", "team", "owner", "models", "rpm", "tpm", "parallel", "spent", "budget",
         "expires",
     ];
-    let lines = titles.iter().zip(key.cells()).map(|(title, cell)| format!("{title:9} {}", output::plain(&cell)));
+    let cells = titles.iter().copied().zip(key.cells()).chain(key.routing());
+    let lines = cells.map(|(title, cell)| format!("{title:9} {}", output::plain(&cell)));
     Ok(output::data(&lines.collect::<Vec<_>>().join("\n"))?)
 }
 
@@ -143,6 +154,20 @@ impl Key {
             or_dash(self.budget()),
             self.expires_at.clone().unwrap_or_else(|| "never".to_owned()),
         ]
+    }
+
+    /// What it has in place of the settings of routing, if anything.
+    fn routing(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        lines.extend(self.retries.map(|retries| ("retries", retries.to_string())));
+        lines.extend(self.strategy.clone().map(|strategy| ("strategy", strategy)));
+        let lists = self.fallbacks.iter().map(|(model, others)| format!("{model}={}", others.join(",")));
+        match (self.disable_fallbacks, self.fallbacks.is_empty()) {
+            (true, _) => lines.push(("fallbacks", "none".to_owned())),
+            (false, false) => lines.push(("fallbacks", lists.collect::<Vec<_>>().join(" "))),
+            (false, true) => {}
+        }
+        lines
     }
 
     fn budget(&self) -> Option<String> {

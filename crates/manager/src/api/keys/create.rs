@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use snapshot::{KeyKind, Secret};
+use snapshot::{KeyKind, KeyRouting, Secret, Strategy};
 use utoipa::ToSchema;
 
 use super::IssuedKeyView;
@@ -42,6 +43,14 @@ pub(in crate::api) struct NewKey {
     tags: Vec<String>,
     /// Further tries after a failed one, where they differ from the settings.
     retries: Option<u32>,
+    /// How a deployment is chosen for it, of whatever model: `least-busy`, `simple-shuffle`, `usage-based-routing`,
+    /// `usage-based-routing-v2`, `latency-based-routing` or `cost-based-routing`.
+    strategy: Option<String>,
+    /// Models that take over for it from one that failed, by that one's name, in place of the settings'.
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
+    fallbacks: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    /// Whether no other model ever takes over for it.
+    disable_fallbacks: bool,
     /// When it stops working, as `2026-12-31T23:59:59Z`.
     expires_at: Option<String>,
     /// When it stops working, from now: `30d`, `12h`, `1mo`.
@@ -79,6 +88,11 @@ pub(in crate::api) async fn create(
         team: new.team,
         tags: new.tags,
         retries: new.retries,
+        routing: KeyRouting {
+            strategy: strategy(new.strategy)?,
+            fallbacks: new.fallbacks,
+            disable_fallbacks: new.disable_fallbacks,
+        },
         blocked: new.blocked,
         metadata: new.metadata,
     };
@@ -90,4 +104,10 @@ pub(in crate::api) async fn create(
     let issued = issued.await?;
     let view = IssuedKeyView::of_issued(&manager, issued).await.warn_of_unknown_models(&manager);
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// The strategy of this name.
+pub(super) fn strategy(name: Option<String>) -> Result<Option<Strategy>, Problem> {
+    let strategy = name.map(|name| name.parse::<Strategy>()).transpose();
+    strategy.map_err(|unknown| Problem::unfit("strategy", format!("is unknown: {unknown}")))
 }

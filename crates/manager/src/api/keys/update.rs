@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ambient::Timestamp;
 use axum::extract::State;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::KeyView;
+use super::create::strategy;
 use super::view::Expiry;
 use crate::api::Problem;
 use crate::api::etag;
@@ -51,6 +53,18 @@ pub(in crate::api) struct KeyPatch {
     #[serde(default)]
     #[schema(value_type = Option<u32>)]
     retries: Edit<Option<u32>>,
+    /// How a deployment is chosen for it, of whatever model; null: as for everybody.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    strategy: Edit<Option<String>>,
+    /// Models that take over for it from one that failed, by that one's name, instead of those that did.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
+    fallbacks: Edit<BTreeMap<Arc<str>, Vec<Arc<str>>>>,
+    /// Whether no other model ever takes over for it.
+    #[serde(default)]
+    #[schema(value_type = bool)]
+    disable_fallbacks: Edit<bool>,
     /// When it stops working, as `2026-12-31T23:59:59Z`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -113,6 +127,9 @@ impl KeyPatch {
             team: self.team,
             tags: self.tags,
             retries: self.retries,
+            strategy: self.strategy.try_map(strategy)?,
+            fallbacks: self.fallbacks,
+            disable_fallbacks: self.disable_fallbacks,
             expires_at: if sets_expiry { Edit::Set(moment) } else { Edit::Keep },
             blocked: self.blocked,
             metadata: self.metadata,

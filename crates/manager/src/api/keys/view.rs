@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ambient::Timestamp;
 use ledger::Nanos;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use snapshot::KeyKind;
+use snapshot::{KeyKind, Strategy};
 use store::{KeyRow, Spend, Spending};
 use utoipa::ToSchema;
 
@@ -45,6 +46,14 @@ pub(in crate::api) struct KeyView {
     tags: Vec<String>,
     /// Further tries after a failed one, where they differ from the settings.
     retries: Option<u32>,
+    /// How a deployment is chosen for it, of whatever model; null: as for everybody.
+    #[schema(value_type = Option<String>)]
+    strategy: Option<Strategy>,
+    /// Models that take over for it from one that failed, by that one's name.
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
+    fallbacks: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    /// Whether no other model ever takes over for it.
+    disable_fallbacks: bool,
     /// What it spent, in units of the currency.
     spend: f64,
     /// The same in thousand-millionths: exact.
@@ -98,6 +107,9 @@ impl KeyView {
             team: row.team,
             tags: row.tags,
             retries: row.retries,
+            strategy: row.routing.strategy,
+            fallbacks: row.routing.fallbacks,
+            disable_fallbacks: row.routing.disable_fallbacks,
             expired: row.expires_at.is_some_and(|at| now >= at),
             id: row.id,
             alias: row.alias,
