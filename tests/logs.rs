@@ -149,3 +149,38 @@ async fn following_ends_when_the_engine_is_gone_or_the_server_ends_or_dies() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("the server has gone"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_engines_of_a_replacement_are_shown() {
+    let program = support::enginehouse!();
+    let server = Server::start(&program).await;
+    let mut model = document::process("m", "chat", &program, &["--tokens", "5000", "--inter-token-ms", "100"]);
+    model["deployments"][0]["id"] = "d".into();
+    // One that says something.
+    let engine = &mut model["deployments"][0]["engine"];
+    let mut command = vec![json!("sh"), json!("-c"), json!("echo up; exec \"$@\""), json!("sh")];
+    command.extend(engine["command"].as_array().unwrap().iter().cloned());
+    engine["command"] = command.into();
+    server.apply(&document::of(&[model]));
+    assert_eq!(server.cli(&["model", "logs", "m"]).ok().trim(), "up", "one alone needs no name");
+    let messages = json!([{ "role": "user", "content": "Hello" }]);
+    let body = json!({ "model": "m", "max_tokens": 5000, "stream": true, "messages": messages });
+    let mut stream = server.client().stream("/v1/chat/completions", &body).await;
+    stream.next_event().await.unwrap().unwrap();
+    server.cli(&["model", "replace", "m"]).ok();
+    // The one before answers what it has, for as long as somebody listens.
+    until("both to be shown", || {
+        let shown = server.cli(&["model", "logs", "m"]).stdout;
+        shown.contains("==> d/0 <==") && shown.contains("==> d/0b <==")
+    })
+    .await;
+    stream.next_event().await.unwrap().unwrap();
+    let one = server.cli(&["model", "logs", "m", "--replica", "d/0"]);
+    assert!(!one.ok().is_empty() && !one.stdout.contains("==>"), "{}", one.stdout);
+    drop(stream);
+    until("the one before to be gone", || {
+        server.cli(&["model", "logs", "m", "--replica", "d/0"]).stderr.contains("no such replica")
+    })
+    .await;
+    assert!(!server.cli(&["model", "logs", "m"]).ok().contains("==>"));
+}
