@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::fs;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 
 use http::Method;
@@ -207,4 +209,35 @@ async fn a_server_ends_though_somebody_follows_its_events() {
     }
     // Well before the grace is over, or the test's patience is.
     assert!(server.stop(Signal::TERM).await.success());
+}
+
+/// This machine's address in its network; none where it is in none. Nothing is sent.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_port_answers_the_networks_that_it_is_told_to() {
+    let Some(own) = own_address() else {
+        let _ = writeln!(io::stderr(), "SKIPPED: this test needs an address that is not a loopback one");
+        return;
+    };
+    let program = support::enginehouse!();
+    let options = || ServerOptions::new(&program).at(own).environment("ENGINEHOUSE_ADMIN_PASSWORD", PASSWORD);
+    let server = options().arguments(&["--admin-allow", "198.51.100.0/24"]).start().await;
+    for path in ["/api/v1/status", "/metrics", "/"] {
+        let refused = server.admin().get(path).await;
+        assert!(refused.expect(403).text().contains("--admin-allow"), "{path}: {}", refused.text());
+    }
+    let login = json!({ "account": "admin", "password": PASSWORD });
+    Http::to(server.admin_address()).post("/api/v1/session", &login).await.expect(403);
+    server.client().get("/v1/models").await.expect(200);
+    server.cli(&["key", "list"]).ok();
+    drop(server);
+
+    let both = ["--admin-allow", "198.51.100.0/24", "--admin-allow", &own.to_string()];
+    let server = options().arguments(&both).start().await;
+    server.admin().get("/api/v1/status").await.expect(200);
 }

@@ -141,7 +141,10 @@ async fn while_an_atomic_apply_verifies_another_one_is_refused(planes: Planes) {
     let first = std::thread::spawn(move || Finished::of(&mut first, Some(&document)));
     support::until("the first apply to be committed", || names(&server) == ["slow"]).await;
     let second = apply(&server, &document::of(&[]), &[]);
-    assert!(!second.status.success() && second.stderr.contains("verif"), "{second:?}");
+    assert!(
+        !second.status.success() && second.stderr.contains("an atomic apply by owner is being verified"),
+        "{second:?}"
+    );
     first.join().unwrap().fails_with(1);
     assert_eq!(names(&server), Vec::<String>::new());
     apply(&server, &document::of(&[]), &[]).ok();

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Engine, Finished, Http, Planes, Program, Server, ServerOptions, Signal, document, eventually};
+use support::{Engine, Finished, Http, Mount, Planes, Program, Server, ServerOptions, Signal, document, eventually};
+use tempfile::TempDir;
 use test_postgres::{PASSWORD, Postgres};
 use tokio::task::JoinSet;
 
@@ -16,11 +19,14 @@ const PATH: &str = "/v1/chat/completions";
 const URL: &str = "ENGINEHOUSE_DATABASE_URL";
 /// Clients that send one request after the other.
 const CLIENTS: usize = 4;
+/// Room for the tables of a database, a template's worth of system tables included.
+const DISK_BYTES: u64 = 64 << 20;
 
 support::in_both_forms!(
     whatever_happens_to_the_database_no_request_fails_and_the_books_are_exact,
     a_start_waits_for_a_database_that_is_away,
     a_standby_takes_over_and_the_books_are_exact,
+    a_database_whose_disk_is_full_stops_no_request,
 );
 
 fn chat() -> Value {
@@ -166,6 +172,34 @@ async fn a_standby_takes_over_and_the_books_are_exact(planes: Planes) {
     until_requests(&server, answered).await;
     assert_exact(&standby, answered);
     assert_eq!(standby.sql("SELECT COUNT(*) FROM enginehouse.keys"), (CLIENTS + 1).to_string());
+}
+
+/// Its tables cannot grow, though it is there and answers.
+async fn a_database_whose_disk_is_full_stops_no_request(planes: Planes) {
+    let folder = TempDir::with_prefix("enginehouse-small-").unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let at = folder.path().join("disk");
+    let Some(disk) = Mount::in_memory(&at, DISK_BYTES) else { return };
+    fs::set_permissions(&at, Permissions::from_mode(0o755)).unwrap();
+    let postgres = Postgres::start();
+    postgres.move_to(&at);
+    let (_engine, server) = served(&postgres, planes).await;
+    let load = Load::start(&server);
+    load.goes_on().await;
+
+    let ballast = disk.fill();
+    until_readiness(&server, "degraded").await;
+    let shown = Http::to(server.client_address()).get("/health/readiness").await;
+    assert!(shown.text().contains("full"), "{}", shown.text());
+    load.goes_on().await;
+    fs::remove_file(ballast).unwrap();
+    until_readiness(&server, "healthy").await;
+    load.goes_on().await;
+
+    let answered = load.end().await;
+    until_requests(&server, answered).await;
+    assert_exact(&postgres, answered);
+    drop(postgres);
 }
 
 /// As many events as requests that were answered, and all sums those of the events.

@@ -12,10 +12,12 @@ use crate::{Actor, Manager};
 
 mod first;
 mod login;
+mod logins;
 
 pub use first::AdminPasswordError;
 pub(crate) use first::{FIRST, First, settle};
-pub(crate) use login::{LoginError, Logins, OwnPasswordError};
+pub(crate) use login::{LoginError, OwnPasswordError};
+pub(crate) use logins::Logins;
 
 /// Bytes that a name may have.
 const NAME_BYTES: usize = 64;

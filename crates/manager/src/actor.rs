@@ -42,8 +42,8 @@ pub(crate) enum Via {
 
 impl Actor {
     /// Names that no account can have: they are others' already.
-    pub(crate) const RESERVED: [&'static str; 7] =
-        ["owner", "master", "import", "rollback", "environment", "schedule", "reconciler"];
+    pub(crate) const RESERVED: [&'static str; 8] =
+        ["owner", "master", "import", "rollback", "environment", "schedule", "reconciler", "unknown"];
 
     fn new(name: impl Into<String>, access: Access, via: Via, remote: Option<IpAddr>) -> Self {
         Self(Arc::new(Identity { name: name.into(), access, via, remote: remote.map(|address| address.to_string()) }))

@@ -36,6 +36,7 @@ mod manager;
 mod master_key;
 mod metrics;
 mod models;
+mod nul;
 mod open_routes;
 mod options;
 mod passwords;

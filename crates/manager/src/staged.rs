@@ -155,7 +155,7 @@ impl Manager {
 }
 
 /// Digest of an item's data, by which its versions are told apart.
-fn digest(data: &Value) -> String {
+pub(crate) fn digest(data: &Value) -> String {
     // Cannot fail: every key is a string.
     sha256(&serde_json::to_vec(data).unwrap_or_default())
 }

@@ -44,6 +44,11 @@ impl Throttle {
     pub(crate) fn forget(&self, name: &str) {
         self.recovered.lock().remove(name);
     }
+
+    /// Gives all tries back to all names that begin so.
+    pub(crate) fn forget_all(&self, prefix: &str) {
+        self.recovered.lock().retain(|name, _| !name.starts_with(prefix));
+    }
 }
 
 fn make_room(recovered: &mut HashMap<String, Timestamp>, now: Timestamp) {

@@ -94,6 +94,15 @@ impl<'s> Staged<'s> {
         Ok(versions)
     }
 
+    /// Lets an edit start from a later revision, in which its item is the same but for how it is written: `base` is the digest
+    /// there. An edit that is another one by now stays as it is.
+    pub async fn rebase(&self, key: StagedKey<'_>, base: &str, base_revision: u64) -> Result<()> {
+        let sql = "UPDATE staged SET base = $1, base_revision = $2 WHERE kind = $3 AND name = $4 AND version = $5";
+        let mut write = self.database.write().await?;
+        write.execute(sql, args![base, base_revision, key.kind, key.name, key.version]).await?;
+        write.commit().await
+    }
+
     /// Gives edits up, all or none. One that is no longer there as it was seen is a [`Cause::Conflict`](crate::Cause::Conflict).
     pub async fn remove(&self, keys: &[StagedKey<'_>], audit: &[AuditEntry<'_>]) -> Result<()> {
         let mut write = self.database.write().await?;
@@ -156,7 +165,11 @@ mod tests {
     use crate::testing::{Backend, contract};
     use crate::{By, Cause, Store};
 
-    contract!(an_edit_replaces_only_what_it_has_seen, several_edits_are_kept_together_or_not_at_all,);
+    contract!(
+        an_edit_replaces_only_what_it_has_seen,
+        several_edits_are_kept_together_or_not_at_all,
+        an_edit_can_start_from_a_later_revision,
+    );
 
     fn edit(name: &str, data: Option<&str>) -> StagedRow {
         StagedRow {
@@ -202,6 +215,17 @@ mod tests {
         let third = put(&store, &[(&edit("m", None), None)]).await.unwrap()[0];
         assert!(third > second, "a version never comes again");
         assert_eq!(store.audit().list(9).await.unwrap().len(), 4, "what was refused leaves no trace");
+    }
+
+    async fn an_edit_can_start_from_a_later_revision(backend: Backend) {
+        let store = backend.open().await;
+        let version = put(&store, &[(&edit("m", Some("{}")), None)]).await.unwrap()[0];
+        let key = |version| StagedKey { kind: "model", name: "m", version };
+        store.staged().rebase(key(version + 1), "x", 9).await.unwrap();
+        assert_eq!(store.staged().list().await.unwrap()[0].base.as_deref(), Some("b"), "that is another edit");
+        store.staged().rebase(key(version), "c", 4).await.unwrap();
+        let rows = store.staged().list().await.unwrap();
+        assert_eq!(rows, [StagedRow { version, base: Some("c".into()), base_revision: 4, ..edit("m", Some("{}")) }]);
     }
 
     async fn several_edits_are_kept_together_or_not_at_all(backend: Backend) {

@@ -1,7 +1,7 @@
 use std::fs::{self, File, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -79,6 +79,14 @@ impl Postgres {
     /// Runs SQL as superuser in the database; what came back, unaligned.
     pub fn sql(&self, sql: &str) -> String {
         self.psql(DATABASE, sql)
+    }
+
+    /// Keeps the database in a folder of its own below `disk` from now on. Nobody may be connected to it.
+    pub fn move_to(&self, disk: &Path) {
+        let folder = disk.join("tables");
+        self.binaries.make_folder(&folder);
+        self.psql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()));
+        self.psql("postgres", &format!("ALTER DATABASE {DATABASE} SET TABLESPACE small"));
     }
 
     /// All transactions that begin from now on can only read, as on a server that is no longer the first one; or not.

@@ -77,6 +77,13 @@ impl ServerOptions {
         self
     }
 
+    /// At another address of this machine than one of its own.
+    #[must_use]
+    pub fn at(mut self, ip: IpAddr) -> Self {
+        self.ip = ip;
+        self
+    }
+
     /// More arguments of `serve`.
     #[must_use]
     pub fn arguments(mut self, arguments: &[&str]) -> Self {

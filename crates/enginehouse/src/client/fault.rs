@@ -22,6 +22,17 @@ struct Fault {
     message: String,
 }
 
+/// An error as clients of models get it (`OpenAI`'s).
+#[derive(Deserialize)]
+struct OfModels {
+    error: ModelError,
+}
+
+#[derive(Deserialize)]
+struct ModelError {
+    message: String,
+}
+
 /// Nobody answered.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot reach {what}: {why}{advice}")]
@@ -41,6 +52,11 @@ impl ApiFault {
     pub(crate) fn from_answer(status: StatusCode, body: &[u8]) -> Self {
         let mut fault = serde_json::from_slice::<Self>(body).unwrap_or_default();
         fault.status = status.as_u16();
+        if let Ok(OfModels { error: ModelError { message } }) = serde_json::from_slice(body) {
+            "this port answers requests to models, not commands".clone_into(&mut fault.title);
+            fault.detail = format!("{message}\n  --server takes the address of the admin port (7860 unless set)");
+            return fault;
+        }
         if fault.title.is_empty() {
             status.canonical_reason().unwrap_or("error").clone_into(&mut fault.title);
             if fault.detail.is_empty() {
@@ -79,7 +95,7 @@ impl fmt::Display for ApiFault {
                 write!(f, "\n  {}: {message}", fault.path)?;
             }
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.status == StatusCode::UNAUTHORIZED && !self.detail.contains("--server") {
             f.write_str("\n  set ENGINEHOUSE_TOKEN (or ENGINEHOUSE_TOKEN_FILE) to an API token or the master key")?;
         }
         Ok(())
@@ -102,6 +118,15 @@ mod tests {
     fn an_answer_of_another_kind_is_shown_as_it_is() {
         let fault = ApiFault::from_answer(StatusCode::BAD_GATEWAY, b"<html>oops</html>");
         assert_eq!(fault.to_string(), "Bad Gateway: <html>oops</html>");
+    }
+
+    #[test]
+    fn the_port_of_models_is_told_from_that_of_commands() {
+        let body =
+            br#"{"error":{"message":"Invalid API key","type":"invalid_request_error","code":"invalid_api_key"}}"#;
+        let shown = ApiFault::from_answer(StatusCode::UNAUTHORIZED, body).to_string();
+        assert!(shown.starts_with("this port answers requests to models, not commands: Invalid API key\n"), "{shown}");
+        assert!(shown.ends_with("--server takes the address of the admin port (7860 unless set)"), "{shown}");
     }
 
     #[test]

@@ -59,10 +59,16 @@ impl Remote {
 
 fn base_of(text: &str) -> Result<String, UsageError> {
     let fault = |why: &str| UsageError(format!("--server {text}: {why}"));
-    let url = Url::parse(text).map_err(|e| fault(&e.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(fault("write it as http://HOST:PORT or https://HOST"));
-    }
+    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    let url = match Url::parse(text) {
+        Ok(url) if is_web(&url) => url,
+        // `gpu1:7860`, which reads as a scheme, or `10.0.0.7:7860`, which reads as nothing.
+        _ if !text.contains("://") && Url::parse(&format!("http://{text}")).is_ok() => {
+            return Err(fault(&format!("write it with its scheme: http://{text}")));
+        }
+        Ok(_) => return Err(fault("write it as http://HOST:PORT or https://HOST")),
+        Err(error) => return Err(fault(&error.to_string())),
+    };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(fault("a secret in an address shows in process lists; use ENGINEHOUSE_TOKEN"));
     }
@@ -93,7 +99,10 @@ mod tests {
     fn an_address_is_taken_with_or_without_path_and_never_with_a_secret() {
         assert_eq!(base_of("http://gpu1:7860").unwrap(), "http://gpu1:7860");
         assert_eq!(base_of("https://llm.example.com/admin/").unwrap(), "https://llm.example.com/admin");
-        assert!(base_of("gpu1:7860").is_err());
+        for bare in ["gpu1:7860", "10.0.0.7:7860", "localhost"] {
+            let told = base_of(bare).unwrap_err().to_string();
+            assert_eq!(told, format!("--server {bare}: write it with its scheme: http://{bare}"));
+        }
         assert!(base_of("unix:///x").is_err());
         assert!(base_of("http://user:sk-x@gpu1").unwrap_err().to_string().contains("ENGINEHOUSE_TOKEN"));
     }

@@ -1,27 +1,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde_json::json;
 use snapshot::{KeyHash, Secret};
-use store::AccountRow;
+use store::{AccountRow, AuditEntry, By};
 
 use super::{AccountError, NAME_BYTES};
 use crate::access::Role;
 use crate::passwords::Busy;
 use crate::sessions::Begun;
-use crate::throttle::Throttle;
 use crate::{Actor, Manager};
-
-/// Tries that an account has at once, and how long until the next one.
-const EACH_ACCOUNT: (u32, Duration) = (10, Duration::from_secs(30));
-/// The same for an address, behind which may be several people.
-const EACH_ADDRESS: (u32, Duration) = (30, Duration::from_secs(10));
-
-/// How often passwords may be tried.
-#[derive(Debug)]
-pub(crate) struct Logins {
-    accounts: Throttle,
-    addresses: Throttle,
-}
 
 /// Somebody who has just logged in.
 #[derive(Debug)]
@@ -54,22 +42,6 @@ pub(crate) enum OwnPasswordError {
     Account(#[from] AccountError),
     #[error(transparent)]
     Store(#[from] store::Error),
-}
-
-// === impl Logins ===
-
-impl Logins {
-    pub(crate) fn new() -> Self {
-        Self {
-            accounts: Throttle::new(EACH_ACCOUNT.0, EACH_ACCOUNT.1),
-            addresses: Throttle::new(EACH_ADDRESS.0, EACH_ADDRESS.1),
-        }
-    }
-
-    /// Gives an account its tries back.
-    pub(crate) fn forget(&self, account: &str) {
-        self.accounts.forget(account);
-    }
 }
 
 // === impl Manager ===
@@ -122,46 +94,36 @@ impl Manager {
     ) -> Result<AccountRow, LoginError> {
         let now = self.config().clock.now();
         let logins = &self.inner().logins;
-        logins.addresses.take(&network(remote), now).map_err(LoginError::TooMany)?;
         // No account has a longer name, and none is remembered.
         let throttled: String = name.chars().take(NAME_BYTES).collect();
-        logins.accounts.take(&throttled, now).map_err(LoginError::TooMany)?;
+        let attempt = logins.take(&throttled, remote, now).map_err(LoginError::TooMany)?;
         let account = self.inner().accounts.find(name).ok();
         let hash = account.as_ref().map(|account| account.password.as_str());
         let is_right = self.inner().passwords.verify(password, hash).await?;
         // The name only if there is such an account: people type passwords into the wrong field.
         let known = account.as_ref().map(|account| account.name.clone());
         if let Some(account) = account.filter(|_| is_right) {
-            logins.accounts.forget(name);
+            logins.succeeded(attempt);
             return Ok(account);
         }
         tracing::warn!(account = known, remote = remote.map(tracing::field::display), "a login failed");
+        self.note_failure(known, remote).await;
         Err(LoginError::Wrong)
     }
-}
 
-/// What one household or machine has of addresses: all of IPv4's, the first half of IPv6's.
-fn network(remote: Option<IpAddr>) -> String {
-    match remote.map(|address| address.to_canonical()) {
-        Some(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+    /// Failed logins stand in the audit, as seldom as passwords may be tried. Who is refused learns nothing of that going
+    /// wrong.
+    async fn note_failure(&self, account: Option<String>, remote: Option<IpAddr>) {
+        let remote = remote.map(|address| address.to_string());
+        let entry = AuditEntry {
+            at: self.config().clock.now(),
+            by: By { actor: "unknown", via: "password", remote: remote.as_deref() },
+            action: "login.failed",
+            subject: account.as_deref().unwrap_or_default(),
+            detail: json!({}),
+        };
+        if let Err(error) = self.store().audit().add(&entry).await {
+            tracing::warn!(%error, "a failed login is not in the audit");
         }
-        Some(IpAddr::V4(address)) => address.to_string(),
-        None => "local".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_of_one_household_count_together() {
-        let network = |text: &str| network(Some(text.parse().unwrap()));
-        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::2"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-        assert_eq!(network("::ffff:10.0.0.5"), network("10.0.0.5"));
-        assert_ne!(network("10.0.0.5"), network("10.0.0.6"));
     }
 }

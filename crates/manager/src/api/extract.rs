@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Problem;
+use crate::nul;
 
 mod culprit;
 
@@ -44,6 +45,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let body = serde_path_to_error::deserialize(&mut reader).map_err(|error| unfit_body::<T>(&bytes, &error))?;
         reader.end().map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
+        if let Some(place) = nul::place(&bytes) {
+            return Err(Problem::unfit(&place, "holds a NUL character; leave it out"));
+        }
         Ok(Self(body))
     }
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use spec::Format;
+use spec::{Format, ItemKind};
 use utoipa::ToSchema;
 
 use super::Problem;
@@ -11,7 +11,7 @@ use super::apply::WarningView;
 use super::change::ChangeDetail;
 use super::extract::Body;
 use super::items::StagedView;
-use crate::apply::{ApplyRequest, PlannedItem, Source, Step};
+use crate::apply::{ApplyRequest, PlannedItem, Source, Step, Unfit};
 use crate::staged::Selection;
 use crate::{Actor, Manager};
 
@@ -42,6 +42,8 @@ pub(super) struct Plan {
     revision: u64,
     /// Item by item.
     items: Vec<PlanItem>,
+    /// Staged changes that are left out of the plan: as they are, they could not be applied.
+    unfit: Vec<UnfitItem>,
     /// Whether running requests are cut off anywhere.
     interrupts: bool,
     /// What is allowed and yet has not the effect that one may expect, where it belongs to none of the items.
@@ -61,9 +63,24 @@ struct PlanItem {
     staged: Option<StagedView>,
 }
 
+/// A staged change that could not be applied.
+#[derive(Debug, Serialize, ToSchema)]
+struct UnfitItem {
+    /// What the item is.
+    #[schema(value_type = String, example = "model")]
+    kind: ItemKind,
+    /// Its name among those of its kind.
+    name: String,
+    /// Why it could not be applied.
+    errors: Vec<String>,
+    /// The edit.
+    staged: StagedView,
+}
+
 /// What applying would do
 ///
-/// Nothing is written. What could not be applied is refused as applying it would be.
+/// Nothing is written. What could not be applied is refused as applying it would be; but of several staged changes those that
+/// could be are planned, and the others named.
 #[utoipa::path(post, path = "/plan", request_body = PlanBody, extensions(("x-reads-only" = json!(true))), responses(
     (status = 200, body = Plan),
     (status = 412, description = "somebody changed meanwhile what it would replace", body = Problem,
@@ -79,12 +96,13 @@ pub(super) async fn plan(
 ) -> Result<Json<Plan>, Problem> {
     let request = ApplyRequest::dry(body.into_source()?, actor);
     let before = manager.current();
-    let proposal = manager.propose(&request).await?;
+    let (proposal, unfit) = manager.outlook(&request).await?;
     let (items, warnings) = proposal.into_items(&before.document);
     Ok(Json(Plan {
         revision: before.revision,
         interrupts: items.iter().any(|item| item.effect.interrupts),
         items: items.into_iter().map(PlanItem::from).collect(),
+        unfit: unfit.into_iter().map(UnfitItem::from).collect(),
         warnings: warnings.into_iter().map(WarningView::from).collect(),
     }))
 }
@@ -101,6 +119,15 @@ impl PlanBody {
             (None, None, Some(number)) => Ok(Source::Revision(number)),
             _ => Err(Problem::bad_request("give one of `staged`, `document` and `revision`")),
         }
+    }
+}
+
+// === impl UnfitItem ===
+
+impl From<Unfit> for UnfitItem {
+    fn from(Unfit { item, faults }: Unfit) -> Self {
+        let (kind, name) = (item.id.kind, item.id.name.clone());
+        Self { kind, name, errors: faults, staged: StagedView::from(item) }
     }
 }
 

@@ -202,12 +202,12 @@ impl From<ApplyError> for Problem {
             ApplyError::Faults(faults) => invalid(Self::faults(faults)),
             ApplyError::Referred(referred) => {
                 let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, error_text);
-                let fault = |all: Self, one: Referred| all.with_fault(&format!("model {}", one.model), one.to_string());
+                let fault = |all: Self, one: Referred| all.with_fault(&one.id.to_string(), one.to_string());
                 referred.into_iter().fold(problem.titled("Still in use"), fault)
             }
             ApplyError::Locked(locked) => locked.into(),
             // One apply at a time, and none while the last one may still be undone.
-            ApplyError::Busy(_) | ApplyError::Verifying(_) => Self::new(StatusCode::CONFLICT, error_text),
+            ApplyError::Busy(_) | ApplyError::Verifying { .. } => Self::new(StatusCode::CONFLICT, error_text),
             ApplyError::Moved { .. } => Self::new(StatusCode::PRECONDITION_FAILED, error_text),
             ApplyError::Stale(items) => {
                 let problem = Self::new(StatusCode::PRECONDITION_FAILED, error_text).titled("Stale changes");

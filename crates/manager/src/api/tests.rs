@@ -72,6 +72,10 @@ async fn bodies_are_bounded_and_read_strictly() {
     app.owner().post("/api/v1/apply", &large).await.problem(413);
     let unknown = app.owner().post("/api/v1/keys", &json!({ "tpn": 5 })).await.problem(422);
     assert!(unknown["detail"].as_str().unwrap().contains("tpn"), "{unknown}");
+    let nul = app.owner().post("/api/v1/keys", &json!({ "metadata": { "a": ["x\0"] } })).await.problem(422);
+    assert_eq!(nul["errors"][0]["path"], "metadata.a[0]", "{nul}");
+    let nul = app.owner().post("/key/generate", &json!({ "metadata": { "a": "\0" } })).await;
+    assert_eq!((nul.status.as_u16(), &nul.body["error"]["param"]), (400, &json!("metadata.a")), "{nul:?}");
     app.owner().get("/api/v1/usage?by=colour").await.problem(422);
     app.owner().get("/api/v1/usage?nonsense=1").await.problem(400);
 }

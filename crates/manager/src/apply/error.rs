@@ -27,8 +27,15 @@ pub(crate) enum ApplyError {
     Locked(#[from] Locked),
     #[error(transparent)]
     Busy(#[from] Busy),
-    #[error("an atomic apply is being verified (job {0}); wait until it has ended")]
-    Verifying(String),
+    #[error(
+        "an atomic apply by {by} is being verified (job {job}) until {until} at the latest; wait until it has ended"
+    )]
+    Verifying {
+        job: String,
+        /// Who applied it.
+        by: String,
+        until: Timestamp,
+    },
     #[error(
         "you decided on revision {seen}, but revision {now} applies since {at}, by {author}; look at it, then decide"
     )]

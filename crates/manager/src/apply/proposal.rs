@@ -97,10 +97,13 @@ impl Manager {
             }
         }
         let mut document = current.document.clone();
+        let mut faults = Vec::new();
         for item in &selected {
             let located = |fault: Fault| Fault { path: format!("{} {}", item.id, fault.path), message: fault.message };
-            item.put_into(&mut document).map_err(|fault| ApplyError::Faults(located(fault).into()))?;
+            faults.extend(item.put_into(&mut document).err().map(located));
         }
+        Faults::from_list(faults)?;
+        references::check_deleted(&current.document, &document)?;
         spec::validate(&document).map_err(|faults| faults.map_paths(by_item(&document)))?;
         Ok((document, selected))
     }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use spec::{Change, ChangeKind, Document, ItemKind, Warning};
+use spec::{Change, ChangeKind, Document, ItemId, ItemKind, Reference, Warning};
 use store::{KeyRow, TeamRow};
 
 use super::ApplyError;
@@ -11,12 +11,22 @@ const LISTED: usize = 5;
 /// Models about which warnings are given.
 const WARNED: usize = 100;
 
-/// A model that is to be deleted, and what still leads to it.
+/// An item that is to be deleted, and what still leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Referred {
-    pub(crate) model: String,
-    /// Keys with a name of their own for it.
+    pub(crate) id: ItemId,
+    /// Who, so named that a person finds it; never empty.
     pub(crate) by: Vec<String>,
+    pub(crate) how: Leads,
+}
+
+/// How something leads to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leads {
+    /// A key has a name of its own for the model.
+    Alias,
+    /// Another item names it.
+    Name,
 }
 
 /// Refuses to delete a model to which a key leads under a name of its own: its clients would get errors for a name that
@@ -26,9 +36,28 @@ pub(super) fn check(changes: &[Change], keys: &[KeyRow]) -> Result<(), ApplyErro
     let referred = changes.iter().filter(is_gone).filter_map(|change| {
         let leads_there = |key: &&KeyRow| key.aliases.iter().any(|(_, model)| *model == change.name);
         let by: Vec<_> = alive(keys).filter(leads_there).map(label).collect();
-        (!by.is_empty()).then(|| Referred { model: change.name.clone(), by })
+        (!by.is_empty()).then(|| Referred { id: change.id(), by, how: Leads::Alias })
     });
-    let referred: Vec<_> = referred.collect();
+    refuse(referred.collect())
+}
+
+/// Refuses to delete what other items of `new` name: that is a fault of the deletion, not of those items.
+pub(super) fn check_deleted(old: &Document, new: &Document) -> Result<(), ApplyError> {
+    let mut referred: Vec<Referred> = Vec::new();
+    for Reference { from, path, to } in spec::references(new) {
+        if new.item(&to).is_some() || old.item(&to).is_none() {
+            continue;
+        }
+        let by = format!("{from} ({path})");
+        match referred.iter_mut().find(|one| one.id == to) {
+            Some(one) => one.by.push(by),
+            None => referred.push(Referred { id: to, by: vec![by], how: Leads::Name }),
+        }
+    }
+    refuse(referred)
+}
+
+fn refuse(referred: Vec<Referred>) -> Result<(), ApplyError> {
     if referred.is_empty() { Ok(()) } else { Err(ApplyError::Referred(referred)) }
 }
 
@@ -77,13 +106,20 @@ impl fmt::Display for Names<'_> {
 
 impl fmt::Display for Referred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "is deleted, but {} {} to it under a name of {}; change {}, or keep the model",
-            Names(&self.by),
-            if self.by.len() == 1 { "leads" } else { "lead" },
-            if self.by.len() == 1 { "its own" } else { "their own" },
-            if self.by.len() == 1 { "the key" } else { "the keys" }
-        )
+        let (names, is_one) = (Names(&self.by), self.by.len() == 1);
+        match (self.how, is_one) {
+            (Leads::Alias, true) => write!(
+                f,
+                "is deleted, but {names} leads to it under a name of its own; change the key, or keep the model"
+            ),
+            (Leads::Alias, false) => write!(
+                f,
+                "is deleted, but {names} lead to it under a name of their own; change the keys, or keep the model"
+            ),
+            (Leads::Name, _) => {
+                let (verb, them) = if is_one { ("names", "it") } else { ("name", "them") };
+                write!(f, "is deleted, but {names} {verb} it; change {them}, or keep the {}", self.id.kind)
+            }
+        }
     }
 }

@@ -29,8 +29,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Verification {
     turn: tokio::sync::Mutex<()>,
-    /// Job of the atomic apply that is being verified.
-    atomic: Mutex<Option<String>>,
+    /// The atomic apply that is being verified.
+    atomic: Mutex<Option<Verifying>>,
     /// What an earlier manager left unverified, and its job, until [`Manager::run`] goes on with it.
     left: Mutex<Option<(String, Pending)>>,
 }
@@ -50,6 +50,17 @@ pub(crate) struct Pending {
     patience: Option<Duration>,
     /// Names of the models that it waits for.
     models: Vec<String>,
+    /// Who applied it; empty where an earlier version did not note that.
+    #[serde(default)]
+    author: String,
+}
+
+/// An atomic apply beside which there is no other.
+#[derive(Clone, Debug)]
+struct Verifying {
+    job: String,
+    by: String,
+    until: Timestamp,
 }
 
 /// What one look at the models says.
@@ -64,7 +75,8 @@ enum Verdict {
 impl Verification {
     /// Refuses while an atomic apply is being verified.
     pub(super) fn check_free(&self) -> Result<(), ApplyError> {
-        self.atomic.lock().clone().map_or(Ok(()), |job| Err(ApplyError::Verifying(job)))
+        let verifying = self.atomic.lock().clone();
+        verifying.map_or(Ok(()), |Verifying { job, by, until }| Err(ApplyError::Verifying { job, by, until }))
     }
 
     pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
@@ -92,6 +104,7 @@ impl Manager {
             deadline,
             patience,
             models: touched(&proposal.changes),
+            author: request.actor.name().to_owned(),
         }
     }
 
@@ -110,7 +123,8 @@ impl Manager {
         let pending = pending.unwrap_or_else(|| {
             let (deadline, patience) = self.bounds(document, request);
             let models = document.models.iter().map(|model| model.name.clone()).collect();
-            Pending { revision: self.current().revision, previous: 0, deadline, patience, models }
+            let author = request.actor.name().to_owned();
+            Pending { revision: self.current().revision, previous: 0, deadline, patience, models, author }
         });
         Some(self.start_job(pending, atomic))
     }
@@ -152,7 +166,9 @@ impl Manager {
             outcome: None,
         });
         if atomic {
-            *self.inner().verification.atomic.lock() = Some(id.clone());
+            let by = if pending.author.is_empty() { "somebody" } else { &pending.author }.to_owned();
+            let verifying = Verifying { job: id.clone(), by, until: pending.deadline };
+            *self.inner().verification.atomic.lock() = Some(verifying);
         }
         id
     }

@@ -3,6 +3,8 @@ use spec::{Credential, Document, ItemId, ItemKind, Provider, SecretText};
 use super::list::users;
 use super::resolve::secret_of;
 use crate::apply::{Applied, ApplyError, EditHow};
+use crate::current::Current;
+use crate::staged::digest;
 use crate::vault::SealError;
 use crate::{Actor, Manager};
 
@@ -96,6 +98,7 @@ impl Manager {
             return Err(CredentialError::Staged);
         }
         env.vault().renew(rng)?;
+        let before = self.current();
         let mut resealed = 0;
         let anew = |document: &mut Document| {
             resealed = 0;
@@ -107,9 +110,24 @@ impl Manager {
             Ok(())
         };
         let applied = self.edit("credentials sealed anew", anew, actor).await?;
+        self.follow_seals(&before, applied.revision).await.map_err(ApplyError::from)?;
         let forgotten = if forget { env.vault().forget(rng)? } else { 0 };
         tracing::info!(resealed, forgotten, "credentials were sealed anew");
         Ok(Resealed { applied, count: resealed, left: closed, key: env.vault().key_id(), forgotten })
+    }
+
+    /// Staged edits of credentials started from other seals of the same secrets: nobody changed what their authors saw.
+    async fn follow_seals(&self, before: &Current, revision: u64) -> store::Result<()> {
+        let now = self.current();
+        for staged in self.staged().await?.iter().filter(|item| item.id.kind == ItemKind::CREDENTIAL) {
+            if let Some(item) = now.document.item(&staged.id)
+                && now.revision == revision
+                && !staged.is_stale(before.document.item(&staged.id).as_ref())
+            {
+                self.store().staged().rebase(staged.key(), &digest(&item), revision).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn has_staged_credentials(&self) -> store::Result<bool> {

@@ -191,3 +191,19 @@ async fn a_staged_secret_is_sealed_before_it_is_kept() {
     assert!(unfit.status.is_client_error() && !unfit.text.contains("break-0123456789"), "{unfit:?}");
     assert_hidden(&app);
 }
+
+#[tokio::test]
+async fn a_staged_edit_is_not_stale_because_its_credential_was_sealed_anew() {
+    let app = TestApp::on_new_home().run().await;
+    app.apply(&document(PLAIN)).await;
+    let edit = json!({ "name": "my-openai", "provider": "openai-compatible", "secret": "***" });
+    let staged =
+        app.owner().with_header(header::IF_MATCH, "*").put("/api/v1/staged/credential/my-openai", &edit).await.ok();
+    assert_eq!(staged["stale"], false);
+    app.owner().post("/api/v1/credentials/reseal", &json!({})).await.ok();
+    let staged = app.owner().get("/api/v1/staged").await.ok();
+    assert_eq!(staged[0]["stale"], false, "{staged}");
+    app.owner().post("/api/v1/staged/apply", &json!({ "all": true })).await.ok();
+    assert_eq!(presented(&app), Some(Secret::new(PLAIN)));
+    app.end(false).await;
+}

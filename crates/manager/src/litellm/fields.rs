@@ -9,6 +9,7 @@ use snapshot::{KeyHash, Secret, Strategy};
 
 use super::{LiteError, limits};
 use crate::keys::{Edit, KeyEdit, UnfitAmount, after, nanos};
+use crate::nul;
 
 /// `duration` that takes an expiry away.
 const NEVER: &str = "-1";
@@ -83,7 +84,13 @@ pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, LiteError> {
         return Ok(Map::new());
     }
     match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Object(object)) => match nul::place(body) {
+            Some(place) => {
+                let message = format!("{place} holds a NUL character; leave it out");
+                Err(LiteError::bad_request(Some(&place), message))
+            }
+            None => Ok(object),
+        },
         Ok(_) => Err(LiteError::bad_request(None, "the body must be a JSON object")),
         Err(error) => Err(LiteError::bad_request(None, format!("the body is not JSON: {error}"))),
     }

@@ -53,6 +53,16 @@ impl Selection {
         Self { all: true, ..Self::default() }
     }
 
+    /// These, as they are now.
+    pub(crate) fn these<'i>(items: impl IntoIterator<Item = &'i StagedItem>) -> Self {
+        let items = items.into_iter().map(|item| SelectedItem {
+            kind: item.id.kind,
+            name: item.id.name.clone(),
+            version: Some(item.version),
+        });
+        Self { items: items.collect(), ..Self::default() }
+    }
+
     /// Those that are meant, oldest first.
     pub(crate) fn of(&self, staged: Vec<StagedItem>) -> Result<Vec<StagedItem>, SelectionError> {
         match (self.items.is_empty(), &self.author, self.all) {

@@ -78,6 +78,32 @@ async fn an_edit_is_staged_flagged_planned_and_applied() {
 }
 
 #[tokio::test]
+async fn an_unfit_edit_does_not_hide_the_plan_of_the_others() {
+    let app = TestApp::on_new_home().open().await;
+    app.apply(
+        "version: 1
+credentials: [{ name: c, secret: os.environ/C }]
+models: [{ name: a, type: chat, deployments: [{ id: d, endpoint: { url: 'http://x/v1', credential: c } }] }]",
+    )
+    .await;
+    app.owner().with_header(header::IF_MATCH, "*").delete("/api/v1/staged/credential/c").await.ok();
+    let alone = app.owner().post("/api/v1/plan", &json!({})).await.problem(422);
+    assert_eq!(alone["errors"][0]["path"], "credential c", "{alone}");
+    let message = alone["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("model a (deployments[0].endpoint.credential) names it"), "{message}");
+    assert!(message.ends_with("change it, or keep the credential"), "{message}");
+
+    stage(app.owner(), "model/b", "new", &model("b", 1)).await.ok();
+    let plan = app.owner().post("/api/v1/plan", &json!({})).await.ok();
+    let names = |list: &Value| list.as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+    assert_eq!((names(&plan["items"]), names(&plan["unfit"])), (vec![json!("b")], vec![json!("c")]));
+    assert_eq!(plan["unfit"][0]["errors"], json!([message]));
+    assert_eq!(plan["unfit"][0]["staged"]["author"], "owner");
+    app.owner().post("/api/v1/staged/apply", &json!({ "all": true })).await.problem(422);
+    assert_eq!(app.owner().get("/api/v1/staged").await.ok().as_array().unwrap().len(), 2, "nothing was applied");
+}
+
+#[tokio::test]
 async fn who_edits_what_is_no_longer_there_is_told_who_was_faster() {
     let app = TestApp::on_new_home().open().await;
     app.apply(DOCUMENT).await;
@@ -111,7 +137,11 @@ async fn an_edit_of_what_has_changed_since_is_stale_and_not_applied_unasked() {
     let told = app.owner().post("/api/v1/staged/apply", &json!({ "all": true })).await.problem(412);
     assert_eq!((&told["title"], &told["errors"][0]["path"]), (&json!("Stale changes"), &json!("model a")));
     assert!(told["errors"][0]["message"].as_str().unwrap().contains("revision 2 by owner"), "{told}");
-    app.owner().post("/api/v1/plan", &json!({})).await.problem(412);
+    let plan = app.owner().post("/api/v1/plan", &json!({})).await.ok();
+    assert_eq!((&plan["items"][0]["name"], &plan["unfit"][0]["name"]), (&json!("org/b"), &json!("a")), "{plan}");
+    assert_eq!(plan["unfit"][0]["errors"][0], told["errors"][0]["message"]);
+    let alone = json!({ "staged": { "items": [{ "kind": "model", "name": "a" }] } });
+    app.owner().post("/api/v1/plan", &alone).await.problem(412);
     assert_eq!(app.manager.current().revision, 2);
     app.owner().post("/api/v1/staged/apply", &json!({ "all": true, "overwrite": true })).await.ok();
     let applied = app.owner().get("/api/v1/items/model/a").await.ok();

@@ -41,7 +41,23 @@ struct Plan {
     revision: u64,
     items: Vec<Change>,
     #[serde(default)]
+    unfit: Vec<Unfit>,
+    #[serde(default)]
     warnings: Vec<Warning>,
+}
+
+/// A staged change that could not be applied.
+#[derive(Debug, Deserialize)]
+struct Unfit {
+    kind: String,
+    name: String,
+    errors: Vec<String>,
+    staged: Staged,
+}
+
+#[derive(Debug, Deserialize)]
+struct Staged {
+    author: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,10 +79,11 @@ pub(super) async fn run(client: &Client, args: &PlanArgs) -> anyhow::Result<()> 
             client.post("/api/v1/plan", &body).await?
         }
     };
-    if args.json {
-        return Ok(output::json(&answer)?);
-    }
     let plan: Plan = client::view(&answer)?;
+    if args.json {
+        output::json(&answer)?;
+        return plan.fitness();
+    }
     let mut text = changes::render(&plan.items, "Nothing would change.");
     for Warning { path, message } in &plan.warnings {
         let place = if path.is_empty() { String::new() } else { format!("{path}: ") };
@@ -75,7 +92,28 @@ pub(super) async fn run(client: &Client, args: &PlanArgs) -> anyhow::Result<()> 
     }
     output::data(&text)?;
     output::note(&format!("Against revision {}; nothing was written.", plan.revision));
-    Ok(())
+    plan.fitness()
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// An error that names the staged changes that are not in the plan.
+    fn fitness(&self) -> anyhow::Result<()> {
+        if self.unfit.is_empty() {
+            return Ok(());
+        }
+        let mut text = match self.unfit.len() {
+            1 => "one staged change cannot be applied as it is, and is left out of this plan:".to_owned(),
+            count => format!("{count} staged changes cannot be applied as they are, and are left out of this plan:"),
+        };
+        for Unfit { kind, name, errors, staged } in &self.unfit {
+            for error in errors {
+                text += &output::plain(&format!("\n  {kind} {name} (by {}): {error}", staged.author));
+            }
+        }
+        anyhow::bail!(text + "\nedit them again, or discard them: enginehouse config discard KIND/NAME")
+    }
 }
 
 fn document(submission: &Submission) -> anyhow::Result<Map<String, Value>> {

@@ -90,6 +90,9 @@ async fn passwords_can_be_tried_so_often_and_no_more() {
     for _ in 0..10 {
         app.anonymous().post("/api/v1/session", &login("admin", "wrong horse")).await.problem(401);
     }
+    let audit = app.owner().get("/api/v1/audit?action=login.failed").await.ok();
+    assert_eq!((audit.as_array().unwrap().len(), &audit[0]["subject"]), (10, &json!("admin")));
+    assert!(!audit.to_string().contains("wrong horse"));
     let refused = app.anonymous().post("/api/v1/session", &login("admin", PASSWORD)).await;
     assert_eq!(refused.header("retry-after"), "30");
     refused.problem(429);
