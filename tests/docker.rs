@@ -27,6 +27,8 @@ mod killed;
 mod many;
 #[path = "docker/order.rs"]
 mod order;
+#[path = "docker/rebuilt.rs"]
+mod rebuilt;
 #[path = "docker/reboot.rs"]
 mod reboot;
 #[path = "docker/replacing.rs"]

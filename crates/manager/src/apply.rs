@@ -29,7 +29,7 @@ pub(crate) use error::{ApplyError, OutdatedItem};
 pub use import::ImportError;
 pub(crate) use outlook::Unfit;
 pub(crate) use plan::{Step, StepAction};
-pub(crate) use projection::document_in;
+pub use projection::document_in;
 pub(crate) use proposal::{PlannedItem, Proposal};
 pub(crate) use references::Referred;
 pub(crate) use request::{Applied, ApplyRequest, Source};

@@ -18,6 +18,9 @@ use lock::LockError;
 
 use crate::reconciler::Record;
 
+/// Random bytes of what tells the containers of a home from those of others.
+const INSTANCE_BYTES: usize = 8;
+
 /// `$ENGINEHOUSE_HOME`: the folder with all state, and where in it everything lies.
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
@@ -162,18 +165,32 @@ impl Home {
         self.0.join("secret.key")
     }
 
-    /// What tells the containers of this home from those of others: made once, and kept. Call it with the lock held.
-    pub(crate) fn instance(&self, rng: &Rng) -> Result<String, HomeError> {
+    /// What tells the containers of this home from those of others: made once, and kept. Where it was lost, it is `known` from
+    /// elsewhere, or a new one. Call it with the lock held.
+    pub(crate) fn instance(&self, known: Option<String>, rng: &Rng) -> Result<String, HomeError> {
         let path = self.0.join("instance");
-        let kept = std::fs::read_to_string(&path).map(|text| text.trim().to_owned());
-        match kept {
-            Ok(kept) if !kept.is_empty() => return Ok(kept),
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(HomeError::Io { path, cause }),
-            _ => {}
+        match self.kept_instance() {
+            Ok(Some(kept)) => return Ok(kept),
+            Err(cause) => return Err(HomeError::Io { path, cause }),
+            Ok(None) => {}
         }
-        let made = hex::encode(rng.bytes::<8>());
+        let made = known.unwrap_or_else(|| hex::encode(rng.bytes::<INSTANCE_BYTES>()));
         secret::write(&path, &made).map_err(|cause| HomeError::Io { path: path.clone(), cause })?;
         Ok(made)
+    }
+
+    /// What tells its containers from those of others, if it has any.
+    pub(crate) fn kept_instance(&self) -> io::Result<Option<String>> {
+        match std::fs::read_to_string(self.0.join("instance")) {
+            Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a text can be what [`instance`](Self::instance) gives.
+    pub(crate) fn is_instance(text: &str) -> bool {
+        text.len() == 2 * INSTANCE_BYTES && text.bytes().all(|b| b.is_ascii_hexdigit())
     }
 
     /// Keeps other managers away until the lock is dropped.

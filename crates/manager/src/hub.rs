@@ -67,7 +67,7 @@ impl Manager {
 
     /// What must stay in the cache: what applies needs it, or an engine that has not ended yet.
     pub(crate) fn models_in_use(&self) -> Vec<InUse> {
-        let mut all = models_in_use(&self.current().document);
+        let mut all = models_in_use(&self.current().document, |name| self.config().env.get(name));
         let running = self.inner().fleet.sources().into_iter();
         all.extend(running.map(|(id, Source { model, revision })| InUse {
             repository: model,
@@ -85,15 +85,37 @@ impl Manager {
     }
 }
 
-/// What the engines of a document need of the cache.
-pub fn models_in_use(document: &Document) -> Vec<InUse> {
+/// What the engines of a document need of the cache. A source or a revision that refers to the environment is what `get` says.
+pub fn models_in_use(document: &Document, get: impl Fn(&str) -> Option<String>) -> Vec<InUse> {
+    let resolved = |text: &String| spec::environment_variable(text).map_or_else(|| Some(text.clone()), &get);
     let engines = document.models.iter().flat_map(|model| {
         let engines = model.deployments.iter().filter_map(|deployment| deployment.engine.as_ref());
         engines.map(|engine| InUse {
-            repository: engine.source.clone(),
-            revision: engine.revision.clone(),
+            // What is not known names nothing in the cache, and starts nothing either.
+            repository: resolved(&engine.source).unwrap_or_default(),
+            // Whichever that is, all of the model stays.
+            revision: engine.revision.as_ref().and_then(resolved),
             by: format!("the model {}", model.name),
         })
     });
     engines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use spec::{Format, parse};
+
+    use super::*;
+
+    #[test]
+    fn what_the_environment_names_is_in_use_too() {
+        let document = parse(
+            "version: 1
+models: [{ name: m, type: chat, deployments: [{ engine: { source: os.environ/MODEL, revision: os.environ/REVISION } }] }]",
+            Format::Yaml,
+        );
+        let get = |name: &str| (name == "MODEL").then(|| "Org/M".to_owned());
+        let in_use = models_in_use(&document.unwrap(), get);
+        assert_eq!((in_use[0].repository.as_str(), &in_use[0].revision), ("Org/M", &None));
+    }
 }

@@ -63,7 +63,7 @@ mod vault;
 pub use self::hub::models_in_use;
 pub use accounts::AdminPasswordError;
 pub use api::AllowedNetworks;
-pub use apply::ImportError;
+pub use apply::{ImportError, document_in};
 pub use config::{Addresses, Environment, ManagerConfig};
 pub use current::UnreadableRevision;
 pub use fault_points::FaultPoints;

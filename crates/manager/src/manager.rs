@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, AccountTable, First, Logins};
-use crate::apply::{ApplyTurn, Verification};
+use crate::apply::{ApplyTurn, Verification, projection};
 use crate::current::{Current, UnreadableRevision};
 use crate::edit_lock::EditLock;
 use crate::events::Events;
@@ -203,7 +203,7 @@ impl Manager {
             fleet: Fleet::default(),
             runtimes: Runtimes::new(config.env.get(DOCKER_HOST)),
             gpus: hardware::Sampler::new(probe(&config)),
-            instance: config.home.instance(&config.rng)?,
+            instance: config.home.instance(projection::read_instance(&config.home), &config.rng)?,
             docker: watch::Sender::default(),
             networks: RwLock::default(),
             looks: Semaphore::new(LOOKS_AT_ONCE),

@@ -29,6 +29,7 @@ mod launch;
 mod logs;
 mod look;
 mod observe;
+mod old_logs;
 mod places;
 mod prepare;
 mod probe;

@@ -96,11 +96,12 @@ fn arguments(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usi
 fn options(engine: &Engine, shared_by: Option<u64>) -> impl Iterator<Item = (&'static str, String)> {
     // A folder has no revisions.
     let revision = engine.revision.clone().filter(|_| !Path::new(&engine.source).is_absolute());
-    let parallel = engine.tensor_parallel_size.map(u64::from).or(shared_by);
+    // One GPU needs no word, unless somebody said so.
+    let parallel = engine.tensor_parallel_size.map(u64::from).or(shared_by.filter(|gpus| *gpus > 1));
     let template = engine.chat_template.as_ref().map(|_| CONTAINER_TEMPLATE.to_owned());
     let all = [
         ("--revision", revision),
-        ("--tensor-parallel-size", parallel.filter(|size| *size > 1).map(|size| size.to_string())),
+        ("--tensor-parallel-size", parallel.map(|size| size.to_string())),
         ("--max-model-len", engine.max_model_len.map(|tokens| tokens.to_string())),
         ("--quantization", engine.quantization.clone().filter(|kind| kind != "auto")),
         ("--kv-cache-dtype", engine.kv_cache_dtype.clone()),
@@ -185,6 +186,8 @@ mod tests {
         assert!(line.contains(" --chat-template /etc/enginehouse/chat-template.jinja --runner"), "{line}");
         let line = made("chat", "quantization: auto, gpus: [0]", "").args.join(" ");
         assert!(!line.contains("quantization") && !line.contains("tensor"), "{line}");
+        let line = made("chat", "gpus: [0, 1], tensor_parallel_size: 1", "").args.join(" ");
+        assert!(line.contains(" --tensor-parallel-size 1 "), "{line}");
     }
 
     #[test]

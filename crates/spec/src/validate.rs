@@ -17,6 +17,7 @@ mod housekeeping;
 mod limits;
 mod name;
 mod number;
+mod parallel;
 mod passthrough;
 mod ports;
 mod price;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Endpoint, Engine, Model, limits};
+use crate::{Document, Endpoint, Engine, Model, gpus_each, limits};
 
 /// Something that is allowed and yet has not the effect that one may expect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ fn of_model(path: &str, model: &Model) -> Vec<Warning> {
                            pin `revision` to a commit that was read";
             warnings.push(Warning::new(path, message));
         }
+        warnings.extend(deployment.engine.as_ref().and_then(|engine| idle_gpus(&format!("{here}.engine"), engine)));
     }
     if model.open_access {
         let message = "open_access is true: whoever reaches the client port can use the model without a key";
@@ -61,6 +62,21 @@ fn of_model(path: &str, model: &Model) -> Vec<Warning> {
 fn trusts(engine: &Engine) -> bool {
     let asks = |word: &String| word.replace('_', "-").starts_with("--trust-remote-code");
     engine.trust_remote_code || engine.args.iter().chain(&engine.command).any(asks)
+}
+
+/// GPUs that vLLM is given and told to leave alone.
+fn idle_gpus(path: &str, engine: &Engine) -> Option<Warning> {
+    let (size, gpus) = (engine.tensor_parallel_size?, gpus_each(engine)?);
+    let spreads = |word: &String| {
+        let word = word.replace('_', "-");
+        ["--pipeline-parallel", "--data-parallel", "-pp", "-dp"].iter().any(|option| word.starts_with(option))
+    };
+    let is_idle = size < gpus && engine.command.is_empty() && !engine.args.iter().any(spreads);
+    is_idle.then(|| {
+        let message =
+            format!("tensor_parallel_size is {size}: of the {gpus} GPUs of each replica the others stay idle");
+        Warning::new(format!("{path}.tensor_parallel_size"), message)
+    })
 }
 
 fn of_endpoint(path: &str, endpoint: &Endpoint) -> Vec<Warning> {
@@ -78,6 +94,27 @@ fn of_endpoint(path: &str, endpoint: &Endpoint) -> Vec<Warning> {
 mod tests {
     use super::*;
     use crate::{Format, parse};
+
+    #[test]
+    fn gpus_that_stay_idle_are_named() {
+        let shown = |engine: &str| {
+            let text = format!(
+                "version: 1\nmodels: [{{ name: a, type: chat, deployments: [{{ engine: {{ source: O/M, {engine} }} }}] }}]"
+            );
+            warnings(&parse(&text, Format::Yaml).unwrap()).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let expected = "models[0].deployments[0].engine.tensor_parallel_size: tensor_parallel_size is 1: \
+                        of the 2 GPUs of each replica the others stay idle";
+        assert_eq!(shown("gpus: [0, 1], tensor_parallel_size: 1"), [expected]);
+        for fine in [
+            "gpus: [0, 1], tensor_parallel_size: 2",
+            "gpus: [0, 1], tensor_parallel_size: 1, args: [--pipeline-parallel-size, '2']",
+            "gpus: [0, 1], tensor_parallel_size: 1, args: ['-dp=2']",
+            "gpus: [0, 1], replicas: 2, tensor_parallel_size: 1",
+        ] {
+            assert_eq!(shown(fine), [""; 0], "{fine}");
+        }
+    }
 
     #[test]
     fn what_has_no_effect_is_named() {

@@ -58,7 +58,8 @@ impl Manager {
             },
         };
         let (digest, document, intents) = (&summary.digest, &proposal.document, self.intents());
-        let projection = Projection { revision: summary.number, digest, document, intents };
+        let projection =
+            Projection { revision: summary.number, digest, instance: &self.inner().instance, document, intents };
         let prepared = Prepared::write(self.generated(&projection), || reach(CommitStep::HalfWritten))?;
         reach(CommitStep::Written);
         if let Err(error) = self.store().revisions().commit(&new).await {

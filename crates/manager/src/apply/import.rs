@@ -61,7 +61,7 @@ impl Manager {
     pub(crate) fn expected_artifacts(&self) -> Vec<Artifact> {
         let (current, intents) = (self.current(), self.intents());
         let Current { revision, digest, document, .. } = &*current;
-        self.generated(&Projection { revision: *revision, digest, document, intents })
+        self.generated(&Projection { revision: *revision, digest, instance: &self.inner().instance, document, intents })
     }
 
     /// What was decided outside of the document.

@@ -13,6 +13,9 @@ use crate::Home;
 pub(crate) struct Projection<'a> {
     pub(crate) revision: u64,
     pub(crate) digest: &'a str,
+    /// What tells the containers of this home from those of others; with it, a home of which only this file is left knows its
+    /// own ones again.
+    pub(crate) instance: &'a str,
     pub(crate) document: &'a Document,
     pub(crate) intents: Intents,
 }
@@ -38,7 +41,7 @@ pub(crate) fn read(home: &Home) -> io::Result<Option<String>> {
 }
 
 /// The document in the text of a projection, or the text itself if it is none.
-pub(crate) fn document_in(text: &str) -> String {
+pub fn document_in(text: &str) -> String {
     let inner = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(mut fields)) => fields.remove("document"),
         _ => None,
@@ -51,6 +54,14 @@ pub(crate) fn read_intents(home: &Home) -> Option<Intents> {
     let text = std::fs::read_to_string(home.config()).ok()?;
     let Value::Object(mut fields) = serde_json::from_str(&text).ok()? else { return None };
     serde_json::from_value(fields.remove("intents")?).ok()
+}
+
+/// What told the containers of the home from those of others, if there is a projection that says so.
+pub(crate) fn read_instance(home: &Home) -> Option<String> {
+    let text = std::fs::read_to_string(home.config()).ok()?;
+    let Value::Object(mut fields) = serde_json::from_str(&text).ok()? else { return None };
+    let instance: String = serde_json::from_value(fields.remove("instance")?).ok()?;
+    Home::is_instance(&instance).then_some(instance)
 }
 
 /// What stands in the file.
@@ -79,9 +90,16 @@ mod tests {
         assert_eq!(read(&home).unwrap(), None);
         std::fs::write(
             home.config(),
-            text(&Projection { revision: 3, digest: "d", document: &document, intents: intents.clone() }),
+            text(&Projection {
+                revision: 3,
+                digest: "d",
+                instance: "0123456789abcdef",
+                document: &document,
+                intents: intents.clone(),
+            }),
         )
         .unwrap();
+        assert_eq!(read_instance(&home).as_deref(), Some("0123456789abcdef"));
         let found: Document = serde_json::from_str(&read(&home).unwrap().unwrap()).unwrap();
         assert_eq!((found, read_intents(&home)), (document, Some(intents)));
     }
@@ -91,5 +109,8 @@ mod tests {
         let (_folder, home) = home();
         std::fs::write(home.config(), "{\"version\": 1}").unwrap();
         assert_eq!(read(&home).unwrap().unwrap(), "{\"version\": 1}");
+        assert_eq!(read_instance(&home), None);
+        std::fs::write(home.config(), "{\"instance\": \"../../else\"}").unwrap();
+        assert_eq!(read_instance(&home), None, "that is none of ours");
     }
 }

@@ -79,7 +79,11 @@ impl Restore<'_> {
             None => None,
         };
         let scratch = Scratch::beside(self.home, &self.rng)?;
-        Home::create(scratch.path())?;
+        let home = Home::create(scratch.path())?;
+        // The containers of the home that is replaced are its own. Those of the home that was backed up are not, where it is another one:
+        // it may still run.
+        let own = Home::at(self.home).kept_instance().map_err(BackupError::io("read", self.home))?;
+        home.instance(own, &self.rng)?;
         self.unpack(scratch.path(), &manifest).await?;
         let interrupted = self.settle_books(scratch.path()).await?;
         let (set_aside, schemas) = match load {

@@ -8,6 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::Manager;
 use crate::{health, reconciler};
 
+/// How long work that has begun (an engine that drains and stops, a download, a build) may take at the end. A service manager
+/// kills after 90 seconds, as systemd is set.
+const LAST_WORK: Duration = Duration::from_secs(40);
+/// How long all engines may take to stop at the end, where they are to. What does not stop (Docker is away) is adopted by the
+/// next manager.
+const LAST_STOPS: Duration = Duration::from_secs(40);
 /// How long the last events may take into the store at the end; the rest comes with the next start.
 const LAST_DRAIN: Duration = Duration::from_secs(2);
 
@@ -49,10 +55,13 @@ impl Manager {
         self.0.closing.cancel();
         self.0.stop.cancel();
         self.0.tasks.close();
-        self.0.tasks.wait().await;
+        if tokio::time::timeout(LAST_WORK, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.0.tasks.len(), "work that had begun is left unfinished");
+        }
         let has_adopted = self.0.recorded.lock().is_none();
-        if has_adopted && stop_engines {
-            self.stop_all().await;
+        if has_adopted && stop_engines && tokio::time::timeout(LAST_STOPS, self.stop_all()).await.is_err() {
+            let left: Vec<_> = self.0.fleet.spec_hashes().into_keys().collect();
+            tracing::error!(?left, "engines could not be stopped and may run on; the next start adopts them");
         }
         self.0.store.close().await;
     }

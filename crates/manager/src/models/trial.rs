@@ -91,8 +91,12 @@ impl Manager {
     async fn ask(&self, name: &str, model_type: ModelType, key: &Secret) -> Trial {
         let question = question(name, model_type);
         let (address, path, began) = (reachable(self.config().addresses.client), question.path, Instant::now());
-        let answered = timeout(ANSWERS_WITHIN, send(address, question, key)).await;
-        let answered = answered.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())));
+        let answered = self.closing().run_until_cancelled(timeout(ANSWERS_WITHIN, send(address, question, key))).await;
+        let answered = match answered {
+            Some(Ok(answered)) => answered,
+            Some(Err(_)) => Err(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())),
+            None => Err("the service ends".to_owned()),
+        };
         let latency = began.elapsed();
         let (status, answer, request_id, replica) = match &answered {
             Ok((response, body)) => {
@@ -117,7 +121,7 @@ impl Manager {
             ..LogsFilter::default()
         };
         let give_up = Instant::now() + BOOKED_WITHIN;
-        while Instant::now() < give_up {
+        while Instant::now() < give_up && !self.closing().is_cancelled() {
             if let Some(event) = self.store().events().logs(&filter).await.ok()?.pop() {
                 return Some(event);
             }

@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(30);
 // === impl Manager ===
 
 impl Manager {
-    /// Keeps the logs of running engines bounded, until cancelled.
+    /// Keeps the logs of running engines bounded, and removes those of engines that are long gone, until cancelled.
     pub(crate) async fn trim_logs(&self, cancel: &CancellationToken) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -29,6 +29,7 @@ impl Manager {
                     _ => {}
                 }
             }
+            self.remove_old_logs().await;
         }
     }
 }

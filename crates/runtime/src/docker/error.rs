@@ -23,7 +23,7 @@ pub enum DockerError {
     },
     /// A container of this name is there, and is not ours.
     #[error(
-        "a container named `{name}` exists and is not managed by this Enginehouse; rename or remove it (`docker rm {name}`)"
+        "a container named `{name}` exists and is not managed by this Enginehouse; rename or remove it (`docker rm --force {name}`)"
     )]
     NameTaken {
         /// The name.

@@ -11,16 +11,10 @@ const SHOWN: usize = 40;
 
 /// The command of a process engine and the arguments behind it.
 pub(super) fn check(here: &mut Scope<'_>, command: &[String], args: &[String]) {
-    for (field, words) in [("command", command), ("args", args)] {
-        let mut here = here.field(field);
-        words.iter().enumerate().for_each(|(index, word)| check_word(&mut here.element(index), field, word));
-    }
-    check_secrets(here, command, args);
+    check_words(here, command, args);
     let mut here = here.field("command");
-    match command.first() {
-        None => here.fault("command is empty; runtime process needs the program and its arguments"),
-        Some(program) if program.is_empty() => here.element(0).fault("command begins with an empty word"),
-        Some(_) => {}
+    if command.is_empty() {
+        here.fault("command is empty; runtime process needs the program and its arguments");
     }
     let holds = |placeholder| placeholder::holds(command, placeholder) || placeholder::holds(args, placeholder);
     if !command.is_empty() && !holds(Placeholder::Port) && !holds(Placeholder::Socket) {
@@ -30,12 +24,24 @@ pub(super) fn check(here: &mut Scope<'_>, command: &[String], args: &[String]) {
     }
 }
 
+/// The words of a command that people wrote themselves, whatever runs it.
+pub(super) fn check_words(here: &mut Scope<'_>, command: &[String], args: &[String]) {
+    for (field, words) in [("command", command), ("args", args)] {
+        let mut here = here.field(field);
+        words.iter().enumerate().for_each(|(index, word)| check_word(&mut here.element(index), field, word));
+    }
+    check_secrets(here, command, args);
+    if command.first().is_some_and(String::is_empty) {
+        here.field("command").element(0).fault("command begins with an empty word");
+    }
+}
+
 /// A flag at the end of the command may be that of the first argument. No message repeats the word.
-fn check_secrets(here: &mut Scope<'_>, command: &[String], args: &[String]) {
+pub(super) fn check_secrets(here: &mut Scope<'_>, command: &[String], args: &[String]) {
     for at in secret_words(&[command, args].concat()) {
         let (field, index) = at.checked_sub(command.len()).map_or(("command", at), |index| ("args", index));
         here.field(field).element(index).fault(format!(
-            "{field} holds what is or may be a secret, which every user of the machine can read there, and who reads this configuration; \
+            "{field} holds what is or may be a secret, which every user of the machine or of Docker can read there, and who reads this configuration; \
              put it into `env` as `os.environ/NAME`, and let the program read it there"
         ));
     }

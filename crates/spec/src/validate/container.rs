@@ -1,5 +1,6 @@
 //! What only an engine in a container has.
 
+use super::command;
 use crate::{
     CONTAINER_PORT, Engine, fault::Scope, limits, placeholder::Placeholder, placeholder::holds, quote::Quoted,
 };
@@ -40,31 +41,44 @@ pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
         check_variable(&mut here.field("env").field(name), name);
     }
     if engine.command.is_empty() {
-        check_args(&mut here.field("args"), &engine.args);
-    } else if holds(&engine.command, Placeholder::Socket) || holds(&engine.args, Placeholder::Socket) {
+        check_args(here, &engine.args);
+    } else {
+        command::check_words(here, &engine.command, &engine.args);
+    }
+    if holds(&engine.command, Placeholder::Socket) {
         here.field("command").fault("command holds `{socket}`, but a container is reached by `{port}`");
     }
-    if engine.command.is_empty() && holds(&engine.args, Placeholder::Socket) {
+    if holds(&engine.args, Placeholder::Socket) {
         here.field("args").fault("args hold `{socket}`, but a container is reached by its port");
     }
 }
 
-/// Arguments for `vllm serve`.
+/// The field `args` of what stands here: arguments for `vllm serve`.
 pub(super) fn check_args(here: &mut Scope<'_>, args: &[String]) {
+    // What is refused for its option needs no second fault for its value.
+    let others = args.iter().map(|word| if taken_over(word).is_some() { String::new() } else { word.clone() });
+    command::check_secrets(here, &[], &others.collect::<Vec<_>>());
+    let mut here = here.field("args");
     for (index, word) in args.iter().enumerate() {
         let mut here = here.element(index);
         if let Some(option) = taken_over(word) {
             here.fault(format!("args hold {}, but `{option}` is for Enginehouse itself; leave it out", Quoted(word)));
         }
-        if let Some(found) = word.chars().find(|c| SHELL.contains(c)) {
-            here.fault(format!(
-                "args hold {found:?} in {}; arguments go to the program as they are, no shell reads them: leave it out",
-                Quoted(word)
-            ));
-        }
+        check_no_shell(&mut here, "args", word);
         if crate::environment_variable(word).is_some() {
             here.fault("args refer to the environment, but whoever may use Docker can read them; put it into `env`");
         }
+    }
+}
+
+/// What becomes an argument must not look as if a shell read it.
+pub(super) fn check_no_shell(here: &mut Scope<'_>, field: &str, word: &str) {
+    if let Some(found) = word.chars().find(|c| SHELL.contains(c)) {
+        let hold = if field == "args" { "hold" } else { "holds" };
+        here.fault(format!(
+            "{field} {hold} {found:?} in {}; arguments go to the program as they are, no shell reads them: leave it out",
+            Quoted(word)
+        ));
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
             container::check_image(&mut here.field("images").field(field), field, image);
         }
     }
-    container::check_args(&mut here.field("args"), args);
+    container::check_args(here, args);
     check_env(&mut here.field("env"), env);
     for (model_type, TypeOverrides { image, recipe, args, env }) in types {
         let mut types = here.field("types");
@@ -31,7 +31,7 @@ pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
         if image.is_some() && recipe.is_some() {
             here.field("recipe").fault("recipe and image are both set; keep one: a recipe names its image as `base`");
         }
-        container::check_args(&mut here.field("args"), args);
+        container::check_args(&mut here, args);
         check_env(&mut here.field("env"), env);
     }
     check_containers(&mut here.field("containers"), containers);
@@ -45,7 +45,7 @@ pub(super) fn check(here: &mut Scope<'_>, defaults: &Defaults) {
         let message = format!("gpu_memory_utilization is {share}; give a share above 0, up to 1");
         here.field("gpu_memory_utilization").fault(message);
     }
-    container::check_args(&mut here.field("args"), &unified_memory.args);
+    container::check_args(&mut here, &unified_memory.args);
 }
 
 fn check_env(here: &mut Scope<'_>, env: &BTreeMap<String, String>) {

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{command, container, environment, template};
+use super::{command, container, environment, parallel, template};
 use crate::{Engine, Gpu, Runtime, fault::Scope, limits, quote::Quoted};
 
 pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
@@ -17,12 +17,7 @@ pub(super) fn check(here: &mut Scope<'_>, engine: &Engine) {
     if engine.max_num_batched_tokens == Some(0) {
         here.field("max_num_batched_tokens").fault("max_num_batched_tokens is 0; give the tokens of one step");
     }
-    if let Some(size) = engine.tensor_parallel_size
-        && !(1..=limits::GPUS).contains(&size)
-    {
-        let most = limits::GPUS;
-        here.field("tensor_parallel_size").fault(format!("tensor_parallel_size is {size}; give 1 to {most}"));
-    }
+    parallel::check(here, engine);
     if let Some(share) = engine.gpu_memory_utilization
         && !(share > 0.0 && share <= 1.0)
     {
@@ -55,6 +50,13 @@ fn check_source(here: &mut Scope<'_>, engine: &Engine) {
         }
         if text.starts_with('-') {
             here.fault(format!("{field} is {}; with `-` in front it would be taken for an option", Quoted(text)));
+        }
+        let is_word = !matches!(field, "source" | "revision") && !text.chars().any(char::is_control);
+        if is_word && engine.runtime == Runtime::Docker {
+            container::check_no_shell(&mut here, field, text);
+        }
+        if field == "revision" && text.split('/').any(|part| part == "..") {
+            here.fault(format!("revision is {}; give a branch, a tag or a commit", Quoted(text)));
         }
         environment::check(&mut here, field, text);
     }

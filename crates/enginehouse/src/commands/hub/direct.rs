@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::fs;
 
 use ambient::Rng;
@@ -45,8 +46,23 @@ impl Direct {
                 return Err(error).with_context(|| format!("cannot see in {} which models are in use", path.display()));
             }
         };
-        let document = spec::parse(&text, spec::Format::Json);
+        let document = spec::parse(&manager::document_in(&text), spec::Format::Json);
         let document = document.with_context(|| format!("cannot see in {} which models are in use", path.display()))?;
-        Ok(manager::models_in_use(&document))
+        let unset = RefCell::new(None);
+        let get = |name: &str| {
+            let value = std::env::var(name).ok();
+            if value.is_none() {
+                unset.replace(Some(name.to_owned()));
+            }
+            value
+        };
+        let in_use = manager::models_in_use(&document, get);
+        match unset.into_inner() {
+            None => Ok(in_use),
+            Some(name) => anyhow::bail!(
+                "an engine's model is named by the variable {name}, which is not set here: set it as for the service, so \
+                 that no model that is in use is removed"
+            ),
+        }
     }
 }

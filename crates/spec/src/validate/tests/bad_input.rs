@@ -44,6 +44,40 @@ fn each_bad_input_has_a_message_of_its_own() {
         "there is none",
     );
 
+    // Whatever runs it, the words of a command are for everybody to read.
+    for runs in ["command: [serve, '{port}'], args: ", "args: "] {
+        let found = faults_of_container(&format!("{runs}[--hf-token, hf_abcdefghijklmnopqrstuvwxyz0123456789]"));
+        only(&found, &path("args[1]"), "put it into `env` as `os.environ/NAME`");
+        assert!(!found[0].message.contains("hf_abc"), "{found:?}");
+    }
+    only(&faults_of_container("command: [serve, '{prot}']"), &path("command[1]"), "the placeholder `{prot}`");
+    only(&faults_of_container("command: ['']"), &path("command[0]"), "begins with an empty word");
+    only(&faults_of_container("command: [serve, os.environ/X]"), &path("command[1]"), "refers to the environment");
+    let defaults = |text: &str| faults(&format!("version: 1\nmodels: []\ndefaults: {{ {text} }}"));
+    for (text, path) in [
+        ("args: ['--hf-token=hf_abcdefghijklmnopqrstuvwxyz0123456789']", "defaults.args[0]"),
+        (
+            "types: { chat: { args: [--hf-token, hf_abcdefghijklmnopqrstuvwxyz0123456789] } }",
+            "defaults.types.chat.args[1]",
+        ),
+    ] {
+        only(&defaults(text), path, "secret");
+    }
+    only(
+        &faults_of_container("gpus: [0, 1], replicas: 2, tensor_parallel_size: 4"),
+        &path("tensor_parallel_size"),
+        "is 4, but each replica gets 1 of the `gpus`; name 8 of them, or set it to 1",
+    );
+    for fine in
+        ["gpus: [0, 1], tensor_parallel_size: 1", "gpus: [all], tensor_parallel_size: 4", "tensor_parallel_size: 4"]
+    {
+        assert_eq!(faults_of_container(fine), []);
+    }
+    for (field, value) in [("quantization", "x;y"), ("tool_call_parser", "a$(id)"), ("reasoning_parser", "a`b`")] {
+        only(&faults_of_container(&format!("{field}: '{value}'")), &path(field), "no shell reads them");
+    }
+    only(&faults_of_container("revision: ../x"), &path("revision"), "give a branch, a tag or a commit");
+
     let source = |source: &str| faults_of_model(&format!("deployments: [{{ engine: {{ source: {source} }} }}]"));
     for wrong in [
         "a/b/c",
