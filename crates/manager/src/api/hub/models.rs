@@ -86,7 +86,7 @@ pub(in crate::api) async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<Listed<CachedModelView>, Problem> {
     let page = Page::<String>::read(params.limit, params.cursor.as_deref())?;
-    let in_use = crate::models_in_use(&manager.current().document, |name| manager.config().env.get(name));
+    let in_use = manager.models_in_use();
     let view = |model: CachedModel| {
         let users = in_use.iter().filter(|user| user.repository == model.model);
         CachedModelView { used_by: users.map(|user| user.by.clone()).collect(), ..CachedModelView::from(model) }
