@@ -284,7 +284,7 @@ async fn commands_on_a_home_where_nothing_runs_use_the_database_too() {
     let engine = Engine::start(&program, &["--model", "m"]).await;
     let folder = tempfile::tempdir().unwrap();
     let (home, file) = (folder.path().join("home"), folder.path().join("state.json"));
-    std::fs::write(&file, priced(&engine).to_string()).unwrap();
+    fs::write(&file, priced(&engine).to_string()).unwrap();
     let url = postgres.tcp_url();
     offline(&program, &home, &url, &["apply", "-f", file.to_str().unwrap()]).ok();
     offline(&program, &home, &url, &["key", "create", "--alias", "ann"]).ok();
@@ -294,7 +294,7 @@ async fn commands_on_a_home_where_nothing_runs_use_the_database_too() {
 
     // The variable or its file.
     let secret = folder.path().join("url");
-    std::fs::write(&secret, format!("{url}\n")).unwrap();
+    fs::write(&secret, format!("{url}\n")).unwrap();
     let mut command = program.command();
     command.env(format!("{URL}_FILE"), &secret).arg("--home").arg(&home).args(["key", "list", "--json"]);
     assert!(Finished::of(&mut command, None).ok().contains("ann"));
@@ -363,7 +363,7 @@ async fn who_gets_in_is_read_anew_after_an_outage() {
     let options = ServerOptions::new(&program).environment(URL, &postgres.url()).without_master_key();
     let server = options.start().await;
     let (client, admin) = (Http::to(server.client_address()), Http::to(server.admin_address()));
-    let made = std::fs::read_to_string(server.home().join("master.key")).unwrap();
+    let made = fs::read_to_string(server.home().join("master.key")).unwrap();
     let models = async |key: &str| client.clone().with_key(key).get("/v1/models").await.status.as_u16();
     let create = ["account", "create", "bob", "--role", "viewer", "--password-stdin"];
     Finished::of(&mut server.command(&create), Some(&format!("{PASSWORD}\n"))).ok();

@@ -27,10 +27,10 @@ mod killed;
 mod many;
 #[path = "docker/order.rs"]
 mod order;
-#[path = "docker/rebuilt.rs"]
-mod rebuilt;
 #[path = "docker/reboot.rs"]
 mod reboot;
+#[path = "docker/rebuilt.rs"]
+mod rebuilt;
 #[path = "docker/replacing.rs"]
 mod replacing;
 #[path = "docker/switching.rs"]

@@ -60,7 +60,8 @@ mod tests {
             fs::write(path(name), "x").unwrap();
         }
         let known = HashSet::from([path("known-0.log"), path("known-0.log.1")]);
-        let later = SystemTime::now() + Duration::from_secs(60);
+        let written = fs::metadata(path("gone-0.log")).and_then(|found| found.modified()).unwrap();
+        let later = written + Duration::from_secs(60);
         assert_eq!(remove(folder.path(), &known, later - KEPT).unwrap(), 0, "they are of today");
         assert_eq!(remove(folder.path(), &known, later).unwrap(), 2);
         let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
