@@ -211,3 +211,33 @@ async fn a_definition_that_does_not_start_takes_nothing_away() {
     assert_eq!(pids(&status(&server)), before, "what serves is what is wanted again");
     check_books(&server, load.end().await).await;
 }
+
+/// Busy for longer than a look takes, it does not tell what it works on: what it works on is waited for all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_hangs_while_it_drains_keeps_its_requests() {
+    let server = ServerOptions::new(&support::enginehouse!()).start().await;
+    let arguments = ["--tokens", "150", "--inter-token-ms", "50"];
+    let mut slow = document::process("m", "chat", &support::enginehouse!(), &arguments);
+    slow["deployments"][0]["id"] = "d".into();
+    server.apply(&document::of(&[slow]));
+    let before = status(&server)["deployments"][0]["replicas"][0]["pid"].as_i64().unwrap();
+    let messages = json!([{"role": "user", "content": "Hello"}]);
+    let body = json!({"model": "m", "stream": true, "messages": messages});
+    let mut stream = server.client().stream(PATH, &body).await;
+    assert!(stream.next_event().await.unwrap().is_some());
+
+    server.cli(&["model", "replace", "m"]).ok();
+    eventually("the engine before to drain", || {
+        let status = status(&server)["deployments"][0].take().to_string();
+        std::future::ready(status.contains("draining").then_some(()))
+    })
+    .await;
+    let pid = rustix::process::Pid::from_raw(before.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, support::Signal::STOP).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    rustix::process::kill_process(pid, support::Signal::CONT).unwrap();
+    let events = stream.events().await.unwrap();
+    assert_eq!(events.last().map(String::as_str), Some("[DONE]"));
+    assert!(!events.iter().any(|event| event.contains("\"abort\"")), "{events:?}");
+    assert!(events.len() > 100, "{}", events.len());
+}

@@ -332,9 +332,9 @@ async fn large_tables_go_in_pages_and_it_is_told_how_far_it_is() {
     from.sql(&format!(
         "SET search_path TO enginehouse_ledger;
         CREATE TEMP TABLE one AS SELECT * FROM events;
-        INSERT INTO events SELECT (jsonb_populate_record(NULL::events, to_jsonb(one)
-            || jsonb_build_object('sequence', 1000 + n, 'request_id', 'r-' || n))).*
-            FROM one, generate_series(1, {MANY}) AS n;
+        INSERT INTO events SELECT copy.* FROM one, generate_series(1, {MANY}) AS n,
+            LATERAL jsonb_populate_record(NULL::events, to_jsonb(one)
+                || jsonb_build_object('sequence', 1000 + n, 'request_id', 'r-' || n)) AS copy;
         UPDATE spend_by_key SET cost = cost * ({MANY} + 1);
         UPDATE spend_by_model SET cost = cost * ({MANY} + 1);
         UPDATE usage_by_day SET cost = cost * ({MANY} + 1), requests = requests * ({MANY} + 1)"

@@ -106,7 +106,7 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     /// Everything in one file: state, keys, books, secrets
     Backup(Box<backup::BackupArgs>),
-    /// Make a home from a backup
+    /// Make a home from a backup; without one, show how what ran comes back
     Restore(Box<restore::RestoreArgs>),
     /// Look at the machine, the home and the service, and say what to do
     Doctor(doctor::DoctorArgs),

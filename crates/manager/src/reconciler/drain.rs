@@ -34,14 +34,20 @@ impl Manager {
         });
         let Some(listener) = draining else { return };
         let give_up = Instant::now() + LONGEST;
-        let mut quiet = 0;
-        while let Some(requests) = working_on(&listener).await {
-            quiet = if requests > 0.0 { 0 } else { quiet + 1 };
+        let (mut quiet, mut has_told) = (0, false);
+        while !self.has_ended(id) {
+            match working_on(&listener).await {
+                Some(requests) if requests > 0.0 => (quiet, has_told) = (0, true),
+                Some(_) => (quiet, has_told) = (quiet + 1, true),
+                // Who told once is too busy to tell now.
+                None if has_told => quiet = 0,
+                None => break,
+            }
             if quiet >= QUIET {
                 break;
             }
             if Instant::now() >= give_up {
-                tracing::warn!(replica = id, requests, "requests are cut off: the engine worked on them for too long");
+                tracing::warn!(replica = id, "requests are cut off: the engine worked on them for too long");
                 break;
             }
             sleep(EVERY).await;
@@ -51,6 +57,10 @@ impl Manager {
                 *drains = false;
             }
         });
+    }
+
+    fn has_ended(&self, id: &str) -> bool {
+        self.inner().fleet.with(|replicas| replicas.get(id).is_none_or(|replica| replica.ended.is_some()))
     }
 }
 
