@@ -257,7 +257,8 @@ async fn a_home_that_is_there_is_not_touched_unless_it_is_set_aside() {
     server.cli(&["backup", "create", "-o", text(&file)]).ok();
     let home = server.home();
     let state = || fs::read(home.join("config.json")).unwrap();
-    let was = state();
+    let instance = |home: &Path| fs::read_to_string(home.join("instance")).unwrap();
+    let (was, own) = (state(), instance(&home));
     let refused = server.cli(&["restore", text(&file)]);
     assert!(refused.fails_with(1).contains("is not empty"), "{refused:?}");
     server.restart().await;
@@ -269,6 +270,7 @@ async fn a_home_that_is_there_is_not_touched_unless_it_is_set_aside() {
     assert_ne!(state(), was);
     server.cli(&["restore", text(&file), "--force"]).ok();
     assert_eq!(state(), was);
+    assert_eq!(instance(&home), own, "its containers stay its own");
     let aside: Vec<_> =
         listing(server.folder()).into_iter().filter(|path| text(path).contains("before-restore")).collect();
     assert_eq!(aside.len(), 1);
@@ -278,6 +280,7 @@ async fn a_home_that_is_there_is_not_touched_unless_it_is_set_aside() {
     fs::create_dir(&empty).unwrap();
     command(&program, &empty, &["backup", "restore", text(&file)]).ok();
     assert!(empty.join("ledger.db").exists());
+    assert_ne!(instance(&empty), own, "another home has no part in them");
 }
 
 #[tokio::test(flavor = "multi_thread")]

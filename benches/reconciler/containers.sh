@@ -2,7 +2,7 @@
 # containers.sh [--help]: as run.sh, with engines in containers on a Docker daemon of its own. Needs root, dockerd, containerd and docker.
 source "$(dirname "${BASH_SOURCE[0]}")/../lib/prepare.sh"
 
-folder="$(mktemp -d /tmp/eh-bench-docker-XXXXXX)"
+folder="$(mktemp --directory --tmpdir eh-bench-docker-XXXXXX)"
 export DOCKER_HOST="unix://$folder/sock"
 finish() {
   docker ps --all --quiet 2>/dev/null | xargs --no-run-if-empty docker rm --force >/dev/null 2>&1 || true

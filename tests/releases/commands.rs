@@ -33,6 +33,19 @@ async fn a_change_is_staged_looked_at_applied_and_taken_back() {
     );
     assert!(plan.stdout.contains("+ model second  [hot: new]"), "{plan:?}");
 
+    // One that cannot be applied hides none of the others.
+    let dangling = json!({"name": "third", "type": "chat", "deployments": [{"endpoint": {"url": "http://127.0.0.1:1", "credential": "nobodys"}}]});
+    with_input(&server, &["config", "stage", "model/third", "-f", "-"], &dangling).ok();
+    let plan = server.cli(&["config", "plan"]);
+    let told = plan.fails_with(1);
+    assert!(told.contains("one staged change cannot be applied as it is"), "{told}");
+    assert!(
+        told.contains("model third (by owner): deployments[0].endpoint.credential: there is no credential"),
+        "{told}"
+    );
+    assert!(plan.stdout.contains("~ model tiny") && plan.stdout.contains("+ model second"), "{plan:?}");
+    server.cli(&["config", "discard", "model/third"]).ok();
+
     server.cli(&["config", "discard", "model/second"]).ok();
     server.cli(&["config", "apply"]).fails_with(2);
     let applied = server.cli(&["config", "apply", "--all", "-m", "dearer", "--wait"]);

@@ -73,8 +73,7 @@ fn arguments(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usi
     pair("--served-model-name", &model.name);
     pair("--host", "0.0.0.0");
     pair("--port", &port);
-    let of_type = common.types.get(&model.model_type).into_iter().flat_map(|of_type| of_type.args.clone());
-    let more: Vec<_> = common.args.iter().cloned().chain(of_type).chain(engine.args.iter().cloned()).collect();
+    let more = added_words(model.model_type, engine, common);
     // What shares a layer is what people's own words leave of the GPUs.
     let spread = Spread::read(&more);
     let gpus = gpus.and_then(|gpus| u64::try_from(gpus).ok()).map(|gpus| spread.shared_by(gpus));
@@ -90,6 +89,12 @@ fn arguments(model: &Model, engine: &Engine, common: &Defaults, gpus: Option<usi
     args.extend(defaults(model.model_type).args.iter().map(|&word| word.to_owned()));
     args.extend(more);
     args
+}
+
+/// What people add to the command line of `vllm serve`: for all, for its type, for itself.
+pub(crate) fn added_words(model_type: ModelType, engine: &Engine, common: &Defaults) -> Vec<String> {
+    let of_type = common.types.get(&model_type).into_iter().flat_map(|of_type| of_type.args.clone());
+    common.args.iter().cloned().chain(of_type).chain(engine.args.iter().cloned()).collect()
 }
 
 /// What the fields of an engine say in vLLM's words.

@@ -2,7 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Endpoint, Engine, Model, gpus_each, limits};
+use crate::container::added_words;
+use crate::{Defaults, Document, Endpoint, Engine, Model, ModelType, Spread, gpus_each, limits};
 
 /// Something that is allowed and yet has not the effect that one may expect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +31,13 @@ impl fmt::Display for Warning {
 /// All warnings about a document, in its order, up to [`limits::REPORTED`].
 pub fn warnings(document: &Document) -> Vec<Warning> {
     let models = document.models.iter().enumerate();
-    models.flat_map(|(index, model)| of_model(&format!("models[{index}]"), model)).take(limits::REPORTED).collect()
+    models
+        .flat_map(|(index, model)| of_model(&format!("models[{index}]"), model, &document.defaults))
+        .take(limits::REPORTED)
+        .collect()
 }
 
-fn of_model(path: &str, model: &Model) -> Vec<Warning> {
+fn of_model(path: &str, model: &Model, common: &Defaults) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if model.deployments.is_empty() {
         let message = "deployments is empty: the model is known, and answers 503 until it gets one";
@@ -49,7 +53,8 @@ fn of_model(path: &str, model: &Model) -> Vec<Warning> {
                            pin `revision` to a commit that was read";
             warnings.push(Warning::new(path, message));
         }
-        warnings.extend(deployment.engine.as_ref().and_then(|engine| idle_gpus(&format!("{here}.engine"), engine)));
+        let of_engine = |engine| idle_gpus(&format!("{here}.engine"), model.model_type, engine, common);
+        warnings.extend(deployment.engine.as_ref().and_then(of_engine));
     }
     if model.open_access {
         let message = "open_access is true: whoever reaches the client port can use the model without a key";
@@ -65,13 +70,10 @@ fn trusts(engine: &Engine) -> bool {
 }
 
 /// GPUs that vLLM is given and told to leave alone.
-fn idle_gpus(path: &str, engine: &Engine) -> Option<Warning> {
+fn idle_gpus(path: &str, model_type: ModelType, engine: &Engine, common: &Defaults) -> Option<Warning> {
     let (size, gpus) = (engine.tensor_parallel_size?, gpus_each(engine)?);
-    let spreads = |word: &String| {
-        let word = word.replace('_', "-");
-        ["--pipeline-parallel", "--data-parallel", "-pp", "-dp"].iter().any(|option| word.starts_with(option))
-    };
-    let is_idle = size < gpus && engine.command.is_empty() && !engine.args.iter().any(spreads);
+    let spread = Spread::read(&added_words(model_type, engine, common));
+    let is_idle = engine.command.is_empty() && u64::from(size) < spread.shared_by(gpus.into());
     is_idle.then(|| {
         let message =
             format!("tensor_parallel_size is {size}: of the {gpus} GPUs of each replica the others stay idle");
@@ -109,7 +111,7 @@ mod tests {
         for fine in [
             "gpus: [0, 1], tensor_parallel_size: 2",
             "gpus: [0, 1], tensor_parallel_size: 1, args: [--pipeline-parallel-size, '2']",
-            "gpus: [0, 1], tensor_parallel_size: 1, args: ['-dp=2']",
+            "gpus: [0, 1], tensor_parallel_size: 1, args: [-dp, '2']",
             "gpus: [0, 1], replicas: 2, tensor_parallel_size: 1",
         ] {
             assert_eq!(shown(fine), [""; 0], "{fine}");

@@ -8,6 +8,8 @@ use crate::Manager;
 
 /// How often the logs of engines are looked at.
 const EVERY: Duration = Duration::from_secs(30);
+/// In so many of these looks, once an hour, those of engines that are gone are looked for.
+const SWEEP: u64 = 120;
 
 // === impl Manager ===
 
@@ -16,7 +18,12 @@ impl Manager {
     pub(crate) async fn trim_logs(&self, cancel: &CancellationToken) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = 0_u64;
         while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
+            if looks.is_multiple_of(SWEEP) {
+                self.remove_old_logs().await;
+            }
+            looks += 1;
             let ids: Vec<_> = self.inner().fleet.with(|replicas| replicas.keys().cloned().collect());
             for id in ids {
                 let path = launch::log_file(&self.config().home, &id);
@@ -29,7 +36,6 @@ impl Manager {
                     _ => {}
                 }
             }
-            self.remove_old_logs().await;
         }
     }
 }
